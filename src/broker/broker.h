@@ -1,0 +1,71 @@
+/*
+ * The broker's side of a shard, and what all shards of a node share.
+ *
+ * `struct node` is the node: its declared things (meta.h), written by shard 0 only and read by all without locks,
+ * and its alarms. `struct broker` is one shard's part of it: the message pool, the queues that live here, the
+ * subscriptions of the connections that live here, the route cache. Only its own shard touches a `struct broker`.
+ *
+ * The broker decides and never does I/O: what should happen on a socket goes out through `struct effects`
+ * (effects.h), what another shard must do goes out through the courier (courier.h).
+ */
+#ifndef LEVERET_BROKER_BROKER_H
+#define LEVERET_BROKER_BROKER_H
+
+#include "base/epoch.h"
+#include "base/idmap.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "base/slots.h"
+#include "io/shard.h"
+
+struct effects;
+struct meta;
+struct route_cache;
+struct courier;
+
+/* Limits of the broker model; one table, from the configuration. */
+struct broker_limits {
+    uint32_t message_size_max;        /* bytes of body; 406 above */
+    uint32_t tx_bytes_max;            /* what one open transaction may hold */
+    uint32_t remote_credit_messages;  /* deliveries under way to a consumer on another shard */
+    uint32_t remote_credit_bytes;
+    uint32_t publish_window_bytes;    /* message bytes under way from one shard to another */
+    uint32_t queue_turn_messages;     /* deliveries of one queue before the next queue has its turn */
+    uint32_t route_cache_entries;     /* a shard */
+    uint32_t consumers_per_channel_max; /* 0: no limit */
+};
+
+struct node {
+    struct shards *shards;
+    struct meta *meta;
+    struct epoch *epoch;
+    struct log *log;
+    const char *name;            /* rabbit@host */
+    const char *cluster_name;
+    struct broker_limits limits;
+};
+
+struct broker {
+    struct node *node;
+    struct shard *shard;
+    unsigned index;              /* of the shard */
+    struct pool *pool;           /* message blobs */
+    struct list dirty;           /* queues that may have something to deliver this turn */
+    struct slots subscriptions;  /* of this shard's channels, for deliveries from other shards */
+    struct route_cache *routes;
+    struct courier *courier;
+    const struct effects *effects;
+    void *server;                /* given back with effects that name no subscription */
+    uint64_t queues_opened;      /* runtimes on this shard, now */
+    uint64_t messages_ready, messages_unacked; /* over all queues of this shard */
+};
+
+/* One per shard, made on the shard's own thread. */
+struct broker *broker_new(struct node *node, struct shard *shard, const struct effects *effects, void *server);
+void broker_free(struct broker *b);
+
+/* The end of a turn: deliver from dirty queues within their budgets. True: work is left, do not sleep. */
+bool broker_turn(struct broker *b);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Exchanges as declared things. Written by meta_apply() on shard 0, read by all shards without locks: fields below
+ * never change after publication, except `generation` (atomic) and the router behind `router` (its own rules).
+ * A pointer found by exchange_find() is valid until the end of the turn.
+ */
+#ifndef LEVERET_BROKER_EXCHANGE_H
+#define LEVERET_BROKER_EXCHANGE_H
+
+#include "base/list.h"
+#include "base/slice.h"
+
+#include <stdatomic.h>
+
+struct vhost;
+
+enum exchange_type { EXCHANGE_DIRECT, EXCHANGE_FANOUT, EXCHANGE_TOPIC, EXCHANGE_HEADERS, EXCHANGE_TYPES };
+
+struct exchange {
+    uint64_t id;
+    struct vhost *vhost;
+    const char *name;               /* NUL-terminated copy; "" is the default exchange */
+    uint8_t name_size;
+    enum exchange_type type;
+    bool durable, auto_delete, internal;
+    bool is_default;                /* the nameless one: every queue is bound by its name */
+    bool is_predeclared;            /* "" and amq.*: cannot be deleted */
+    struct slice arguments;         /* table payload, owned */
+    struct slice alternate;         /* name of the alternate exchange, or empty */
+    _Atomic uint64_t generation;    /* bumped whenever a route from here may have changed, through any number of exchanges */
+    void *router;                   /* exchange_direct.c, exchange_fanout.c, exchange_topic.c, exchange_headers.c */
+    struct list bindings_from;      /* writer only: bindings with this source */
+    struct list bindings_to;        /* writer only: exchange-to-exchange bindings with this destination */
+};
+
+/* NULL if there is none of that name. */
+const struct exchange *exchange_find(const struct vhost *v, struct slice name);
+/* "direct" -> EXCHANGE_DIRECT; false if unknown. */
+bool exchange_type_parse(struct slice name, enum exchange_type *out);
+const char *exchange_type_name(enum exchange_type type);
+
+static inline uint64_t
+exchange_generation(const struct exchange *x)
+{
+    return atomic_load_explicit(&x->generation, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * Routing: (exchange, routing key, headers) -> the queues that get the message, each once.
+ *
+ * A route is found in the shard's cache while the exchange's generation is unchanged; otherwise it is computed from the
+ * tables that all shards share: direct, fanout, topic, headers, then exchange-to-exchange bindings with cycles
+ * cut, then, if no queue was found, the alternate exchange (each exchange is visited once).
+ * A route is valid for the present turn only: look it up anew (cheap) in the next one.
+ */
+#ifndef LEVERET_BROKER_ROUTE_H
+#define LEVERET_BROKER_ROUTE_H
+
+#include "base/slice.h"
+#include "broker/broker.h"
+#include "broker/exchange.h"
+#include "broker/queue_def.h"
+
+struct route_target {
+    const struct queue_def *queue;
+    uint64_t queue_id;
+    uint16_t shard;
+};
+
+struct route {
+    uint32_t count;
+    uint16_t only_shard; /* the shard of all targets, or ROUTE_MANY_SHARDS */
+    struct route_target targets[];
+};
+#define ROUTE_MANY_SHARDS UINT16_MAX
+
+struct route_cache *route_cache_new(size_t entries_max);
+void route_cache_free(struct route_cache *c);
+
+/* `headers` is the payload of the message's headers table (empty slice if none); only headers exchanges look at it.
+ * Never NULL; count 0 is "unroutable". */
+const struct route *route_find(struct broker *b, const struct exchange *x, struct slice routing_key,
+                               struct slice headers);
+/* The union over several routing keys (CC, BCC). */
+const struct route *route_find_many(struct broker *b, const struct exchange *x, const struct slice *routing_keys,
+                                    unsigned n, struct slice headers);
+
+/* A one-entry cache in front, for a channel that publishes to the same place again and again. Zero it to start. */
+struct route_memo {
+    const struct exchange *exchange;
+    uint64_t generation;
+    const struct route *route;   /* owned by the shard's cache, pinned while memoized */
+    uint8_t routing_key_size;
+    uint8_t routing_key[63];     /* longer keys are not memoized */
+};
+/* route_find() for exchanges whose routes do not depend on headers. */
+const struct route *route_find_memo(struct broker *b, struct route_memo *memo, const struct exchange *x,
+                                    struct slice routing_key);
+void route_memo_clear(struct broker *b, struct route_memo *memo);
+
+#endif
