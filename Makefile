@@ -1,6 +1,88 @@
-# The verbs of the daily loop, over meson. `make help` lists them.
+# The verbs of the daily loop, over meson and the scripts of each area. `make help` lists them.
+# Build directories: build/debug (the default), build/release, build/asan, build/tsan, build/ubsan, build/fuzz.
 .DEFAULT_GOAL := all
-.PHONY: all
-all:
-	@test -d build/debug || meson setup build/debug >/dev/null
-	@ninja -C build/debug
+MAKEFLAGS += --no-print-directory
+SEED ?= 1
+T ?= frame
+S ?= 60
+DESTDIR ?=
+
+build/%/build.ninja:
+	@meson setup build/$* $(MESON_$*) >/dev/null
+MESON_release := --buildtype=release -Ddebug=true -Dwerror=false
+MESON_asan := -Db_sanitize=address,undefined
+MESON_tsan := -Db_sanitize=thread
+MESON_ubsan := -Db_sanitize=undefined
+.PRECIOUS: build/%/build.ninja
+
+# built,DIR: configures the directory once and builds what changed.
+define built
+@$(MAKE) build/$(1)/build.ninja
+@ninja --quiet -C build/$(1)
+@ln -sfn src/app/leveret build/$(1)/leveret
+endef
+
+# script,PATH,ARGS: runs the script of an area, or says that it is missing.
+script = @test -x $(1) || { echo "make: $(1) does not exist" >&2; exit 1; }; $(1) $(2)
+
+all: ## build everything, debug (build/debug)
+	$(call built,debug)
+
+release: ## build everything optimised (build/release)
+	$(call built,release)
+
+check: all ## the tests of the daily loop, under a minute: unit, transcripts, simulation
+	@tools/suites build/debug unit transcripts sim
+
+check-all: ## ./check, then everything that continuous integration runs
+	@.ci/run
+
+clients: all ## real clients against a real broker: pika, amqplib, amqp-tools
+	@tools/suites build/debug clients
+
+asan: ## unit, transcripts and simulation under the address and undefined behaviour sanitizers
+	$(call built,asan)
+	@tools/suites build/asan unit transcripts sim
+
+tsan: ## the same under the thread sanitizer
+	$(call built,tsan)
+	@tools/suites build/tsan unit transcripts sim
+
+ubsan: ## the same under the undefined behaviour sanitizer alone
+	$(call built,ubsan)
+	@tools/suites build/ubsan unit transcripts sim
+
+sim: all ## one simulated run: make sim SEED=n
+	$(call script,test/sim/run,build/debug $(SEED))
+
+fuzz: ## one fuzz target for some seconds: make fuzz T=frame S=60
+	@tools/fuzz $(S) $(T)
+
+bench: release ## the message path against the bare relay, as ratios
+	$(call script,bench/run)
+
+versus: release ## the same matrix against Debian's rabbitmq-server
+	$(call script,bench/versus)
+
+oracle: all ## the transcripts against Debian's rabbitmq-server
+	$(call script,test/oracle)
+
+tidy: all ## format, layers, names, lengths, concept index
+	@tools/tidy build/debug
+
+fmt: ## format the C files
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+docs: all ## write doc/configuration.md anew from the table of keys
+	@build/debug/src/app/config_doc markdown >doc/configuration.md
+
+install: release ## install into $(DESTDIR)
+	@meson install -C build/release --no-rebuild $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
+
+clean: ## remove all build directories
+	@rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: all release check check-all clients asan tsan ubsan sim fuzz bench versus oracle tidy fmt docs install clean help
