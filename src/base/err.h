@@ -12,6 +12,7 @@
     X(ERR_LIMIT, "a named limit was reached")                                                                \
     X(ERR_MEMORY, "a memory budget is used up")                                                              \
     X(ERR_SYNTAX, "malformed input")                                                                         \
+    X(ERR_ENCODING, "not valid UTF-8")                                                                       \
     X(ERR_TRUNCATED, "input ends too early")                                                                 \
     X(ERR_NOT_FOUND, "no such thing")                                                                        \
     X(ERR_EXISTS, "exists already")                                                                          \
