@@ -36,12 +36,13 @@ void
 buffer_add_fmt(struct buffer *b, const char *format, ...)
 {
     va_list args;
+    uint8_t *tail = buffer_reserve(b, 1);
     va_start(args, format);
-    int n = vsnprintf((char *)buffer_reserve(b, 1), b->cap - b->len, format, args);
+    int n = vsnprintf((char *)tail, b->cap - b->len, format, args);
     va_end(args);
     CHECK(n >= 0);
     if ((size_t)n >= b->cap - b->len) {
-        uint8_t *tail = buffer_reserve(b, (size_t)n + 1);
+        tail = buffer_reserve(b, (size_t)n + 1);
         va_start(args, format);
         vsnprintf((char *)tail, (size_t)n + 1, format, args);
         va_end(args);
