@@ -22,7 +22,7 @@ enum {
     WHEEL_LEVELS = 8,
     WHEEL_SLOTS = 64,
 };
-/* Longer delays are shortened to this one (WHEEL_SLOTS ^ WHEEL_LEVELS is far beyond it). */
+/* Longer delays are shortened to this one (the wheel spans 2^48). */
 #define WHEEL_DELAY_MAX ((uint64_t)1 << 46)
 #define WHEEL_NEVER     UINT64_MAX
 
