@@ -18,6 +18,7 @@
 #define POOL_WIDE_MIN   4081  /* from here on a class is cut from spans of 256 KiB, below of 64 KiB */
 #define POOL_CLASSES    81    /* class 0 is not used */
 #define POOL_CLASS_MAX  32752 /* size of the last class; larger goes to malloc */
+#define POOL_SPARES     8     /* empty arenas of 1 MiB kept at hand */
 
 /* Under AddressSanitizer everything goes to malloc, so that it sees each object. */
 #ifndef __has_feature
@@ -33,7 +34,7 @@ struct pool_arena;
 
 /* At the start of each span, found by masking an object's address. */
 struct pool_span {
-    void *free; /* objects given back, linked through their first word */
+    _Alignas(64) void *free; /* objects given back, linked through their first word */
     uint32_t live;
     uint32_t size;      /* of an object */
     bool is_full;       /* on no list: its next release puts it back */
@@ -50,7 +51,8 @@ struct pool {
     struct list arenas[2];                   /* with a free span; [1]: cut in wide spans */
     struct list full_arenas;
     struct list large;
-    struct pool_arena *spare; /* an arena without spans, or NULL */
+    struct pool_arena *spares[POOL_SPARES]; /* arenas without spans */
+    unsigned spare_count;
     size_t used, mapped;
 };
 
@@ -61,7 +63,7 @@ pool_new(void);
 void
 pool_free_all(struct pool *p);
 
-/* Gives back the empty memory that the pool keeps at hand (for an idle shard). */
+/* Gives back to the system the empty memory that the pool keeps at hand. For a timer: about once a second. */
 void
 pool_trim(struct pool *p);
 
