@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/slots.h"
+#include "base/wheel.h"
 #include "io/shard.h"
 
 struct effects;
@@ -44,6 +45,7 @@ struct node {
     const char *name;            /* rabbit@host */
     const char *cluster_name;
     struct broker_limits limits;
+    struct broker *brokers[SHARDS_COUNT_MAX]; /* by shard; broker_new() and broker_free() set their own */
 };
 
 struct broker {
@@ -53,6 +55,11 @@ struct broker {
     struct pool *pool;           /* message blobs */
     struct list dirty;           /* queues that may have something to deliver this turn */
     struct slots subscriptions;  /* of this shard's channels, for deliveries from other shards */
+    struct slots consumers;      /* of this shard's queues; a canceled one stays while something is unsettled */
+    struct idmap queues;         /* runtimes on this shard, by queue id */
+    struct list resting;         /* queues that were found empty: they give their memory back if they stay so */
+    struct wheel_timer rest_timer;
+    unsigned alarms;             /* what is raised on the node, as this shard knows it: alarm.h */
     struct route_cache *routes;
     struct courier *courier;
     const struct effects *effects;
@@ -62,10 +69,31 @@ struct broker {
 };
 
 /* One per shard, made on the shard's own thread. */
-struct broker *broker_new(struct node *node, struct shard *shard, const struct effects *effects, void *server);
-void broker_free(struct broker *b);
+struct broker *
+broker_new(struct node *node, struct shard *shard, const struct effects *effects, void *server);
+/*
+ * After shards_join() and only then, from one thread: other shards read this one's messages until they have
+ * stopped. Touches neither the shard nor any effect: what is left goes with the pool.
+ */
+void
+broker_free(struct broker *b);
 
 /* The end of a turn: deliver from dirty queues within their budgets. True: work is left, do not sleep. */
-bool broker_turn(struct broker *b);
+bool
+broker_turn(struct broker *b);
+/*
+ * Posts what was gathered for other shards (settles, confirms, credit, returned messages). broker_turn() ends with
+ * it; call it again when the output of the turn has been flushed, as the last thing of on_turn, so that a shard
+ * does not fall asleep on other shards' memory.
+ */
+void
+broker_flush(struct broker *b);
+
+/* Walks everything and CHECKs counts, lists and holds. For tests and the simulation; slow. */
+void
+broker_check(const struct broker *b);
+/* No message, no consumer, nothing waiting to be delivered or answered: what a test expects at its end. */
+bool
+broker_is_idle(const struct broker *b);
 
 #endif

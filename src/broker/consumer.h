@@ -33,6 +33,8 @@ struct subscription {
     uint32_t taken_bytes;
     uint16_t queue_shard;
     bool no_ack;
+    bool global_prefetch;
+    bool grant_owed;            /* remote, global_prefetch: the queue waits for a grant that there was no room for */
     bool stalled;               /* has_room() said no: resume is owed */
 };
 

@@ -25,6 +25,12 @@ void courier_free(struct courier *c);
 /* Shard hooks: mail whose type is in the courier's range, and room in a data lane. */
 void courier_on_mail(struct broker *b, const struct mail *mail);
 void courier_on_room(struct broker *b, unsigned to);
+/* Mail in the courier's range that was never delivered (shard_hooks.on_discard): frees what it carries. */
+void
+courier_discard(const struct mail *mail);
+/* Posts what was gathered in this turn: broker_flush(). */
+void
+courier_flush(struct broker *b);
 
 /* --- publishing ------------------------------------------------------------------------------------------------ */
 
@@ -42,6 +48,10 @@ enum publish_result {
  * come back in effects.confirmed(); seq 0: nobody waits for the outcome (it is dropped). */
 enum publish_result courier_publish(struct broker *b, const struct route *route, struct message **m,
                                     struct channel_ref from, uint64_t seq, unsigned *pending);
+
+/* Room towards one shard, for what has no route (direct replies); false as courier_can_publish(). */
+bool
+courier_has_room(struct broker *b, unsigned to);
 
 /* A direct reply to a channel on any shard. Takes the hold. Never refused for lack of room (counts in the same window). */
 void courier_direct_reply(struct broker *b, struct channel_ref to, uint64_t key, struct message **m);
@@ -65,6 +75,11 @@ void courier_consume(struct broker *b, const struct queue_def *q, struct subscri
                      const struct consumer_options *options, struct channel_ref from, uint32_t op);
 /* After the answer no delivery comes any more. What was delivered and not settled stays unsettled. */
 void courier_cancel(struct broker *b, struct subscription *s, struct channel_ref from, uint32_t op);
+
+/* For the declared things, on shard 0: the queue was removed by whatever command and is no longer to be found. Its
+ * shard then cancels the consumers, drops the messages and closes the runtime. Harmless when it had none. */
+void
+courier_queue_gone(struct broker *b, unsigned shard, uint64_t queue_id);
 
 /* --- no answer --------------------------------------------------------------------------------------------------- */
 

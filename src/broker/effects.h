@@ -25,12 +25,16 @@ struct op_reply {
     uint16_t code;          /* 0, or AMQP reply code */
     char text[256];         /* with code: the explanation, without the code's name */
     uint64_t queue_id;
+    uint16_t queue_shard;
     uint32_t message_count; /* ready messages (declare, get, purge, delete) */
     uint32_t consumer_count;
     /* get: */
     struct message *message; /* one hold, now the receiver's; NULL: empty */
     uint64_t position;       /* of the message in its queue, for settling */
     bool redelivered;
+    bool no_ack;             /* nothing is left to settle */
+    /* the courier's own */
+    uint64_t subscription, consumer;
 };
 
 struct effects {
@@ -45,7 +49,8 @@ struct effects {
     /* The outcome of publishes `first`..`last` of a channel in confirm mode or of a transaction's publishes:
      * one queue of each one's route has taken responsibility, or refused (nack). */
     void (*confirmed)(void *server, struct channel_ref to, uint64_t first, uint64_t last, bool nack);
-    /* An operation is answered. *r is the callee's to read until it returns; a message hold in it moves. */
+    /* An operation is answered. *r is the callee's to read until it returns; a message hold in it moves. When the
+     * channel is gone the callee drops the message and, unless no_ack, puts it back (courier_settle, SETTLE_REQUEUE). */
     void (*replied)(void *server, struct op_reply *r);
     /* A direct reply (replyto.h) for a channel of this shard; the message is borrowed. `key` tells whether it is still meant. */
     void (*direct_reply)(void *server, struct channel_ref to, uint64_t key, struct message *m);

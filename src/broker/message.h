@@ -63,8 +63,33 @@ message_hold(struct message *m)
 {
     m->refs++;
 }
-/* Gives up one hold; *m becomes NULL. Frees the blob, or returns it to its home shard. */
-void message_drop(struct broker *b, struct message **m);
+/* The last hold is gone: frees the blob, or returns it to its home shard. */
+void
+message_free(struct broker *b, struct message *m);
+/* Gives up one hold; *m becomes NULL. */
+static inline void
+message_drop(struct broker *b, struct message **m)
+{
+    struct message *dropped = *m;
+    *m = NULL;
+    if (--dropped->refs == 0)
+        message_free(b, dropped);
+}
+
+/*
+ * What another shard gets for the caller's hold (*m becomes NULL): the blob itself when nobody else here holds
+ * it, else a remote reference. The receiver has one hold; it reads at once and drops when it likes.
+ */
+struct message *
+message_hand_over(struct broker *b, struct message **m);
+/* Always a reference, with a list of `count` numbers (the target queues) that travels in it. */
+struct message *
+message_hand_over_with(struct broker *b, struct message **m, uint32_t count, uint64_t **numbers);
+const uint64_t *
+message_numbers(const struct message *m, uint32_t *count);
+/* A blob or reference that came from here is back: nobody holds it any more. */
+void
+message_returned(struct broker *b, struct message *m);
 
 static inline const struct message *
 message_origin(const struct message *m)
@@ -107,7 +132,8 @@ message_body_mut(struct message *m)
 {
     return m->bytes + m->exchange_size + m->routing_key_size + m->properties_size;
 }
-/* Bytes that the blob takes. */
+/* Bytes that the blob takes; of a remote reference: that the original takes. The size fields of a reference equal
+ * the original's. */
 static inline size_t
 message_size(const struct message *m)
 {
