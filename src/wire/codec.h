@@ -30,7 +30,15 @@ struct codec_reader {
 static inline struct codec_reader
 codec_reader_of(struct slice s)
 {
-    return (struct codec_reader){.p = s.data, .end = s.data + s.len, .err = ERR_OK};
+    const uint8_t *p = s.data ? s.data : (const uint8_t *)""; /* arithmetic on NULL is undefined */
+    return (struct codec_reader){.p = p, .end = p + s.len, .err = ERR_OK};
+}
+
+/* What is not read yet. */
+static inline struct slice
+codec_reader_rest(const struct codec_reader *r)
+{
+    return slice_of(r->p, (size_t)(r->end - r->p));
 }
 
 static inline void

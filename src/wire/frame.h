@@ -27,17 +27,16 @@ struct frame {
 /*
  * The first frame of `in`. `frame_max` bounds the whole frame with its 8 octets of overhead; 0: no bound.
  *
- *     ERR_OK           *out is filled, *used is the frame's length in bytes
- *     ERR_TRUNCATED    more bytes are needed: *used is the frame's whole length, or FRAME_HEADER_SIZE as long
- * as that is not known ERR_LIMIT        the frame is larger than frame_max                              ->
- * 501 FRAME_ERROR ERR_UNSUPPORTED  no such frame type                                              -> 501
- * FRAME_ERROR ERR_CORRUPT      the end octet is not 0xCE                                       -> 501
- * FRAME_ERROR
+ * - ERR_OK: *out is filled, *used is the frame's length in bytes.
+ * - ERR_TRUNCATED: more bytes are needed. *used is the frame's whole length, or FRAME_HEADER_SIZE as long as
+ *   that is not known.
+ * - ERR_LIMIT: the frame is larger than frame_max. 501 FRAME_ERROR.
+ * - ERR_UNSUPPORTED: no such frame type. 501 FRAME_ERROR.
+ * - ERR_CORRUPT: the end octet is not 0xCE. 501 FRAME_ERROR.
  *
  * With the last three, out->type, out->channel and out->payload.len hold what the header says (payload.data
  * is NULL), for the reply's text. They are final: where the next frame starts is no longer known. Type and
- * size are judged as soon as the header is there, so that nobody waits for the rest of a frame that cannot be
- * one.
+ * size are judged as soon as the header is there: nobody waits for the rest of a frame that cannot be one.
  */
 static inline enum err ERR_USE
 frame_parse(struct slice in, uint32_t frame_max, struct frame *out, size_t *used)

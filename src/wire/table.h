@@ -103,7 +103,7 @@ bool
 table_value_eq(const struct table_value *a, const struct table_value *b);
 /*
  * RabbitMQ's test of arguments when something is declared again (rabbit_misc:assert_args_equivalence): all
- * integer types are one type, float, double and decimal another; then the values count.
+ * integer types and timestamps are one type, float and double another; then the values count.
  */
 bool
 table_value_equivalent(const struct table_value *a, const struct table_value *b);
