@@ -1,0 +1,77 @@
+/*
+ * Any bytes as a configuration file: loading never crashes, leaks or reads a file; what it reports is clean
+ * text, and it reports an error exactly when it refuses; an option wins over whatever the file says.
+ */
+#include "app/config.h"
+#include "base/check.h"
+#include "base/utf8.h"
+
+/* libFuzzer calls it by name; no header declares it. */
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static enum err
+read_input(void *arg, const char *path, struct buffer *text)
+{
+    const struct slice *input = arg;
+    (void)path;
+    buffer_add_slice(text, *input);
+    return ERR_OK;
+}
+
+static enum err
+probe_nothing(void *arg, const char *path)
+{
+    (void)arg;
+    return path[0] == '/' ? ERR_OK : ERR_NOT_FOUND;
+}
+
+static void
+check_report(const struct buffer *lines)
+{
+    CHECK(utf8_is_valid(buffer_slice(lines)));
+    for (size_t i = 0; i < lines->len; i++)
+        CHECK((lines->data[i] >= 0x20 && lines->data[i] != 0x7f) || lines->data[i] == '\n' ||
+              lines->data[i] == '\t');
+    CHECK(lines->len == 0 || lines->data[lines->len - 1] == '\n');
+}
+
+static void
+check_list(const struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        CHECK(list->items[i].name && list->items[i].text);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice input = slice_of(data, size);
+    const char *files[] = {"fuzz.conf"};
+    struct config_override overrides[] = {{"--shards", "leveret.shards", "2"}};
+    struct config_request request = {
+        .files = files,
+        .file_count = 1,
+        .overrides = overrides,
+        .override_count = 1,
+        .io = {.read = read_input, .probe = probe_nothing, .arg = &input},
+    };
+    struct config c;
+    struct config_report report;
+    bool is_good = config_load(&c, &request, &report);
+    CHECK(is_good == (report.error_count == 0) && is_good == (report.errors.len == 0));
+    check_report(&report.errors);
+    check_report(&report.warnings);
+    if (is_good) {
+        CHECK(c.shards == 2 && c.heartbeat_s >= 0 && c.heartbeat_s <= 65535);
+        CHECK(c.frame_max == 0 || c.frame_max >= CONFIG_FRAME_LEAST);
+        CHECK(c.memory_watermark_ratio > 0 && c.memory_watermark_ratio <= 1);
+        CHECK(c.default_user && c.default_vhost && c.auth_mechanisms.count > 0);
+        check_list(&c.listeners_tcp);
+        check_list(&c.loopback_users);
+        check_list(&c.log_levels);
+    }
+    config_fini(&c);
+    config_report_fini(&report);
+    return 0;
+}

@@ -1,0 +1,481 @@
+/*
+ * Loading goes in five steps: read all files into settings; find each setting's row, so that unknown keys are
+ * found; drop settings that a later one of the same key replaces; turn values into members and list elements;
+ * check what only several keys together can get wrong. Every step goes on after an error, so that one run
+ * shows all of them.
+ *
+ * A row without any setting gets its default, which is written as text and parsed like everything else. For a
+ * list that means: naming one element replaces the default list.
+ */
+#include "app/config.h"
+
+#include "app/config_row.h"
+#include "app/config_text.h"
+#include "app/config_value.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/utf8.h"
+
+#include <stdlib.h>
+
+enum { SHOWN_VALUE_MAX = 80, IGNORED_SHOWN_MAX = 20 };
+
+/* A setting with what it means. Slices point into the texts of the loader or into the overrides. */
+struct setting {
+    const char *origin;
+    unsigned line; /* 0: no file, `origin` is an option */
+    unsigned order;
+    struct slice key, value;
+    struct config_match match;
+};
+
+struct loader {
+    struct config *config;
+    const struct config_request *request;
+    struct config_report *report;
+    struct buffer *texts; /* one per file */
+    struct setting *settings;
+    size_t count, cap;
+    size_t ignored;
+};
+
+/* --- reporting
+ * ---------------------------------------------------------------------------------------------------- */
+
+/* Appends text of the user's, cut to a readable length. Settings are valid UTF-8 without control characters
+ * already; paths and options may be anything. */
+static void
+show(struct buffer *out, struct slice s)
+{
+    size_t shown = s.len < SHOWN_VALUE_MAX ? s.len : SHOWN_VALUE_MAX;
+    while (shown < s.len && shown > 0 && (s.data[shown] & 0xc0) == 0x80)
+        shown--;
+    bool is_text = utf8_is_valid(slice_of(s.data, shown));
+    for (size_t i = 0; i < shown; i++) {
+        uint8_t c = s.data[i];
+        buffer_add_u8(out, c < 0x20 || c == 0x7f || (c >= 0x80 && !is_text) ? '?' : c);
+    }
+    if (shown < s.len)
+        buffer_add_str(out, "...");
+}
+
+static void
+show_place(struct buffer *out, const char *origin, unsigned line)
+{
+    show(out, slice_str(origin));
+    if (line > 0)
+        buffer_add_fmt(out, ":%u", line);
+    buffer_add_str(out, ": ");
+}
+
+/* Starts an error's line; false when there are enough of them. The caller ends it with '\n'. */
+static bool
+error_begin(struct loader *l, const char *origin, unsigned line)
+{
+    if (l->report->error_count++ >= CONFIG_ERRORS_MAX)
+        return false;
+    show_place(&l->report->errors, origin, line);
+    return true;
+}
+
+static void
+error_text(struct loader *l, const char *origin, unsigned line, const char *text)
+{
+    if (!error_begin(l, origin, line))
+        return;
+    buffer_add_str(&l->report->errors, text);
+    buffer_add_u8(&l->report->errors, '\n');
+}
+
+static void
+error_value(struct loader *l, const struct setting *s, const char *why)
+{
+    struct buffer *out = &l->report->errors;
+    if (!error_begin(l, s->origin, s->line))
+        return;
+    show(out, s->key);
+    if (s->match.row->type != CONFIG_SECRET) {
+        buffer_add_str(out, " = ");
+        show(out, s->value);
+    }
+    buffer_add_str(out, ": ");
+    if (why) {
+        buffer_add_str(out, why);
+    } else {
+        buffer_add_str(out, "expected ");
+        config_row_expected(s->match.row, out);
+    }
+    buffer_add_u8(out, '\n');
+}
+
+static void
+error_unknown(struct loader *l, const struct setting *s)
+{
+    char near[CONFIG_KEY_BYTES_MAX + 1];
+    struct buffer *out = &l->report->errors;
+    if (!error_begin(l, s->origin, s->line))
+        return;
+    buffer_add_str(out, "there is no key ");
+    show(out, s->key);
+    if (config_row_suggest(s->key, near)) {
+        buffer_add_str(out, "; did you mean ");
+        show(out, slice_str(near));
+        buffer_add_str(out, "?");
+    }
+    buffer_add_u8(out, '\n');
+}
+
+/* One warning for all of them. */
+static void
+warn_ignored(struct loader *l, const struct setting *s)
+{
+    struct buffer *out = &l->report->warnings;
+    if (l->ignored++ >= IGNORED_SHOWN_MAX)
+        return;
+    buffer_add_str(out, l->ignored == 1 ? "keys without effect here: " : "; ");
+    show(out, s->key);
+    buffer_add_str(out, " (");
+    show(out, slice_str(s->origin));
+    if (s->line > 0)
+        buffer_add_fmt(out, ":%u", s->line);
+    buffer_add_fmt(out, ", %s)", s->match.ignored->text);
+}
+
+static void
+warn_ignored_end(struct loader *l)
+{
+    if (l->ignored > IGNORED_SHOWN_MAX)
+        buffer_add_fmt(&l->report->warnings, "; and %zu more", l->ignored - IGNORED_SHOWN_MAX);
+    if (l->ignored > 0)
+        buffer_add_u8(&l->report->warnings, '\n');
+}
+
+/* --- settings
+ * ----------------------------------------------------------------------------------------------------- */
+
+static void
+setting_add(struct loader *l, const char *origin, unsigned line, struct slice key, struct slice value)
+{
+    if (l->count == CONFIG_SETTINGS_MAX) {
+        error_text(l, origin, line, "too many settings");
+        return;
+    }
+    if (l->count == l->cap) {
+        l->cap = l->cap ? l->cap * 2 : 64;
+        l->settings = realloc(l->settings, l->cap * sizeof *l->settings);
+        CHECK(l->settings);
+    }
+    l->settings[l->count] = (struct setting){
+        .origin = origin, .line = line, .order = (unsigned)l->count, .key = key, .value = value};
+    l->count++;
+}
+
+static void
+file_read(struct loader *l, const char *path, struct buffer *text)
+{
+    enum err e = l->request->io.read(l->request->io.arg, path, text);
+    if (e == ERR_OK && text->len > CONFIG_FILE_BYTES_MAX)
+        e = ERR_LIMIT;
+    if (e != ERR_OK) {
+        error_text(l, path, 0, err_text(e));
+        return;
+    }
+    struct config_text lines = {.rest = buffer_slice(text)};
+    struct config_setting_text setting;
+    while (config_text_next(&lines, &setting)) {
+        if (l->count == CONFIG_SETTINGS_MAX || setting.error) {
+            error_text(l, path, lines.line, setting.error ? setting.error : "too many settings");
+            if (!setting.error)
+                return;
+        } else {
+            setting_add(l, path, lines.line, setting.key, setting.value);
+        }
+    }
+}
+
+static void
+settings_collect(struct loader *l)
+{
+    for (size_t i = 0; i < l->request->file_count; i++)
+        file_read(l, l->request->files[i], &l->texts[i]);
+    for (size_t i = 0; i < l->request->override_count; i++) {
+        const struct config_override *o = &l->request->overrides[i];
+        setting_add(l, o->origin, 0, slice_str(o->key), slice_str(o->value));
+    }
+}
+
+/* Only settings of a known row stay. */
+static void
+settings_resolve(struct loader *l)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < l->count; i++) {
+        struct setting s = l->settings[i];
+        s.match = s.key.len <= CONFIG_KEY_BYTES_MAX ? config_row_find(s.key) : (struct config_match){0};
+        if (s.match.row)
+            l->settings[kept++] = s;
+        else if (s.match.ignored)
+            warn_ignored(l, &s);
+        else
+            error_unknown(l, &s);
+    }
+    l->count = kept;
+    warn_ignored_end(l);
+}
+
+static int
+slice_order(struct slice a, struct slice b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n > 0 ? memcmp(a.data, b.data, n) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+/* By row; within a row by name, numbers first and by size; at last by place, the earliest first. */
+static int
+setting_order(const void *pa, const void *pb)
+{
+    const struct setting *a = pa, *b = pb;
+    if (a->match.row != b->match.row)
+        return a->match.row < b->match.row ? -1 : 1;
+    if (a->match.is_whole != b->match.is_whole)
+        return a->match.is_whole ? -1 : 1;
+    uint64_t na = 0, nb = 0;
+    bool is_number_a = text_to_u64(a->match.name, &na) == ERR_OK;
+    bool is_number_b = text_to_u64(b->match.name, &nb) == ERR_OK;
+    if (is_number_a != is_number_b)
+        return is_number_a ? -1 : 1;
+    if (na != nb)
+        return na < nb ? -1 : 1;
+    int order = slice_order(a->match.name, b->match.name);
+    return order ? order : (a->order > b->order) - (a->order < b->order);
+}
+
+/* A later setting of the same key wins, and an option wins over all settings of its row in files. */
+static void
+settings_reduce(struct loader *l)
+{
+    if (l->count > 0)
+        qsort(l->settings, l->count, sizeof *l->settings, setting_order);
+    size_t kept = 0;
+    for (size_t i = 0; i < l->count;) {
+        size_t end = i;
+        bool has_option = false;
+        for (; end < l->count && l->settings[end].match.row == l->settings[i].match.row; end++)
+            has_option |= l->settings[end].line == 0;
+        for (; i < end; i++) {
+            const struct setting *s = &l->settings[i];
+            bool is_last = i + 1 == end || s->match.is_whole != s[1].match.is_whole ||
+                           !slice_eq(s->match.name, s[1].match.name);
+            if (is_last && !(has_option && s->line > 0))
+                l->settings[kept++] = *s;
+        }
+    }
+    l->count = kept;
+}
+
+/* --- values
+ * ------------------------------------------------------------------------------------------------------- */
+
+static struct config_list *
+list_of(struct config *c, const struct config_row *row)
+{
+    return (struct config_list *)((char *)c + row->offset);
+}
+
+static bool
+list_add(struct config *c, const struct config_row *row, struct slice name, struct slice value)
+{
+    struct config_list *list = list_of(c, row);
+    struct config_item item;
+    bool is_wanted;
+    if (!config_value_item(row, name, value, &item, &is_wanted))
+        return false;
+    if (!is_wanted) {
+        config_value_item_fini(&item);
+        return true;
+    }
+    list->items = realloc(list->items, (list->count + 1) * sizeof *list->items);
+    CHECK(list->items);
+    list->items[list->count++] = item;
+    return true;
+}
+
+/* What RabbitMQ would resolve or read from elsewhere, and what must not be taken literally. */
+static const char *
+value_refusal(const struct loader *l, const struct setting *s)
+{
+    if (slice_starts_with(s->value, "$(") && s->value.data[s->value.len - 1] == ')')
+        return "environment variables are not read; write the value";
+    if (s->match.row->type == CONFIG_SECRET && slice_starts_with(s->value, "encrypted:"))
+        return "encrypted values are not read; write the value and protect the file";
+    if (s->match.row->type != CONFIG_FILE || !l->request->io.probe)
+        return NULL;
+    char path[4096];
+    if (s->value.len >= sizeof path)
+        return "the path is too long";
+    memcpy(path, s->value.data, s->value.len);
+    path[s->value.len] = 0;
+    enum err e = l->request->io.probe(l->request->io.arg, path);
+    return e == ERR_OK ? NULL : err_text(e);
+}
+
+static void
+setting_apply(struct loader *l, const struct setting *s)
+{
+    const struct config_row *row = s->match.row;
+    enum log_category category;
+    const char *why = value_refusal(l, s);
+    bool is_good = !why;
+    if (is_good && s->match.is_whole) {
+        is_good = slice_eq_str(s->value, "none");
+        why = is_good ? NULL : "without a further part this key only takes none";
+    } else if (is_good && config_row_is_list(row)) {
+        is_good = list_add(l->config, row, s->match.name, s->value);
+    } else if (is_good) {
+        is_good = config_value_set(l->config, row, s->value);
+    }
+    if (is_good && row->type == CONFIG_LEVELS && !s->match.is_whole) {
+        const struct config_list *list = list_of(l->config, row);
+        is_good = log_category_parse(list->items[list->count - 1].name, &category);
+        why = "there is no such log category";
+    }
+    if (!is_good)
+        error_value(l, s, why);
+}
+
+static void
+row_default(struct config *c, const struct config_row *row)
+{
+    struct slice rest = slice_str(row->fallback);
+    if (!config_row_is_list(row)) {
+        bool is_good = rest.len == 0 || config_value_set(c, row, rest);
+        CHECK(is_good);
+        return;
+    }
+    while (rest.len > 0) {
+        const uint8_t *space = memchr(rest.data, ' ', rest.len);
+        size_t n = space ? (size_t)(space - rest.data) : rest.len;
+        const uint8_t *equals = memchr(rest.data, '=', n);
+        CHECK(equals);
+        size_t name = (size_t)(equals - rest.data);
+        bool is_good = list_add(c, row, slice_of(rest.data, name), slice_of(equals + 1, n - name - 1));
+        CHECK(is_good);
+        rest = space ? slice_of(space + 1, rest.len - n - 1) : slice_of(NULL, 0);
+    }
+}
+
+/* The settings stand by row. `none` for a list's whole key wins over its elements, as in RabbitMQ. */
+static void
+settings_apply(struct loader *l)
+{
+    size_t i = 0;
+    for (size_t r = 0; r < config_row_count; r++) {
+        const struct config_row *row = &config_rows[r];
+        if (row->type == CONFIG_LEVEL)
+            *(int *)((char *)l->config + row->offset) = -1;
+        if (i == l->count || l->settings[i].match.row != row) {
+            row_default(l->config, row);
+            continue;
+        }
+        bool is_none = l->settings[i].match.is_whole;
+        for (; i < l->count && l->settings[i].match.row == row; i++)
+            if (!is_none || l->settings[i].match.is_whole)
+                setting_apply(l, &l->settings[i]);
+    }
+}
+
+/* --- what several keys say together
+ * -------------------------------------------------------------------------------- */
+
+/* The setting of a row, for the message's place: NULL when the row has its default. */
+static const struct setting *
+setting_of(const struct loader *l, const char *name)
+{
+    for (size_t i = 0; i < l->count; i++)
+        if (strcmp(l->settings[i].match.row->name, name) == 0)
+            return &l->settings[i];
+    return NULL;
+}
+
+static void
+require(struct loader *l, bool holds, const char *name, const char *text)
+{
+    const struct setting *s = setting_of(l, name);
+    if (!holds)
+        error_text(l, s ? s->origin : name, s ? s->line : 0, text);
+}
+
+static void
+config_check(struct loader *l)
+{
+    struct config *c = l->config;
+    require(l, c->listeners_ssl.count == 0 || (c->ssl_certfile && c->ssl_keyfile), "listeners.ssl.$name",
+            "a TLS listener needs ssl_options.certfile and ssl_options.keyfile");
+    require(l, c->ssl_verify == CONFIG_VERIFY_NONE || c->ssl_cacertfile, "ssl_options.verify",
+            "ssl_options.verify = verify_peer needs ssl_options.cacertfile");
+    require(l, c->ssl_verify == CONFIG_VERIFY_PEER || !c->ssl_fail_if_no_peer_cert,
+            "ssl_options.fail_if_no_peer_cert",
+            "ssl_options.fail_if_no_peer_cert = true needs ssl_options.verify = verify_peer");
+    require(l, c->ssl_versions.count > 0, "ssl_options.versions.$n",
+            "ssl_options.versions: at least one is needed");
+    require(l, c->auth_mechanisms.count > 0, "auth_mechanisms.$n", "auth_mechanisms: at least one is needed");
+    require(l, c->auth_backends.count > 0, "auth_backends.$n", "auth_backends: at least one is needed");
+    require(l, c->frame_max == 0 || c->frame_max >= CONFIG_FRAME_LEAST, "frame_max",
+            "frame_max: expected 0 or at least 4096");
+    bool is_relative = setting_of(l, "vm_memory_high_watermark.relative");
+    const struct setting *absolute = setting_of(l, "vm_memory_high_watermark.absolute");
+    if (is_relative && absolute && absolute->line > 0)
+        c->memory_watermark_bytes = 0;
+}
+
+/* --- the whole
+ * ----------------------------------------------------------------------------------------------------- */
+
+bool
+config_load(struct config *c, const struct config_request *request, struct config_report *report)
+{
+    struct loader l = {.config = c, .request = request, .report = report};
+    *c = (struct config){0};
+    *report = (struct config_report){0};
+    l.texts = calloc(request->file_count + 1, sizeof *l.texts);
+    CHECK(l.texts);
+    settings_collect(&l);
+    settings_resolve(&l);
+    settings_reduce(&l);
+    settings_apply(&l);
+    if (report->error_count == 0)
+        config_check(&l);
+    if (report->error_count > CONFIG_ERRORS_MAX)
+        buffer_add_fmt(&report->errors, "and %u more errors\n", report->error_count - CONFIG_ERRORS_MAX);
+    for (size_t i = 0; i < request->file_count; i++)
+        buffer_fini(&l.texts[i]);
+    free(l.texts);
+    free(l.settings);
+    return report->error_count == 0;
+}
+
+void
+config_fini(struct config *c)
+{
+    for (size_t r = 0; r < config_row_count; r++) {
+        const struct config_row *row = &config_rows[r];
+        if (row->type == CONFIG_STRING || row->type == CONFIG_SECRET || row->type == CONFIG_FILE)
+            free(*(char **)((char *)c + row->offset));
+        if (!config_row_is_list(row))
+            continue;
+        struct config_list *list = list_of(c, row);
+        for (size_t i = 0; i < list->count; i++)
+            config_value_item_fini(&list->items[i]);
+        free(list->items);
+    }
+    *c = (struct config){0};
+}
+
+void
+config_report_fini(struct config_report *report)
+{
+    buffer_fini(&report->errors);
+    buffer_fini(&report->warnings);
+}

@@ -1,0 +1,144 @@
+/*
+ * The configuration: what rabbitmq.conf and the command line say, as typed values. Loading is pure: files
+ * come through the caller's functions, every problem goes into a report, and nothing global is touched.
+ */
+#ifndef LEVERET_APP_CONFIG_H
+#define LEVERET_APP_CONFIG_H
+
+#include "app/config_keys.h"
+#include "base/buffer.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CONFIG_FILE_BYTES_MAX = 1 << 20, /* of one file */
+    CONFIG_SETTINGS_MAX = 4096,      /* over all files */
+    CONFIG_KEY_BYTES_MAX = 255,
+    CONFIG_ERRORS_MAX = 20, /* reported; further ones are only counted */
+};
+#define CONFIG_FILE_DEFAULT "/etc/leveret/leveret.conf"
+#define CONFIG_INFINITY     INT64_MAX
+
+struct config_address {
+    char host[48]; /* a numeric address without brackets; empty: all addresses of the machine */
+    uint16_t port;
+};
+
+/* One element of a list: the part of the key that the user chose, and the value. */
+struct config_item {
+    char *name;
+    char *text;                    /* the value as written */
+    int64_t value;                 /* ENUMS: the word's index; LEVELS: enum log_level */
+    struct config_address address; /* ADDRESSES */
+};
+
+/* By name: numbers by their size, then the others alphabetically. */
+struct config_list {
+    size_t count;
+    struct config_item *items;
+};
+
+/*
+ * What a key's value is, and its type in C. LIMIT: a number, or `infinity` (CONFIG_INFINITY). ENUM: the index
+ * among the row's words. LEVEL: enum log_level, or -1 when not set. SECRET: a STRING that no message ever
+ * shows. A STRING that is not set and has no default is NULL. FILE: a STRING that names a file that must be
+ * readable. FLAGS: a list of the names whose value is true.
+ */
+#define CONFIG_TYPE_TABLE(X)                                                                                 \
+    X(BOOL, bool)                                                                                            \
+    X(INTEGER, int64_t)                                                                                      \
+    X(LIMIT, int64_t)                                                                                        \
+    X(SIZE, uint64_t)                                                                                        \
+    X(RATIO, double)                                                                                         \
+    X(ENUM, int)                                                                                             \
+    X(LEVEL, int)                                                                                            \
+    X(STRING, char *)                                                                                        \
+    X(SECRET, char *)                                                                                        \
+    X(FILE, char *)                                                                                          \
+    X(ADDRESSES, struct config_list)                                                                         \
+    X(FLAGS, struct config_list)                                                                             \
+    X(ENUMS, struct config_list)                                                                             \
+    X(STRINGS, struct config_list)                                                                           \
+    X(LEVELS, struct config_list)
+
+enum config_type {
+#define X(type, ctype) CONFIG_##type,
+    CONFIG_TYPE_TABLE(X)
+#undef X
+};
+
+#define X(type, ctype) typedef ctype config_##type##_t;
+CONFIG_TYPE_TABLE(X)
+#undef X
+
+/* One member per row of CONFIG_KEY_TABLE. */
+struct config {
+#define X(type, member, name, fallback, least, most, words, text) config_##type##_t member;
+    CONFIG_KEY_TABLE(X)
+#undef X
+};
+
+/* Indices among the words of the ENUM rows that have more than one. */
+enum { CONFIG_VERIFY_NONE, CONFIG_VERIFY_PEER };
+enum { CONFIG_TLS_1_2, CONFIG_TLS_1_3 };
+enum {
+    CONFIG_MECHANISM_PLAIN,
+    CONFIG_MECHANISM_AMQPLAIN,
+    CONFIG_MECHANISM_EXTERNAL,
+    CONFIG_MECHANISM_ANONYMOUS
+};
+enum { CONFIG_LOGIN_DN, CONFIG_LOGIN_CN, CONFIG_LOGIN_SAN, CONFIG_LOGIN_SAN_SHORT };
+enum { CONFIG_SAN_DNS, CONFIG_SAN_IP, CONFIG_SAN_EMAIL, CONFIG_SAN_URI, CONFIG_SAN_OTHER_NAME };
+
+/* How files are reached. `probe` says whether a file that a value names can be read; NULL: it is not looked
+ * at. */
+struct config_io {
+    enum err (*read)(void *arg, const char *path, struct buffer *text);
+    enum err (*probe)(void *arg, const char *path);
+    void *arg;
+};
+
+/* A setting from elsewhere than a file: it replaces all that the files say about the row of its key. */
+struct config_override {
+    const char *origin; /* what messages name: "--shards" */
+    const char *key, *value;
+};
+
+struct config_request {
+    const char *const *files; /* a later one wins */
+    size_t file_count;
+    const struct config_override *overrides; /* a later one adds to a list, and wins elsewhere */
+    size_t override_count;
+    struct config_io io;
+};
+
+/* Lines of UTF-8 without control characters, each ended by '\n' and starting with "file:line: " or an option.
+ */
+struct config_report {
+    struct buffer errors, warnings;
+    unsigned error_count; /* may be more than the lines */
+};
+
+/*
+ * Fills `c` (the caller's memory, any content) with defaults and what the request says. False when there was
+ * an error: then `c` is not to be used. In both cases config_fini() and config_report_fini() free what is in
+ * them.
+ */
+bool
+config_load(struct config *c, const struct config_request *request, struct config_report *report);
+void
+config_fini(struct config *c);
+void
+config_report_fini(struct config_report *report);
+
+/* Every key with type, default and meaning: plain text for a terminal, or the page doc/configuration.md. */
+void
+config_doc_text(struct buffer *out);
+void
+config_doc_markdown(struct buffer *out);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * Every key that a configuration file may have: the one table that the reader (config.c), `leveret
+ * --help-config`, doc/configuration.md and `struct config` come from. Names, values and units are
+ * rabbitmq.conf's wherever RabbitMQ has the thing; keys that only Leveret has start with "leveret.".
+ *
+ *   X(type, member, name, default, least, most, words, text)
+ *
+ * type: a row of CONFIG_TYPE_TABLE (config.h). `$name` in a name stands for one part of the key that the user
+ * chooses: the row is a list, its default is "name=value name=value", and the key without that part takes the
+ * value `none`. least and most: of INTEGER, LIMIT and SIZE. words: what an ENUM or ENUMS takes. An empty
+ * default: not set.
+ */
+#ifndef LEVERET_APP_CONFIG_KEYS_H
+#define LEVERET_APP_CONFIG_KEYS_H
+
+#define CONFIG_SIZE_MOST   (INT64_C(1) << 50)
+#define CONFIG_FRAME_LEAST 4096
+#define CONFIG_FRAME_MOST  (INT64_C(1) << 30)
+
+/* clang-format off */
+#define CONFIG_KEY_TABLE(X) \
+    X(ADDRESSES, listeners_tcp, "listeners.tcp.$name", "default=5672", 0, 0, "", \
+      "where clients connect: a port (on all addresses) or address:port; each with a name of your choice") \
+    X(ADDRESSES, listeners_ssl, "listeners.ssl.$name", "", 0, 0, "", \
+      "where clients connect with TLS, usually 5671; needs ssl_options.certfile and .keyfile") \
+    X(BOOL, proxy_protocol, "proxy_protocol", "false", 0, 0, "", \
+      "every connection starts with a PROXY header (version 1 or 2) that tells the client's address") \
+    X(LIMIT, max_connections, "max_connections", "infinity", 0, 1 << 30, "", \
+      "connections to this node, over all listeners") \
+    X(LIMIT, handshake_timeout_ms, "handshake_timeout", "10000", 1, 86400000, "", \
+      "milliseconds from accepting a connection to the end of its AMQP handshake") \
+    X(LIMIT, ssl_handshake_timeout_ms, "ssl_handshake_timeout", "5000", 1, 86400000, "", \
+      "milliseconds for the TLS handshake") \
+    X(INTEGER, tcp_backlog, "tcp_listen_options.backlog", "128", 1, 65535, "", \
+      "connections that the system holds until they are accepted") \
+    X(BOOL, tcp_keepalive, "tcp_listen_options.keepalive", "false", 0, 0, "", "TCP keepalive on clients' connections") \
+    X(SIZE, tcp_sndbuf, "tcp_listen_options.sndbuf", "0", 0, 1 << 30, "", \
+      "send buffer in the kernel per connection; 0 lets the system size it") \
+    X(SIZE, tcp_recbuf, "tcp_listen_options.recbuf", "0", 0, 1 << 30, "", \
+      "receive buffer in the kernel per connection; 0 lets the system size it") \
+    X(ENUM, tcp_nodelay, "tcp_listen_options.nodelay", "true", 0, 0, "true", "TCP_NODELAY is always on") \
+    \
+    X(FILE, ssl_cacertfile, "ssl_options.cacertfile", "", 0, 0, "", \
+      "PEM file with the authorities that clients' certificates are checked against") \
+    X(FILE, ssl_certfile, "ssl_options.certfile", "", 0, 0, "", "PEM file with the server's certificate and its chain") \
+    X(FILE, ssl_keyfile, "ssl_options.keyfile", "", 0, 0, "", "PEM file with the server's private key") \
+    X(SECRET, ssl_password, "ssl_options.password", "", 0, 0, "", "pass phrase of the private key") \
+    X(ENUM, ssl_verify, "ssl_options.verify", "verify_none", 0, 0, "verify_none verify_peer", \
+      "whether a client's certificate is checked") \
+    X(BOOL, ssl_fail_if_no_peer_cert, "ssl_options.fail_if_no_peer_cert", "false", 0, 0, "", \
+      "whether a client must have a certificate; needs verify_peer") \
+    X(INTEGER, ssl_depth, "ssl_options.depth", "1", 0, 255, "", \
+      "intermediate authorities allowed between a client's certificate and a trusted one") \
+    X(ENUMS, ssl_versions, "ssl_options.versions.$n", "1=tlsv1.3 2=tlsv1.2", 0, 0, "tlsv1.2 tlsv1.3", "TLS versions") \
+    X(STRINGS, ssl_ciphers, "ssl_options.ciphers.$n", "", 0, 0, "", \
+      "cipher suites in the order of preference, by their OpenSSL names; none: OpenSSL's choice") \
+    X(BOOL, ssl_honor_cipher_order, "ssl_options.honor_cipher_order", "true", 0, 0, "", \
+      "the server's order of cipher suites counts, not the client's") \
+    X(ENUM, ssl_cert_login_from, "ssl_cert_login_from", "distinguished_name", 0, 0, \
+      "distinguished_name common_name subject_alternative_name subject_alt_name", \
+      "the part of a client's certificate that is the user name with EXTERNAL") \
+    X(ENUM, ssl_cert_login_san_type, "ssl_cert_login_san_type", "dns", 0, 0, "dns ip email uri other_name", \
+      "which kind of alternative name, with subject_alternative_name") \
+    X(INTEGER, ssl_cert_login_san_index, "ssl_cert_login_san_index", "0", 0, 100, "", \
+      "which of the alternative names of that kind, counted from 0") \
+    \
+    X(ENUMS, auth_mechanisms, "auth_mechanisms.$n", "1=PLAIN 2=AMQPLAIN", 0, 0, "PLAIN AMQPLAIN EXTERNAL ANONYMOUS", \
+      "ways to log in, in the order in which they are offered") \
+    X(ENUMS, auth_backends, "auth_backends.$n", "1=internal", 0, 0, "internal rabbit_auth_backend_internal", \
+      "who knows the users: only the broker itself") \
+    X(ENUM, password_hashing, "password_hashing_module", "rabbit_password_hashing_sha256", 0, 0, \
+      "rabbit_password_hashing_sha256", "how passwords are kept") \
+    X(STRING, anonymous_login_user, "anonymous_login_user", "guest", 0, 0, "", \
+      "the user that ANONYMOUS logs in as; none refuses it") \
+    X(SECRET, anonymous_login_pass, "anonymous_login_pass", "guest", 0, 0, "", "that user's password") \
+    X(FLAGS, loopback_users, "loopback_users.$user", "guest=true", 0, 0, "", \
+      "users that may connect from this machine only; naming one replaces the default") \
+    X(STRING, default_vhost, "default_vhost", "/", 0, 0, "", "the vhost that an empty node starts with") \
+    X(STRING, default_user, "default_user", "guest", 0, 0, "", "the user that an empty node starts with") \
+    X(SECRET, default_pass, "default_pass", "guest", 0, 0, "", "that user's password") \
+    X(FLAGS, default_user_tags, "default_user_tags.$tag", "administrator=true", 0, 0, "", "that user's tags") \
+    X(STRING, default_permission_configure, "default_permissions.configure", ".*", 0, 0, "", \
+      "what that user may declare and delete in the default vhost: a regular expression") \
+    X(STRING, default_permission_read, "default_permissions.read", ".*", 0, 0, "", "what that user may consume from") \
+    X(STRING, default_permission_write, "default_permissions.write", ".*", 0, 0, "", "what that user may publish to") \
+    \
+    X(INTEGER, heartbeat_s, "heartbeat", "60", 0, 65535, "", \
+      "seconds between heartbeats that the server proposes; 0: none") \
+    X(SIZE, frame_max, "frame_max", "131072", 0, CONFIG_FRAME_MOST, "", \
+      "largest frame that the server proposes, at least 4096; 0: no limit") \
+    X(SIZE, initial_frame_max, "initial_frame_max", "8192", CONFIG_FRAME_LEAST, 1 << 24, "", \
+      "largest frame until the client has logged in") \
+    X(INTEGER, channel_max, "channel_max", "2047", 0, 65535, "", \
+      "channels per connection that the server proposes; 0: 65535") \
+    X(LIMIT, channel_max_per_node, "channel_max_per_node", "infinity", 0, 1 << 30, "", \
+      "channels of all connections to this node") \
+    X(LIMIT, consumer_max_per_channel, "consumer_max_per_channel", "infinity", 0, 1 << 30, "", \
+      "consumers on one channel") \
+    X(SIZE, max_message_size, "max_message_size", "134217728", 1, 536870912, "", "largest body of a message") \
+    \
+    X(RATIO, memory_watermark_ratio, "vm_memory_high_watermark.relative", "0.6", 0, 0, "", \
+      "the part of the available memory above which publishers are blocked") \
+    X(SIZE, memory_watermark_bytes, "vm_memory_high_watermark.absolute", "0", 0, CONFIG_SIZE_MOST, "", \
+      "the same in bytes; with .relative in the files too, .relative counts") \
+    X(SIZE, memory_total_override, "total_memory_available_override_value", "0", 0, CONFIG_SIZE_MOST, "", \
+      "the available memory, instead of what the system says; 0: as the system says") \
+    X(STRING, cluster_name, "cluster_name", "", 0, 0, "", "the name told to clients; not set: the node's name") \
+    \
+    X(STRING, log_dir, "log.dir", "", 0, 0, "", "the directory of a log.file that is no absolute path; not set: the data directory") \
+    X(STRING, log_file, "log.file", "false", 0, 0, "", "the log's file; false: none") \
+    X(LEVEL, log_file_level, "log.file.level", "", 0, 0, "", "the least level that goes to the file") \
+    X(BOOL, log_console, "log.console", "true", 0, 0, "", "log to standard output") \
+    X(LEVEL, log_console_level, "log.console.level", "", 0, 0, "", "the least level that goes to standard output") \
+    X(LEVELS, log_levels, "log.$category.level", "default=info", 0, 0, "", \
+      "the least level of one category: connection, channel, queue, ...; default: of all others") \
+    \
+    X(STRING, data_dir, "leveret.data_dir", "/var/lib/leveret", 0, 0, "", "where the node keeps what it must not lose") \
+    X(STRING, node_name, "leveret.node_name", "", 0, 0, "", "the node's name, as rabbit@host; not set: rabbit@ and the host's name") \
+    X(INTEGER, shards, "leveret.shards", "0", 0, 256, "", "event loops; 0: one for each core") \
+    X(BOOL, connection_moves, "leveret.connection_moves", "true", 0, 0, "", \
+      "a connection moves, once, to the shard of the first queue that it uses") \
+    X(SIZE, connection_output_max, "leveret.connection_output_max", "1MiB", 65536, 1 << 30, "", \
+      "output waiting for one client above which it gets no more deliveries") \
+    X(SIZE, connection_parked_max, "leveret.connection_parked_max", "1MiB", 65536, 1 << 30, "", \
+      "input kept for channels that wait for an answer; above it the connection is not read") \
+    X(SIZE, connection_turn_read, "leveret.connection_turn_read", "256KiB", 16384, 1 << 26, "", \
+      "bytes read from one connection before others have their turn") \
+    X(INTEGER, queue_turn_messages, "leveret.queue_turn_messages", "1000", 1, 1000000, "", \
+      "deliveries of one queue before other queues have their turn") \
+    X(SIZE, tx_max, "leveret.tx_max", "256MiB", 65536, 1 << 30, "", "bytes that one open transaction may hold") \
+    X(SIZE, shard_publish_window, "leveret.shard_publish_window", "16MiB", 65536, 1 << 30, "", \
+      "message bytes under way from one shard to another before the publisher is not read") \
+    X(INTEGER, shard_credit_messages, "leveret.shard_credit_messages", "2000", 1, 1000000, "", \
+      "deliveries under way to a consumer on another shard") \
+    X(SIZE, shard_credit_bytes, "leveret.shard_credit_bytes", "4MiB", 65536, 1 << 30, "", "the same in bytes") \
+    X(INTEGER, route_cache_entries, "leveret.route_cache_entries", "65536", 16, 1 << 24, "", \
+      "(exchange, routing key) pairs whose queues each shard remembers")
+
+/* Other names of a key, from older or newer versions of RabbitMQ: X(alias, name). */
+#define CONFIG_ALIAS_TABLE(X) \
+    X("connection_max", "max_connections") \
+    X("max_channels_per_connection", "channel_max")
+
+/*
+ * Keys that RabbitMQ has and that have no effect here: taken with one warning that names them. X(pattern, text);
+ * `**` at the end stands for any rest. What would weaken security if it were left out is not here: it is refused.
+ */
+#define CONFIG_IGNORED_TABLE(X) \
+    X("num_acceptors.$listener", "accepting is the shards' work") \
+    X("socket_writer.gc_threshold", "no garbage collector") \
+    X("erlang.**", "no Erlang") \
+    X("hipe_compile", "no Erlang") \
+    X("delegate_count", "no Erlang processes") \
+    X("default_worker_pool_size", "no Erlang processes") \
+    X("background_gc_enabled", "no garbage collector") \
+    X("background_gc_target_interval", "no garbage collector") \
+    X("sysmon_handler.**", "no Erlang processes") \
+    X("vm_memory_calculation_strategy", "memory is what the process has resident") \
+    X("vm_memory_high_watermark_paging_ratio", "no paging phase") \
+    X("memory_monitor_interval", "memory is looked at continually") \
+    X("collect_statistics", "statistics are always there") \
+    X("collect_statistics_interval", "statistics are always there") \
+    X("reverse_dns_lookups", "addresses are shown as numbers") \
+    X("ssl_allow_poodle_attack", "TLS 1.2 and 1.3 only") \
+    X("ssl_options.client_renegotiation", "never allowed") \
+    X("ssl_options.secure_renegotiate", "TLS 1.2 and 1.3 only") \
+    X("ssl_options.reuse_sessions", "always possible") \
+    X("ssl_options.bypass_pem_cache", "no such cache") \
+    X("ssl_options.honor_ecc_order", "OpenSSL's choice") \
+    X("ssl_options.log_level", "use log.connection.level") \
+    X("ssl_options.log_alert", "use log.connection.level") \
+    X("tcp_listen_options.linger.**", "output is always flushed before a close") \
+    X("tcp_listen_options.exit_on_close", "no such process") \
+    X("tcp_listen_options.buffer", "one buffer per shard") \
+    X("tcp_listen_options.delay_send", "output is always gathered") \
+    X("tcp_listen_options.high_watermark", "use leveret.connection_output_max") \
+    X("tcp_listen_options.low_watermark", "use leveret.connection_output_max") \
+    X("tcp_listen_options.high_msgq_watermark", "no Erlang processes") \
+    X("tcp_listen_options.low_msgq_watermark", "no Erlang processes") \
+    X("tcp_listen_options.send_timeout", "heartbeats find dead clients") \
+    X("tcp_listen_options.send_timeout_close", "heartbeats find dead clients") \
+    X("message_store_shutdown_timeout", "no such store") \
+    X("queue_index_embed_msgs_below", "no such index") \
+    X("classic_queue.default_version", "one kind of storage") \
+    X("mnesia_table_loading_retry_timeout", "no Mnesia") \
+    X("mnesia_table_loading_retry_limit", "no Mnesia") \
+    X("product.name", "the product's own name is told") \
+    X("product.version", "the product's own version is told") \
+    X("motd_file", "no banner") \
+    X("log.console.stdio", "standard output") \
+    X("log.console.use_colors", "no colours") \
+    X("log.console.color_esc_seqs.**", "no colours") \
+    X("log.console.formatter", "one format") \
+    X("log.console.formatter.**", "one format") \
+    X("log.file.formatter", "one format") \
+    X("log.file.formatter.**", "one format") \
+    X("log.file.rotation.**", "rotate with logrotate") \
+    X("log.$category.file", "one log") \
+    X("log.$category.rotation.**", "rotate with logrotate") \
+    X("log.ra.level", "no such category") \
+    X("log.ldap.level", "no such category") \
+    X("log.user.level", "no such category") \
+    X("log.prelaunch.level", "no such category") \
+    X("log.exchange", "not in this version") \
+    X("log.exchange.**", "not in this version") \
+    X("log.syslog", "not in this version") \
+    X("log.syslog.**", "not in this version") \
+    X("log.journald", "systemd takes standard output") \
+    X("log.journald.**", "systemd takes standard output") \
+    X("disk_free_limit.**", "nothing is kept on disk in this version") \
+    X("consumer_timeout", "not in this version") \
+    X("queue_master_locator", "not in this version") \
+    X("queue_leader_locator", "not in this version") \
+    X("mirroring_sync_batch_size", "not in this version") \
+    X("mirroring_sync_max_throughput", "not in this version") \
+    X("cluster_partition_handling", "not in this version") \
+    X("cluster_partition_handling.**", "not in this version") \
+    X("cluster_keepalive_interval", "not in this version") \
+    X("cluster_formation.**", "not in this version") \
+    X("net_ticktime", "not in this version") \
+    X("distribution.listener.**", "not in this version") \
+    X("raft.**", "not in this version") \
+    X("quorum_queue.**", "not in this version") \
+    X("vhost_restart_strategy", "a vhost never restarts by itself") \
+    X("management.**", "not in this version") \
+    X("management_agent.**", "not in this version") \
+    X("prometheus.**", "not in this version") \
+    X("leveret.http_listen", "not in this version") \
+    X("leveret.peer_listen", "not in this version")
+/* clang-format on */
+
+#endif
