@@ -122,7 +122,7 @@ every_method_round_trips(void **state)
     size_t count;
     const struct amqp_method *all = amqp_method_all(&count);
     (void)state;
-    assert_int_equal(count, 64);
+    assert_int_equal(count, 66);
     for (size_t i = 0; i < count * 50; i++) {
         const struct amqp_method *method = &all[i % count], *found;
         struct fields f;
@@ -333,7 +333,8 @@ reply_text_is_cut_between_characters(void **state)
     char out[AMQP_REPLY_TEXT_SIZE];
     char name[400];
     (void)state;
-    assert_int_equal(amqp_reply_text(out, 404, "no queue '%s' in vhost '/'", "q"), strlen(out));
+    size_t whole = amqp_reply_text(out, 404, "no queue '%s' in vhost '/'", "q");
+    assert_int_equal(whole, strlen(out));
     assert_string_equal(out, "NOT_FOUND - no queue 'q' in vhost '/'");
     for (size_t shift = 0; shift < 4; shift++) { /* U+20AC, three bytes */
         memset(name, 'a', shift);

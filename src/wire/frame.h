@@ -47,6 +47,7 @@ frame_parse(struct slice in, uint32_t frame_max, struct frame *out, size_t *used
     }
     uint32_t size = be32_get(in.data + 3);
     size_t total = (size_t)size + FRAME_OVERHEAD;
+    *used = total;
     out->type = in.data[0];
     out->channel = be16_get(in.data + 1);
     out->payload = slice_of(NULL, size);
@@ -54,7 +55,6 @@ frame_parse(struct slice in, uint32_t frame_max, struct frame *out, size_t *used
         return ERR_LIMIT;
     if (__builtin_expect((uint8_t)(out->type - 1) > 2 && out->type != AMQP_FRAME_HEARTBEAT, 0))
         return ERR_UNSUPPORTED;
-    *used = total;
     if (in.len < total)
         return ERR_TRUNCATED;
     if (__builtin_expect(in.data[total - 1] != AMQP_FRAME_END, 0))

@@ -134,12 +134,9 @@ unknown_type_letters_are_refused(void **state)
     static const char known[] = "tbBsuIilLfdDSATFVx";
     (void)state;
     for (unsigned type = 1; type < 256; type++) {
-        uint8_t bytes[11] = {1, 'k', (uint8_t)type};
-        enum err err = table_validate(slice_of(bytes, sizeof bytes));
-        if (strchr(known, (int)type))
-            assert_int_not_equal(err, ERR_TYPE);
-        else
-            assert_int_equal(err, ERR_TYPE);
+        uint8_t bytes[3] = {1, 'k', (uint8_t)type};
+        enum err expected = type == 'V' ? ERR_OK : strchr(known, (int)type) ? ERR_TRUNCATED : ERR_TYPE;
+        assert_int_equal(table_validate(slice_of(bytes, sizeof bytes)), expected);
     }
 }
 
