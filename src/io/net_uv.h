@@ -1,0 +1,21 @@
+/* Inside io's real implementation: what net_uv.c and net_open_uv.c share. */
+#ifndef LEVERET_IO_NET_UV_H
+#define LEVERET_IO_NET_UV_H
+
+#include "io/net.h"
+#include "io/shard_uv.h"
+
+#include <sys/socket.h>
+
+struct net_socket {
+    int fd;
+};
+
+/* A socket around an open, non-blocking, connected descriptor; TCP_NODELAY is set here. */
+struct net_socket *
+net_socket_of(int fd);
+/* Either of getpeername and getsockname. NET_NONE when the system does not know (any more). */
+void
+net_addr_of(const struct sockaddr_storage *from, struct net_addr *addr);
+
+#endif

@@ -1,0 +1,37 @@
+/* oserr_of(): everything that has no better name is ERR_IO. */
+#include "io/oserr.h"
+
+#include <errno.h>
+
+enum err
+oserr_of(int number)
+{
+    switch (number) {
+    case 0: return ERR_OK;
+    case EAGAIN:
+    case EINTR: return ERR_AGAIN;
+    case EPIPE:
+    case ECONNABORTED:
+    case ECONNRESET: return ERR_CLOSED;
+    case ENOENT:
+    case ENOTDIR: return ERR_NOT_FOUND;
+    case EEXIST:
+    case ENOTEMPTY: return ERR_EXISTS;
+    case ECONNREFUSED: return ERR_REFUSED;
+    case ENOSPC:
+    case EDQUOT: return ERR_NO_SPACE;
+    case EMFILE:
+    case ENFILE: return ERR_NO_DESCRIPTORS;
+    case EADDRINUSE: return ERR_ADDRESS_IN_USE;
+    case EACCES:
+    case EPERM:
+    case EROFS: return ERR_PERMISSION;
+    case ENOMEM:
+    case ENOBUFS: return ERR_MEMORY;
+    case ETIMEDOUT: return ERR_TIMEOUT;
+    case EINVAL: return ERR_RANGE;
+    case ENOSYS:
+    case EOPNOTSUPP: return ERR_UNSUPPORTED;
+    default: return ERR_IO;
+    }
+}
