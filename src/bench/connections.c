@@ -32,6 +32,7 @@ connections_run(const struct options *o)
     for (int64_t i = 0; i < o->count; i++) {
         link_open(&links[i], o);
         buffer_fini(&links[i].in);
+        links[i].parsed = 0;
         buffer_fini(&links[i].out);
     }
     double opened_s = (double)(process_now_ns() - start) * 1e-9;
