@@ -424,6 +424,10 @@ config_check(struct loader *l)
     require(l, c->auth_backends.count > 0, "auth_backends.$n", "auth_backends: at least one is needed");
     require(l, c->frame_max == 0 || c->frame_max >= CONFIG_FRAME_LEAST, "frame_max",
             "frame_max: expected 0 or at least 4096");
+    require(l, c->connection_output_low < c->connection_output_high, "leveret.connection_output_low",
+            "leveret.connection_output_low: expected less than leveret.connection_output_high");
+    require(l, c->connection_output_max >= c->connection_output_high, "leveret.connection_output_max",
+            "leveret.connection_output_max: expected at least leveret.connection_output_high");
     bool is_relative = setting_of(l, "vm_memory_high_watermark.relative");
     const struct setting *absolute = setting_of(l, "vm_memory_high_watermark.absolute");
     if (is_relative && absolute && absolute->line > 0)

@@ -3,6 +3,7 @@
 #include "app/config.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 int
 main(int argc, char **argv)
@@ -13,11 +14,10 @@ main(int argc, char **argv)
     } else if (argc == 2 && strcmp(argv[1], "text") == 0) {
         config_doc_text(&out);
     } else {
-        fputs("usage: config_doc markdown|text\n",
-              stderr); /* tidy: allowed because this program only prints */
+        dprintf(STDERR_FILENO, "usage: config_doc markdown|text\n");
         return 2;
     }
-    bool is_written = fwrite(out.data, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+    bool is_written = dprintf(STDOUT_FILENO, "%.*s", SLICE_FMT(buffer_slice(&out))) == (int)out.len;
     buffer_fini(&out);
     return is_written ? 0 : 1;
 }

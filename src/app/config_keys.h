@@ -119,12 +119,18 @@
     X(INTEGER, shards, "leveret.shards", "0", 0, 256, "", "event loops; 0: one for each core") \
     X(BOOL, connection_moves, "leveret.connection_moves", "true", 0, 0, "", \
       "a connection moves, once, to the shard of the first queue that it uses") \
-    X(SIZE, connection_output_max, "leveret.connection_output_max", "1MiB", 65536, 1 << 30, "", \
-      "output waiting for one client above which it gets no more deliveries") \
-    X(SIZE, connection_parked_max, "leveret.connection_parked_max", "1MiB", 65536, 1 << 30, "", \
+    X(SIZE, connection_output_high, "leveret.connection_output_high", "512KiB", 65536, 1 << 30, "", \
+      "output waiting for one client at which its consumers get no more deliveries") \
+    X(SIZE, connection_output_low, "leveret.connection_output_low", "128KiB", 0, 1 << 30, "", \
+      "where it has to fall until they do again; less than connection_output_high") \
+    X(SIZE, connection_output_max, "leveret.connection_output_max", "4MiB", 65536, 1 << 30, "", \
+      "output waiting for one client at which nothing more is read from it; at least connection_output_high") \
+    X(SIZE, connection_parked_max, "leveret.connection_parked_max", "256KiB", 4096, 1 << 30, "", \
       "input kept for channels that wait for an answer; above it the connection is not read") \
-    X(SIZE, connection_turn_read, "leveret.connection_turn_read", "256KiB", 16384, 1 << 26, "", \
+    X(SIZE, connection_turn_read, "leveret.connection_turn_read", "256KiB", 4096, 1 << 26, "", \
       "bytes read from one connection before others have their turn") \
+    X(SIZE, connection_turn_write, "leveret.connection_turn_write", "1MiB", 4096, 1 << 26, "", \
+      "bytes written to one connection before others have their turn") \
     X(INTEGER, queue_turn_messages, "leveret.queue_turn_messages", "1000", 1, 1000000, "", \
       "deliveries of one queue before other queues have their turn") \
     X(SIZE, tx_max, "leveret.tx_max", "256MiB", 65536, 1 << 30, "", "bytes that one open transaction may hold") \
@@ -173,8 +179,8 @@
     X("tcp_listen_options.exit_on_close", "no such process") \
     X("tcp_listen_options.buffer", "one buffer per shard") \
     X("tcp_listen_options.delay_send", "output is always gathered") \
-    X("tcp_listen_options.high_watermark", "use leveret.connection_output_max") \
-    X("tcp_listen_options.low_watermark", "use leveret.connection_output_max") \
+    X("tcp_listen_options.high_watermark", "use leveret.connection_output_high") \
+    X("tcp_listen_options.low_watermark", "use leveret.connection_output_low") \
     X("tcp_listen_options.high_msgq_watermark", "no Erlang processes") \
     X("tcp_listen_options.low_msgq_watermark", "no Erlang processes") \
     X("tcp_listen_options.send_timeout", "heartbeats find dead clients") \

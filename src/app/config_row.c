@@ -3,7 +3,6 @@
  * is the same with `$name` for any one part and a final `**` for one or more. Matching goes part by part and
  * never backtracks.
  */
-/* exports: config_rows config_ignored_rows config_ignored_count */
 #include "app/config_row.h"
 
 #include <stdlib.h>

@@ -128,7 +128,7 @@ an_empty_file_gives_the_defaults(void **state)
     assert_null(c->ssl_certfile);
     assert_int_equal(c->log_file_level, -1);
     assert_int_equal(c->log_levels.items[0].value, LOG_LEVEL_INFO);
-    assert_int_equal(c->connection_output_max, 1 << 20);
+    assert_int_equal(c->connection_output_max, 4 << 20);
     assert_string_equal(l.warnings, "");
     unload(&l);
 }
@@ -361,6 +361,9 @@ keys_that_contradict_each_other_are_refused(void **state)
         "ssl_options.fail_if_no_peer_cert = true\n",
         "a.conf:1: ssl_options.fail_if_no_peer_cert = true needs ssl_options.verify = verify_peer\n");
     expect_errors("frame_max = 4095\n", "a.conf:1: frame_max: expected 0 or at least 4096\n");
+    expect_errors(
+        "leveret.connection_output_low = 1MiB\n",
+        "a.conf:1: leveret.connection_output_low: expected less than leveret.connection_output_high\n");
     expect_errors("auth_mechanisms = none\n", "a.conf:1: auth_mechanisms: at least one is needed\n");
 }
 
