@@ -3,12 +3,8 @@
  * text, and it reports an error exactly when it refuses; an option wins over whatever the file says.
  */
 #include "app/config.h"
-#include "base/check.h"
 #include "base/utf8.h"
-
-/* libFuzzer calls it by name; no header declares it. */
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static enum err
 read_input(void *arg, const char *path, struct buffer *text)
