@@ -216,6 +216,24 @@ short_strings_of_methods_are_utf8(void **state)
 }
 
 static void
+one_bad_byte_anywhere_is_seen(void **state)
+{
+    uint8_t text[40], bytes[128];
+    struct amqp_channel_open out;
+    (void)state;
+    for (size_t len = 1; len <= sizeof text; len++) {
+        for (size_t at = 0; at < len; at++) {
+            memset(text, 'a', sizeof text);
+            text[at] = 0x80;
+            struct amqp_channel_open m = {.out_of_band = slice_of(text, len)};
+            size_t size = amqp_encode_channel_open(bytes, 1, &m) - FRAME_OVERHEAD;
+            assert_int_equal(amqp_decode_channel_open(slice_of(bytes + FRAME_HEADER_SIZE, size), &out),
+                             ERR_ENCODING);
+        }
+    }
+}
+
+static void
 undefined_bits_are_ignored(void **state)
 {
     const uint8_t payload[] = {0, 60, 0, 10, 0, 0, 0, 0, 0, 7, 0xff}; /* as RabbitMQ does */
@@ -357,6 +375,7 @@ main(void)
         cmocka_unit_test(truncated_or_longer_methods_are_refused),
         cmocka_unit_test(mutated_methods_are_judged_alike),
         cmocka_unit_test(short_strings_of_methods_are_utf8),
+        cmocka_unit_test(one_bad_byte_anywhere_is_seen),
         cmocka_unit_test(undefined_bits_are_ignored),
         cmocka_unit_test(malformed_arguments_are_refused),
         cmocka_unit_test(size_max_is_the_longest),

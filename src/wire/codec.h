@@ -119,12 +119,30 @@ codec_get_shortstr_raw(struct codec_reader *r)
     return codec_get_bytes(r, codec_get_u8(r));
 }
 
+/* ASCII needs no closer look; the last eight bytes overlap those before them. */
+static inline bool
+codec_is_ascii(struct slice s)
+{
+    uint64_t seen = 0, eight;
+    if (s.len < sizeof eight) {
+        for (size_t i = 0; i < s.len; i++)
+            seen |= s.data[i];
+        return seen < 0x80;
+    }
+    for (size_t i = 0; i < s.len - sizeof eight; i += sizeof eight) {
+        memcpy(&eight, s.data + i, sizeof eight);
+        seen |= eight;
+    }
+    memcpy(&eight, s.data + s.len - sizeof eight, sizeof eight);
+    return ((seen | eight) & 0x8080808080808080u) == 0;
+}
+
 /* A short string of a method: UTF-8. */
 static inline struct slice
 codec_get_shortstr(struct codec_reader *r)
 {
     struct slice s = codec_get_shortstr_raw(r);
-    if (!utf8_is_valid(s))
+    if (__builtin_expect(!codec_is_ascii(s), 0) && !utf8_is_valid(s))
         codec_reader_fail(r, ERR_ENCODING);
     return s;
 }

@@ -5,6 +5,7 @@
  *
  * Parsing is in place and keeps no state: it is called again with the same bytes and more behind them.
  */
+/* exports: content_header_ */
 #ifndef LEVERET_WIRE_FRAME_H
 #define LEVERET_WIRE_FRAME_H
 

@@ -6,6 +6,7 @@
  * RabbitMQ 3.10 refuses the lowest flag (it would announce more flags), ignores the one above it, and
  * does not ask the short strings to be UTF-8. So does this.
  */
+/* exports: property_ */
 #ifndef LEVERET_WIRE_PROPERTIES_H
 #define LEVERET_WIRE_PROPERTIES_H
 

@@ -172,5 +172,8 @@ table_add_all_but(struct buffer *out, struct slice table, struct slice name);
 /* Appends it for people: `{"x-max-length": 5, "l": ["a", true]}`. */
 void
 table_describe(struct slice table, struct buffer *out);
+/* Appends "text", with \" \\ and \xNN for whatever is not printable UTF-8. */
+void
+table_describe_str(struct slice text, struct buffer *out);
 
 #endif

@@ -1,22 +1,15 @@
-/* Methods and tables as text: one direction only, for logs, tools and failing tests. Nothing parses it. */
-#include "wire/describe.h"
-
+/*
+ * Tables as text, for logs, tools and failing tests: nothing parses it. A stack instead of recursion, as in
+ * table_validate(); what is nested deeper than that allows prints as `...`.
+ */
 #include "base/buffer.h"
 #include "base/utf8.h"
-#include "wire/amqp.h"
 #include "wire/table.h"
 
 #include <inttypes.h>
 
-/* What a person must not find in a log. */
-static bool
-is_secret(const char *field)
-{
-    return strcmp(field, "response") == 0 || strcmp(field, "new_secret") == 0;
-}
-
 void
-describe_str(struct buffer *out, struct slice text)
+table_describe_str(struct slice text, struct buffer *out)
 {
     buffer_add_u8(out, '"');
     for (size_t i = 0, n; i < text.len; i += n) {
@@ -44,8 +37,10 @@ describe_scalar(struct buffer *out, const struct table_value *v)
     case TABLE_DECIMAL: buffer_add_fmt(out, "%" PRId64 "e-%u", v->integer, v->scale); break;
     case TABLE_TIMESTAMP: buffer_add_fmt(out, "@%" PRIu64, v->timestamp); break;
     case TABLE_LONGSTR:
-    case TABLE_BINARY: describe_str(out, v->bytes); break;
+    case TABLE_BINARY: table_describe_str(v->bytes, out); break;
     case TABLE_VOID: buffer_add_str(out, "void"); break;
+    case TABLE_TABLE:
+    case TABLE_ARRAY: buffer_add_str(out, "..."); break;
     default: buffer_add_fmt(out, "%" PRId64, v->integer);
     }
 }
@@ -71,7 +66,7 @@ table_describe(struct slice table, struct buffer *out)
         if (!first)
             buffer_add_str(out, ", ");
         if (!it->is_array) {
-            describe_str(out, name);
+            table_describe_str(name, out);
             buffer_add_str(out, ": ");
         }
         first = (v.type == TABLE_TABLE || v.type == TABLE_ARRAY) && depth + 1 < TABLE_DEPTH_MAX;
@@ -81,49 +76,5 @@ table_describe(struct slice table, struct buffer *out)
         }
         stack[++depth] = v.type == TABLE_ARRAY ? table_iter_items(v.bytes) : table_iter_fields(v.bytes);
         buffer_add_u8(out, v.type == TABLE_ARRAY ? '[' : '{');
-    }
-}
-
-static void
-describe_number(struct buffer *out, const char *name, uint64_t value)
-{
-    if (value)
-        buffer_add_fmt(out, " %s=%" PRIu64, name, value);
-}
-
-void
-amqp_method_describe(const struct amqp_method *method, const void *fields, struct buffer *out)
-{
-    buffer_add_str(out, method->name);
-    for (size_t i = 0; i < method->field_count; i++) {
-        const struct amqp_field *f = &method->fields[i];
-        const void *at = (const char *)fields + f->offset;
-        const struct slice *s = at;
-        switch (f->type) {
-        case AMQP_TYPE_BIT:
-            if (*(const bool *)at)
-                buffer_add_fmt(out, " %s=true", f->name);
-            break;
-        case AMQP_TYPE_OCTET: describe_number(out, f->name, *(const uint8_t *)at); break;
-        case AMQP_TYPE_SHORT: describe_number(out, f->name, *(const uint16_t *)at); break;
-        case AMQP_TYPE_LONG: describe_number(out, f->name, *(const uint32_t *)at); break;
-        case AMQP_TYPE_LONGLONG:
-        case AMQP_TYPE_TIMESTAMP: describe_number(out, f->name, *(const uint64_t *)at); break;
-        case AMQP_TYPE_SHORTSTR:
-        case AMQP_TYPE_LONGSTR:
-            if (s->len == 0)
-                break;
-            buffer_add_fmt(out, " %s=", f->name);
-            if (is_secret(f->name))
-                buffer_add_str(out, "***");
-            else
-                describe_str(out, *s);
-            break;
-        case AMQP_TYPE_TABLE:
-            if (s->len == 0)
-                break;
-            buffer_add_fmt(out, " %s=", f->name);
-            table_describe(*s, out);
-        }
     }
 }
