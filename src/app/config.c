@@ -331,6 +331,9 @@ setting_apply(struct loader *l, const struct setting *s)
     if (is_good && s->match.is_whole) {
         is_good = slice_eq_str(s->value, "none");
         why = is_good ? NULL : "without a further part this key only takes none";
+    } else if (is_good && config_row_is_list(row) && list_of(l->config, row)->count == CONFIG_LIST_MAX) {
+        is_good = false;
+        why = "this list has too many elements";
     } else if (is_good && config_row_is_list(row)) {
         is_good = list_add(l->config, row, s->match.name, s->value);
     } else if (is_good) {

@@ -18,6 +18,7 @@ enum {
     CONFIG_FILE_BYTES_MAX = 1 << 20, /* of one file */
     CONFIG_SETTINGS_MAX = 4096,      /* over all files */
     CONFIG_KEY_BYTES_MAX = 255,
+    CONFIG_LIST_MAX = 64,   /* elements of one list */
     CONFIG_ERRORS_MAX = 20, /* reported; further ones are only counted */
 };
 #define CONFIG_FILE_DEFAULT "/etc/leveret/leveret.conf"

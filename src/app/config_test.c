@@ -351,6 +351,18 @@ files_are_looked_for(void **state)
 }
 
 static void
+a_list_has_a_limit(void **state)
+{
+    struct buffer text = {0};
+    for (int i = 0; i <= CONFIG_LIST_MAX; i++)
+        buffer_add_fmt(&text, "loopback_users.u%02d = true\n", i);
+    buffer_add_u8(&text, 0);
+    expect_errors((const char *)text.data,
+                  "a.conf:65: loopback_users.u64 = true: this list has too many elements\n");
+    buffer_fini(&text);
+}
+
+static void
 keys_that_contradict_each_other_are_refused(void **state)
 {
     expect_errors("listeners.ssl.default = 5671\n",
@@ -448,6 +460,7 @@ main(void)
         cmocka_unit_test(what_would_weaken_security_is_refused),
         cmocka_unit_test(a_secret_is_never_shown),
         cmocka_unit_test(files_are_looked_for),
+        cmocka_unit_test(a_list_has_a_limit),
         cmocka_unit_test(keys_that_contradict_each_other_are_refused),
         cmocka_unit_test(a_relative_watermark_wins_over_an_absolute_one_as_in_rabbitmq),
         cmocka_unit_test(broken_bytes_are_refused_and_never_echoed),

@@ -1,0 +1,21 @@
+/* The node's directory: made if it is not there, locked while the node runs, with the cookie in it. */
+#ifndef LEVERET_APP_DATA_DIR_H
+#define LEVERET_APP_DATA_DIR_H
+
+#include "io/file.h"
+
+struct data_dir {
+    struct file *lock;
+};
+
+/*
+ * Creates `path` (and what is missing above it), takes DIR/lock, and creates DIR/.erlang.cookie with mode
+ * 0400 if it is absent. False: `why` names the file and the reason (another process has the directory; it
+ * holds RabbitMQ's own data).
+ */
+bool
+data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size);
+void
+data_dir_close(struct data_dir *d);
+
+#endif

@@ -1,0 +1,113 @@
+/* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line. */
+#include "app/boot.h"
+#include "app/detach.h"
+#include "app/options.h"
+#include "base/buffer.h"
+#include "io/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static enum err
+read_file(void *arg, const char *path, struct buffer *text)
+{
+    char *data;
+    size_t len;
+    enum err e = file_read_all(NULL, path, CONFIG_FILE_BYTES_MAX, &data, &len);
+    if (e)
+        return e;
+    buffer_add(text, data, len);
+    free(data);
+    return ERR_OK;
+}
+
+static enum err
+probe_file(void *arg, const char *path)
+{
+    struct file *f;
+    enum err e = file_open(NULL, path, FILE_READ, &f);
+    if (e == ERR_OK)
+        file_close(f);
+    return e;
+}
+
+static int
+print_and_free(struct buffer *text)
+{
+    fwrite(text->data, 1, text->len, stdout);
+    buffer_fini(text);
+    return 0;
+}
+
+static void
+on_ready(void *arg, const char *line)
+{
+    int *fd = arg;
+    if (fd) {
+        detach_ready(*fd, line);
+        return;
+    }
+    printf("%s\n", line);
+    fflush(stdout);
+}
+
+/* Loads the configuration and says on standard error what is wrong with it. */
+static bool
+load(struct config *c, struct options *o)
+{
+    if (o->file_count == 0 && access(CONFIG_FILE_DEFAULT, F_OK) == 0)
+        o->files[o->file_count++] = CONFIG_FILE_DEFAULT;
+    struct config_request request = {
+        .files = o->files,
+        .file_count = o->file_count,
+        .overrides = o->overrides,
+        .override_count = o->override_count,
+        .io = {.read = read_file, .probe = probe_file},
+    };
+    struct config_report report;
+    bool good = config_load(c, &request, &report);
+    fprintf(stderr, "%.*s%.*s", (int)report.warnings.len, (const char *)report.warnings.data,
+            (int)report.errors.len, (const char *)report.errors.data);
+    config_report_fini(&report);
+    return good;
+}
+
+static int
+run(struct options *o)
+{
+    struct config c;
+    int code = 1;
+    bool good = load(&c, o);
+    if (good && o->action == OPTIONS_CHECK_CONFIG) {
+        printf("the configuration is good\n");
+        code = 0;
+    } else if (good) {
+        int fd = o->is_detached ? detach_start() : -1;
+        struct boot_request request = {.config = &c,
+                                       .log_file = o->is_detached ? "leveret.log" : NULL,
+                                       .on_ready = on_ready,
+                                       .arg = o->is_detached ? &fd : NULL};
+        code = boot_run(&request);
+    }
+    config_fini(&c);
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options o;
+    char error[OPTIONS_ERROR_SIZE];
+    struct buffer text = {0};
+    if (!options_parse(&o, argc, argv, error)) {
+        fprintf(stderr, "leveret: %s\nTry 'leveret --help'.\n", error);
+        return 2;
+    }
+    switch (o.action) {
+    case OPTIONS_HELP: options_help(&text); return print_and_free(&text);
+    case OPTIONS_HELP_CONFIG: config_doc_text(&text); return print_and_free(&text);
+    case OPTIONS_VERSION: printf("leveret " LEVERET_VERSION "\n"); return 0;
+    default: return run(&o);
+    }
+}

@@ -1,0 +1,192 @@
+/* See setup.h. `infinity` becomes 0 where the layers below say "0: no limit". */
+#include "app/setup.h"
+
+#include "base/buffer.h"
+#include "broker/meta.h"
+#include "io/random.h"
+#include "io/system.h"
+
+#include <stdio.h>
+
+static uint32_t
+limit_or_none(int64_t value)
+{
+    return value == CONFIG_INFINITY ? 0 : (uint32_t)value;
+}
+
+/* For timeouts: the longest that fits instead of none. */
+static uint32_t
+limit_or_long(int64_t value)
+{
+    return value == CONFIG_INFINITY ? INT32_MAX : (uint32_t)value;
+}
+
+struct broker_limits
+setup_limits(const struct config *c)
+{
+    return (struct broker_limits){
+        .message_size_max = (uint32_t)c->max_message_size,
+        .tx_bytes_max = (uint32_t)c->tx_max,
+        .remote_credit_messages = (uint32_t)c->shard_credit_messages,
+        .remote_credit_bytes = (uint32_t)c->shard_credit_bytes,
+        .publish_window_bytes = (uint32_t)c->shard_publish_window,
+        .queue_turn_messages = (uint32_t)c->queue_turn_messages,
+        .route_cache_entries = (uint32_t)c->route_cache_entries,
+        .consumers_per_channel_max = limit_or_none(c->consumer_max_per_channel),
+    };
+}
+
+static void
+set_mechanisms(struct server_config *out, const struct config *c)
+{
+    out->mechanism_plain = out->mechanism_amqplain = false;
+    out->mechanism_external = out->mechanism_anonymous = false;
+    for (size_t i = 0; i < c->auth_mechanisms.count; i++) {
+        switch (c->auth_mechanisms.items[i].value) {
+        case CONFIG_MECHANISM_PLAIN: out->mechanism_plain = true; break;
+        case CONFIG_MECHANISM_AMQPLAIN: out->mechanism_amqplain = true; break;
+        case CONFIG_MECHANISM_EXTERNAL: out->mechanism_external = true; break;
+        default: out->mechanism_anonymous = true; break;
+        }
+    }
+    const char *user = c->anonymous_login_user;
+    if (!user || strcmp(user, "none") == 0)
+        out->mechanism_anonymous = false;
+    else
+        out->anonymous_user = slice_str(user);
+}
+
+static void
+set_certificate_login(struct server_config *out, const struct config *c)
+{
+    static const enum server_cert_login sources[] = {
+        [CONFIG_LOGIN_DN] = CERT_LOGIN_DISTINGUISHED_NAME,
+        [CONFIG_LOGIN_CN] = CERT_LOGIN_COMMON_NAME,
+        [CONFIG_LOGIN_SAN] = CERT_LOGIN_ALTERNATIVE_NAME,
+        [CONFIG_LOGIN_SAN_SHORT] = CERT_LOGIN_ALTERNATIVE_NAME,
+    };
+    static const enum tls_san kinds[] = {
+        [CONFIG_SAN_DNS] = TLS_SAN_DNS,
+        [CONFIG_SAN_IP] = TLS_SAN_IP,
+        [CONFIG_SAN_EMAIL] = TLS_SAN_EMAIL,
+        [CONFIG_SAN_URI] = TLS_SAN_URI,
+        [CONFIG_SAN_OTHER_NAME] = TLS_SAN_OTHER_NAME,
+    };
+    out->cert_login_from = sources[c->ssl_cert_login_from];
+    out->cert_login_san_type = kinds[c->ssl_cert_login_san_type];
+    out->cert_login_san_index = (unsigned)c->ssl_cert_login_san_index;
+}
+
+void
+setup_server(struct server_config *out, const struct config *c)
+{
+    server_config_init(out);
+    struct server_limits *l = &out->limits;
+    l->connections_max = limit_or_none(c->max_connections);
+    l->initial_frame_max = (uint32_t)c->initial_frame_max;
+    l->handshake_timeout_ms = limit_or_long(c->handshake_timeout_ms);
+    l->read_turn_bytes = (uint32_t)c->connection_turn_read;
+    l->write_turn_bytes = (uint32_t)c->connection_turn_write;
+    l->output_high_bytes = (uint32_t)c->connection_output_high;
+    l->output_low_bytes = (uint32_t)c->connection_output_low;
+    l->output_max_bytes = (uint32_t)c->connection_output_max;
+    l->parked_bytes_max = (uint32_t)c->connection_parked_max;
+    out->channel_max = (uint16_t)c->channel_max;
+    out->frame_max = (uint32_t)c->frame_max;
+    out->heartbeat_s = (uint16_t)c->heartbeat_s;
+    out->move_connections = c->connection_moves;
+    for (size_t i = 0; i < c->loopback_users.count && i < SERVER_LOOPBACK_USERS_MAX; i++)
+        out->loopback_users[out->loopback_users_count++] = slice_str(c->loopback_users.items[i].name);
+    set_mechanisms(out, c);
+    set_certificate_login(out, c);
+}
+
+/* TLS 1.3's suites are configured apart from the older ones; their names start with "TLS_". */
+static void
+split_ciphers(const struct config *c, struct buffer *older, struct buffer *suites)
+{
+    for (size_t i = 0; i < c->ssl_ciphers.count; i++) {
+        const char *name = c->ssl_ciphers.items[i].text;
+        struct buffer *list = strncmp(name, "TLS_", 4) == 0 ? suites : older;
+        buffer_add_fmt(list, "%s%s", list->len ? ":" : "", name);
+    }
+    buffer_add_u8(older, 0);
+    buffer_add_u8(suites, 0);
+}
+
+struct tls_context *
+setup_tls(const struct config *c, char *why, size_t why_size)
+{
+    *why = 0;
+    if (c->listeners_ssl.count == 0)
+        return NULL;
+    struct buffer older = {0}, suites = {0};
+    split_ciphers(c, &older, &suites);
+    struct tls_options options = {
+        .is_server = true,
+        .certfile = c->ssl_certfile,
+        .keyfile = c->ssl_keyfile,
+        .password = c->ssl_password,
+        .cacertfile = c->ssl_cacertfile,
+        .verify_peer = c->ssl_verify == CONFIG_VERIFY_PEER,
+        .fail_if_no_peer_cert = c->ssl_fail_if_no_peer_cert,
+        .depth = (int)c->ssl_depth,
+        .ciphers = older.len > 1 ? (const char *)older.data : NULL,
+        .ciphersuites = suites.len > 1 ? (const char *)suites.data : NULL,
+        .honor_cipher_order = c->ssl_honor_cipher_order,
+    };
+    for (size_t i = 0; i < c->ssl_versions.count; i++)
+        options.versions |=
+            c->ssl_versions.items[i].value == CONFIG_TLS_1_2 ? TLS_VERSION_1_2 : TLS_VERSION_1_3;
+    struct tls_context *context = NULL;
+    if (tls_context_new(&options, &context, why, why_size))
+        context = NULL;
+    buffer_fini(&older);
+    buffer_fini(&suites);
+    return context;
+}
+
+static bool
+apply(struct meta *m, const struct meta_command *cmd, char *why, size_t why_size)
+{
+    struct meta_result result;
+    meta_apply(m, cmd, &result);
+    if (result.code)
+        snprintf(why, why_size, "%s", result.text);
+    return result.code == 0;
+}
+
+bool
+setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size)
+{
+    struct meta_command vhost = {.kind = META_VHOST_ADD, .name = slice_str(c->default_vhost)};
+    struct buffer tags = {0};
+    for (size_t i = 0; i < c->default_user_tags.count; i++)
+        buffer_add_fmt(&tags, "%s%s", i ? "," : "", c->default_user_tags.items[i].name);
+    uint8_t salt[4], hash[36];
+    random_bytes(NULL, salt, sizeof salt);
+    user_password_hash(slice_str(c->default_pass), salt, hash);
+    struct meta_command user = {.kind = META_USER_PUT,
+                                .name = slice_str(c->default_user),
+                                .password_hash = slice_of(hash, sizeof hash),
+                                .tags = buffer_slice(&tags)};
+    struct meta_command permission = {.kind = META_PERMISSION_SET,
+                                      .vhost = slice_str(c->default_vhost),
+                                      .user = slice_str(c->default_user),
+                                      .configure = slice_str(c->default_permission_configure),
+                                      .write = slice_str(c->default_permission_write),
+                                      .read = slice_str(c->default_permission_read)};
+    bool good = apply(m, &vhost, why, why_size) && apply(m, &user, why, why_size) &&
+                apply(m, &permission, why, why_size);
+    buffer_fini(&tags);
+    return good;
+}
+
+uint64_t
+setup_memory_watermark(const struct config *c)
+{
+    if (c->memory_watermark_bytes)
+        return c->memory_watermark_bytes;
+    uint64_t total = c->memory_total_override ? c->memory_total_override : system_memory_total(NULL);
+    return (uint64_t)((double)total * c->memory_watermark_ratio);
+}
