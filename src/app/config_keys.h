@@ -25,7 +25,7 @@
       "where clients connect with TLS, usually 5671; needs ssl_options.certfile and .keyfile") \
     X(BOOL, proxy_protocol, "proxy_protocol", "false", 0, 0, "", \
       "every connection starts with a PROXY header (version 1 or 2) that tells the client's address") \
-    X(LIMIT, max_connections, "max_connections", "infinity", 0, 1 << 30, "", \
+    X(LIMIT, max_connections, "max_connections", "infinity", 1, 1 << 30, "", \
       "connections to this node, over all listeners") \
     X(LIMIT, handshake_timeout_ms, "handshake_timeout", "10000", 1, 86400000, "", \
       "milliseconds from accepting a connection to the end of its AMQP handshake") \
@@ -92,9 +92,9 @@
       "largest frame until the client has logged in") \
     X(INTEGER, channel_max, "channel_max", "2047", 0, 65535, "", \
       "channels per connection that the server proposes; 0: 65535") \
-    X(LIMIT, channel_max_per_node, "channel_max_per_node", "infinity", 0, 1 << 30, "", \
+    X(LIMIT, channel_max_per_node, "channel_max_per_node", "infinity", 1, 1 << 30, "", \
       "channels of all connections to this node") \
-    X(LIMIT, consumer_max_per_channel, "consumer_max_per_channel", "infinity", 0, 1 << 30, "", \
+    X(LIMIT, consumer_max_per_channel, "consumer_max_per_channel", "infinity", 1, 1 << 30, "", \
       "consumers on one channel") \
     X(SIZE, max_message_size, "max_message_size", "134217728", 1, 536870912, "", "largest body of a message") \
     \
