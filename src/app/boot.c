@@ -38,21 +38,14 @@ struct boot {
     struct server *server;
     struct tls_slot *tls;
     struct signal_watch *signals;
-    struct wheel_timer sample_timer;
+    struct alarm_watch memory;
+    uint64_t watermark;
     char name[256], cluster_name[256];
     struct buffer ready; /* the addresses for the ready line */
     bool failed, stopping;
 };
 
 /* ---- on shard 0 ---- */
-
-static void
-sample_memory(void *arg)
-{
-    struct boot *b = arg;
-    alarm_sample(&b->node, shards_get(b->node.shards, 0));
-    timer_start(shards_get(b->node.shards, 0), &b->sample_timer, BOOT_SAMPLE_MS, sample_memory, b);
-}
 
 static void
 reload(struct boot *b)
@@ -126,7 +119,7 @@ on_started(void *arg)
         server_stop(b->server, 0);
         return;
     }
-    sample_memory(b);
+    alarm_watch_start(&b->memory, b->node.brokers[0], b->watermark, BOOT_SAMPLE_MS);
     struct buffer line = {0};
     buffer_add_fmt(&line, "leveret " LEVERET_VERSION " ready: node %s%.*s, %u shard%s", b->name,
                    (int)b->ready.len, (const char *)b->ready.data, shards_count(b->node.shards),
@@ -188,12 +181,11 @@ make_node(struct boot *b, char *why)
     b->node.shards = shards_new(NULL, shards, server_hooks(), b->server);
     b->node.epoch = shards_epoch(b->node.shards);
     b->node.meta = meta_new(&b->node);
-    uint64_t watermark = setup_memory_watermark(c);
-    alarm_set_memory_limit(&b->node, watermark);
+    b->watermark = setup_memory_watermark(c);
     log_info(&b->logger.log, LOG_GLOBAL, "leveret " LEVERET_VERSION ", node %s, data in %s", b->name,
              c->data_dir);
     log_info(&b->logger.log, LOG_GLOBAL, "%u shards, %llu descriptors, memory watermark %llu MiB", shards,
-             (unsigned long long)system_descriptors_limit(NULL), (unsigned long long)(watermark >> 20));
+             (unsigned long long)system_descriptors_limit(NULL), (unsigned long long)(b->watermark >> 20));
     log_warning(&b->logger.log, LOG_GLOBAL,
                 "messages and declared things are kept in memory only: a restart loses them");
     return setup_first_things(b->node.meta, c, why, BOOT_WHY_SIZE);

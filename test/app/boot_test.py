@@ -1,0 +1,230 @@
+#!/usr/bin/env python3
+"""The program as an operator meets it: command line, configuration, data directory, cookie, signals, background.
+
+boot_test.py LEVERET
+"""
+import os
+import pathlib
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+LEVERET = sys.argv.pop(1) if len(sys.argv) > 1 else "build/debug/leveret"
+DEADLINE_S = 20
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def line_with(process, word):
+    """The first line of output that has the word, or None at the end of the output or of the deadline."""
+    text, deadline = b"", time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if not select.select([process.stdout], [], [], deadline - time.monotonic())[0]:
+            return None
+        some = os.read(process.stdout.fileno(), 65536)
+        if not some:
+            return None
+        text += some
+        for line in text.split(b"\n")[:-1]:
+            if word.encode() in line:
+                return line.decode()
+    return None
+
+
+def greeting(port):
+    """What the server says to a good protocol header: the type octet of its first frame."""
+    with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as s:
+        s.settimeout(DEADLINE_S)
+        s.sendall(b"AMQP\0\0\x09\x01")
+        return s.recv(1)
+
+
+class Boot(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="leveret-boot.")
+        self.data = os.path.join(self.dir.name, "a", "data")
+        self.port = free_port()
+        self.running = []
+
+    def tearDown(self):
+        for p in self.running:
+            if p.poll() is None:
+                p.kill()
+            p.wait()
+            p.stdout.close()
+            p.stderr.close()
+        self.dir.cleanup()
+
+    def start(self, *arguments, listen=True):
+        where = ["--listen", f"127.0.0.1:{self.port}"] if listen else []
+        p = subprocess.Popen([LEVERET, "--data-dir", self.data, *where, *arguments], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+        self.running.append(p)
+        return p
+
+    def ready(self, *arguments, **more):
+        p = self.start(*arguments, **more)
+        line = line_with(p, "ready")
+        self.assertIsNotNone(line, p.poll())
+        return p, line
+
+    def run_to_end(self, *arguments):
+        return subprocess.run([LEVERET, *arguments], capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+
+    def config(self, text):
+        path = os.path.join(self.dir.name, "leveret.conf")
+        pathlib.Path(path).write_text(text, encoding="utf-8")
+        return path
+
+    def test_ready_line_means_that_it_accepts(self):
+        _, line = self.ready("--shards", "2", "--node", "rabbit@here")
+        self.assertIn("rabbit@here", line)
+        self.assertIn(f"127.0.0.1:{self.port}", line)
+        self.assertIn("2 shards", line)
+        self.assertEqual(greeting(self.port), b"\x01")
+
+    def test_sigterm_stops_cleanly_and_tells_clients(self):
+        p, _ = self.ready()
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(DEADLINE_S), 0)
+
+    def test_cookie_is_made_once_with_mode_0400(self):
+        p, _ = self.ready()
+        cookie = os.path.join(self.data, ".erlang.cookie")
+        self.assertEqual(stat.S_IMODE(os.stat(cookie).st_mode), 0o400)
+        before = pathlib.Path(cookie).read_bytes()
+        self.assertRegex(before, rb"^[A-Z]{20}$")
+        p.send_signal(signal.SIGTERM)
+        p.wait(DEADLINE_S)
+        self.ready()
+        self.assertEqual(pathlib.Path(cookie).read_bytes(), before)
+        self.assertEqual([n for n in os.listdir(self.data) if n.startswith(".erlang.cookie.")], [])
+
+    def test_second_process_on_the_same_directory_is_refused(self):
+        self.ready()
+        self.port = free_port()
+        p = self.start()
+        self.assertEqual(p.wait(DEADLINE_S), 1)
+        self.assertIn(b"another process is using the data directory", p.stderr.read())
+
+    def test_rabbitmqs_own_data_is_refused(self):
+        os.makedirs(self.data)
+        pathlib.Path(self.data, "schema.DAT").write_bytes(b"x")
+        p = self.start()
+        self.assertEqual(p.wait(DEADLINE_S), 1)
+        self.assertIn(b"RabbitMQ", p.stderr.read())
+        self.assertEqual(os.listdir(self.data), ["schema.DAT"])
+
+    def test_port_in_use_is_said_and_ends_the_start(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", self.port))
+            other.listen()
+            p = self.start()
+            self.assertEqual(p.wait(DEADLINE_S), 1)
+            self.assertIn(str(self.port).encode(), p.stderr.read())
+
+    def test_unknown_option_is_exit_code_2(self):
+        got = self.run_to_end("--shard", "1", "--nonsense")
+        self.assertEqual(got.returncode, 2)
+        self.assertIn("nonsense", got.stderr + got.stdout)
+
+    def test_wrong_value_names_file_and_line(self):
+        path = self.config("# fine\nheartbeat = soon\nframe_maxx = 4096\n")
+        got = self.run_to_end("--config", path, "--data-dir", self.data)
+        self.assertEqual(got.returncode, 1)
+        self.assertIn(f"{path}:2:", got.stderr)
+        self.assertIn(f"{path}:3:", got.stderr)
+        self.assertIn("frame_max", got.stderr)
+        self.assertFalse(os.path.exists(self.data))
+
+    def test_check_config_starts_nothing(self):
+        path = self.config("heartbeat = 30\n")
+        got = self.run_to_end("--config", path, "--data-dir", self.data, "--check-config")
+        self.assertEqual(got.returncode, 0)
+        self.assertFalse(os.path.exists(self.data))
+        path = self.config("heartbeat = x\n")
+        self.assertEqual(self.run_to_end("--config", path, "--check-config").returncode, 1)
+
+    def test_missing_config_file_refuses_the_start(self):
+        got = self.run_to_end("--config", os.path.join(self.dir.name, "none.conf"), "--data-dir", self.data)
+        self.assertEqual(got.returncode, 1)
+        self.assertIn("none.conf", got.stderr)
+
+    def test_http_and_peer_are_accepted(self):
+        self.ready("--http", "127.0.0.1:0", "--peer", "127.0.0.1:0")
+
+    def test_config_sets_listener_and_log_file(self):
+        log = os.path.join(self.dir.name, "the.log")
+        path = self.config(f"listeners.tcp.local = 127.0.0.1:{self.port}\nlog.file = {log}\n"
+                           "log.console = false\nlog.connection.level = debug\n")
+        p, line = self.ready("--config", path, listen=False)
+        self.assertIn(str(self.port), line)
+        self.assertEqual(greeting(self.port), b"\x01")
+        p.send_signal(signal.SIGTERM)
+        p.wait(DEADLINE_S)
+        text = pathlib.Path(log).read_text(encoding="utf-8")
+        self.assertIn(f"accepting AMQP on 127.0.0.1:{self.port}", text)
+        self.assertIn("stopped", text)
+
+    def test_sighup_opens_the_log_file_anew(self):
+        log = os.path.join(self.dir.name, "the.log")
+        path = self.config(f"log.file = {log}\n")
+        p, _ = self.ready("--config", path)
+        os.rename(log, log + ".1")
+        p.send_signal(signal.SIGHUP)
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(DEADLINE_S), 0)
+        self.assertIn("stopped", pathlib.Path(log).read_text(encoding="utf-8"))
+
+    def test_detached_returns_when_ready(self):
+        p = self.start("--detached")
+        self.assertEqual(p.wait(DEADLINE_S), 0)
+        self.assertIn(b"ready", p.stdout.read())
+        self.assertEqual(greeting(self.port), b"\x01")
+        pid = holder_of(os.path.join(self.data, "lock"))
+        fd = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGTERM)
+        self.assertTrue(select.select([fd], [], [], DEADLINE_S)[0], "it did not stop")
+        os.close(fd)
+        self.assertIn("stopped", pathlib.Path(self.data, "leveret.log").read_text(encoding="utf-8"))
+
+    def test_detached_failure_is_exit_code_1(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", self.port))
+            other.listen()
+            p = self.start("--detached")
+            self.assertEqual(p.wait(DEADLINE_S), 1)
+
+    def test_version_and_help(self):
+        self.assertRegex(self.run_to_end("--version").stdout, r"^leveret \d+\.\d+\.\d+")
+        self.assertIn("--data-dir", self.run_to_end("--help").stdout)
+        self.assertIn("vm_memory_high_watermark", self.run_to_end("--help-config").stdout)
+
+
+def holder_of(path):
+    """The process that has this file open: the node that runs on the directory."""
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if any(os.readlink(fd) == path for fd in (entry / "fd").iterdir()):
+                    return int(entry.name)
+            except OSError:
+                pass
+    raise AssertionError(f"nobody has {path} open")
+
+
+if __name__ == "__main__":
+    program = unittest.main(exit=False)
+    bad = len(program.result.failures) + len(program.result.errors)
+    print(f"{program.result.testsRun - bad} passed, {bad} failed")
+    sys.exit(1 if bad else 0)
