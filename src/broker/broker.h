@@ -1,9 +1,10 @@
 /*
  * The broker's side of a shard, and what all shards of a node share.
  *
- * `struct node` is the node: its declared things (meta.h), written by shard 0 only and read by all without locks,
- * and its alarms. `struct broker` is one shard's part of it: the message pool, the queues that live here, the
- * subscriptions of the connections that live here, the route cache. Only its own shard touches a `struct broker`.
+ * `struct node` is the node: its declared things (meta.h), written by shard 0 only and read by all without
+ * locks, and its alarms. `struct broker` is one shard's part of it: the message pool, the queues that live
+ * here, the subscriptions of the connections that live here, the route cache. Only its own shard touches a
+ * `struct broker`.
  *
  * The broker decides and never does I/O: what should happen on a socket goes out through `struct effects`
  * (effects.h), what another shard must do goes out through the courier (courier.h).
@@ -27,13 +28,13 @@ struct courier;
 
 /* Limits of the broker model; one table, from the configuration. */
 struct broker_limits {
-    uint32_t message_size_max;        /* bytes of body; 406 above */
-    uint32_t tx_bytes_max;            /* what one open transaction may hold */
-    uint32_t remote_credit_messages;  /* deliveries under way to a consumer on another shard */
+    uint32_t message_size_max;       /* bytes of body; 406 above */
+    uint32_t tx_bytes_max;           /* what one open transaction may hold */
+    uint32_t remote_credit_messages; /* deliveries under way to a consumer on another shard */
     uint32_t remote_credit_bytes;
-    uint32_t publish_window_bytes;    /* message bytes under way from one shard to another */
-    uint32_t queue_turn_messages;     /* deliveries of one queue before the next queue has its turn */
-    uint32_t route_cache_entries;     /* a shard */
+    uint32_t publish_window_bytes;      /* message bytes under way from one shard to another */
+    uint32_t queue_turn_messages;       /* deliveries of one queue before the next queue has its turn */
+    uint32_t route_cache_entries;       /* a shard */
     uint32_t consumers_per_channel_max; /* 0: no limit */
 };
 
@@ -42,7 +43,7 @@ struct node {
     struct meta *meta;
     struct epoch *epoch;
     struct log *log;
-    const char *name;            /* rabbit@host */
+    const char *name; /* rabbit@host */
     const char *cluster_name;
     struct broker_limits limits;
     struct broker *brokers[SHARDS_COUNT_MAX]; /* by shard; broker_new() and broker_free() set their own */
@@ -51,20 +52,21 @@ struct node {
 struct broker {
     struct node *node;
     struct shard *shard;
-    unsigned index;              /* of the shard */
-    struct pool *pool;           /* message blobs */
-    struct list dirty;           /* queues that may have something to deliver this turn */
-    struct slots subscriptions;  /* of this shard's channels, for deliveries from other shards */
-    struct slots consumers;      /* of this shard's queues; a canceled one stays while something is unsettled */
-    struct idmap queues;         /* runtimes on this shard, by queue id */
-    struct list resting;         /* queues that were found empty: they give their memory back if they stay so */
+    unsigned index;             /* of the shard */
+    struct pool *pool;          /* message blobs */
+    struct list dirty;          /* queues that may have something to deliver this turn */
+    struct slots subscriptions; /* of this shard's channels, for deliveries from other shards */
+    struct slots consumers; /* of this shard's queues; a canceled one stays while something is unsettled */
+    struct idmap queues;    /* runtimes on this shard, by queue id */
+    struct list resting;    /* queues that were found empty: they give their memory back if they stay so */
     struct wheel_timer rest_timer;
-    unsigned alarms;             /* what is raised on the node, as this shard knows it: alarm.h */
+    unsigned alarms;      /* what is raised on the node, as this shard knows it: alarm.h */
+    unsigned alarms_told; /* shard 0: the last state it told all shards */
     struct route_cache *routes;
     struct courier *courier;
     const struct effects *effects;
-    void *server;                /* given back with effects that name no subscription */
-    uint64_t queues_opened;      /* runtimes on this shard, now */
+    void *server;                              /* given back with effects that name no subscription */
+    uint64_t queues_opened;                    /* runtimes on this shard, now */
     uint64_t messages_ready, messages_unacked; /* over all queues of this shard */
 };
 
@@ -82,9 +84,9 @@ broker_free(struct broker *b);
 bool
 broker_turn(struct broker *b);
 /*
- * Posts what was gathered for other shards (settles, confirms, credit, returned messages). broker_turn() ends with
- * it; call it again when the output of the turn has been flushed, as the last thing of on_turn, so that a shard
- * does not fall asleep on other shards' memory.
+ * Posts what was gathered for other shards (settles, confirms, credit, returned messages). broker_turn() ends
+ * with it; call it again when the output of the turn has been flushed, as the last thing of on_turn, so that
+ * a shard does not fall asleep on other shards' memory.
  */
 void
 broker_flush(struct broker *b);

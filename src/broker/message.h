@@ -7,11 +7,11 @@
  * payload from offset 12 on). The octet 0xCE behind the body lets a body frame go out by reference.
  *
  * `refs` is not atomic: only the shard that owns the blob at the moment touches it. A blob comes from the
- * pool of its `home` shard and goes back there. A message that is wanted by one foreign shard only is handed over
- * whole (message_hand_over); one that several shards want is held once for each of them by its home shard and
- * stands there as a remote reference: a `struct message` with MESSAGE_REMOTE whose bytes[] hold a pointer to the
- * original. Readers use the accessors below and never see the difference. When the last local hold goes, the blob
- * or reference is returned to its home by mail (design.md, invariant 6).
+ * pool of its `home` shard and goes back there. A message that is wanted by one foreign shard only is handed
+ * over whole (message_hand_over); one that several shards want is held once for each of them by its home
+ * shard and stands there as a remote reference: a `struct message` with MESSAGE_REMOTE whose bytes[] hold a
+ * pointer to the original. Readers use the accessors below and never see the difference. When the last local
+ * hold goes, the blob or reference is returned to its home by mail (design.md, invariant 6).
  */
 #ifndef LEVERET_BROKER_MESSAGE_H
 #define LEVERET_BROKER_MESSAGE_H
@@ -22,8 +22,8 @@
 struct broker;
 
 enum {
-    MESSAGE_PERSISTENT = 1 << 0,    /* delivery-mode 2 */
-    MESSAGE_REMOTE = 1 << 1,        /* stands for a blob on another shard */
+    MESSAGE_PERSISTENT = 1 << 0, /* delivery-mode 2 */
+    MESSAGE_REMOTE = 1 << 1,     /* stands for a blob on another shard */
     MESSAGE_HAS_EXPIRATION = 1 << 2,
     MESSAGE_HAS_PRIORITY = 1 << 3,
     MESSAGE_HAS_HEADERS = 1 << 4,
@@ -40,23 +40,30 @@ struct message {
     uint8_t bytes[];
 };
 
-/* Allocates a message with room for `body_size` body bytes, of which the caller writes all through message_body()
- * before anyone else sees it. One hold belongs to the caller. `flags` are derived from the properties.
- * Sizes are within the limits of the protocol (checked by the session); never NULL. */
-struct message *message_new(struct broker *b, struct slice exchange, struct slice routing_key,
-                            struct slice properties, uint32_t body_size);
+/* Allocates a message with room for `body_size` body bytes, of which the caller writes all through
+ * message_body() before anyone else sees it. One hold belongs to the caller. `flags` are derived from the
+ * properties. Sizes are within the limits of the protocol (checked by the session); never NULL. */
+struct message *
+message_new(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
+            uint32_t body_size);
 
-/* A body that arrives in pieces: the blob first has room for `capacity` <= body_size bytes and grows by doubling
- * as bytes really come, so that a peer pays for what it makes us hold. Returns the (perhaps moved) message. */
-struct message *message_new_growing(struct broker *b, struct slice exchange, struct slice routing_key,
-                                    struct slice properties, uint32_t body_size, uint32_t capacity);
-struct message *message_grow(struct broker *b, struct message *m, uint32_t old_capacity, uint32_t capacity);
+/* A body that arrives in pieces: the blob first has room for `capacity` <= body_size bytes and grows by
+ * doubling as bytes really come, so that a peer pays for what it makes us hold. Returns the (perhaps moved)
+ * message. */
+struct message *
+message_new_growing(struct broker *b, struct slice exchange, struct slice routing_key,
+                    struct slice properties, uint32_t body_size, uint32_t capacity);
+struct message *
+message_grow(struct broker *b, struct message *m, uint32_t old_capacity, uint32_t capacity);
 /* Frees a growing message that never became whole. */
-void message_discard(struct broker *b, struct message *m, uint32_t capacity);
+void
+message_discard(struct broker *b, struct message *m, uint32_t capacity);
 
-/* Another message with the same body and other names or properties (reply-to rewriting, BCC removal, dead letters). */
-struct message *message_copy_with(struct broker *b, const struct message *m, struct slice exchange,
-                                  struct slice routing_key, struct slice properties);
+/* Another message with the same body and other names or properties (reply-to rewriting, BCC removal, dead
+ * letters). */
+struct message *
+message_copy_with(struct broker *b, const struct message *m, struct slice exchange, struct slice routing_key,
+                  struct slice properties);
 
 static inline void
 message_hold(struct message *m)
@@ -77,8 +84,8 @@ message_drop(struct broker *b, struct message **m)
 }
 
 /*
- * What another shard gets for the caller's hold (*m becomes NULL): the blob itself when nobody else here holds
- * it, else a remote reference. The receiver has one hold; it reads at once and drops when it likes.
+ * What another shard gets for the caller's hold (*m becomes NULL): the blob itself when nobody else here
+ * holds it, else a remote reference. The receiver has one hold; it reads at once and drops when it likes.
  */
 struct message *
 message_hand_over(struct broker *b, struct message **m);
@@ -132,8 +139,8 @@ message_body_mut(struct message *m)
 {
     return m->bytes + m->exchange_size + m->routing_key_size + m->properties_size;
 }
-/* Bytes that the blob takes; of a remote reference: that the original takes. The size fields of a reference equal
- * the original's. */
+/* Bytes that the blob takes; of a remote reference: that the original takes. The size fields of a reference
+ * equal the original's. */
 static inline size_t
 message_size(const struct message *m)
 {

@@ -1,0 +1,196 @@
+/*
+ * Mail to function, one table: what arrives in the courier's range. courier_impl.h says what each kind
+ * carries.
+ */
+#include "base/check.h"
+#include "broker/alarm.h"
+#include "broker/courier_impl.h"
+#include "broker/message.h"
+
+#include <stdlib.h>
+
+static struct courier_op
+mail_op(const struct mail *m)
+{
+    return (struct courier_op){
+        .from = mail_channel(m, m->from), .number = m->u32, .flags = (uint16_t)m->c, .queue_id = m->a};
+}
+
+/* ---- data lane ---- */
+
+static bool
+push_from_afar(struct broker *b, uint64_t queue_id, struct message **m)
+{
+    struct queue *q = queue_get(b, queue_id);
+    if (q)
+        return queue_push(q, m);
+    message_drop(b, m); /* deleted meanwhile: done, as in RabbitMQ */
+    return true;
+}
+
+static void
+on_publish(struct broker *b, const struct mail *m)
+{
+    struct message *message = m->p;
+    bool accepted = push_from_afar(b, m->a, &message);
+    if (m->d)
+        courier_confirm(b, mail_channel(m, m->from), m->d, !accepted, 1);
+}
+
+static void
+on_publish_many(struct broker *b, const struct mail *m)
+{
+    struct message *message = m->p;
+    uint32_t count, accepted = 0;
+    const uint64_t *queues = message_numbers(message, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct message *held = message;
+        message_hold(held);
+        accepted += push_from_afar(b, queues[i], &held);
+    }
+    message_drop(b, &message);
+    if (!m->d)
+        return;
+    courier_confirm(b, mail_channel(m, m->from), m->d, false, accepted);
+    courier_confirm(b, mail_channel(m, m->from), m->d, true, count - accepted);
+}
+
+static void
+on_direct_reply(struct broker *b, const struct mail *m)
+{
+    struct message *message = m->p;
+    b->effects->direct_reply(b->server, mail_channel(m, (uint16_t)b->index), m->a, message);
+    message_drop(b, &message);
+}
+
+/* ---- reserved lane ---- */
+
+static void
+on_return(struct broker *b, struct message_batch *batch)
+{
+    for (uint64_t i = 0; i < batch->count; i++) {
+        if (i + 4 < batch->count)
+            __builtin_prefetch(batch->messages[i + 4], 1);
+        message_returned(b, batch->messages[i]);
+    }
+    free(batch);
+}
+
+static void
+on_confirm(struct broker *b, const struct mail *m)
+{
+    for (uint32_t i = 0; i < m->u32; i++)
+        b->effects->confirmed(b->server, mail_channel(m, (uint16_t)b->index), m->a, m->d,
+                              (m->c & 0xffff) != 0);
+}
+
+static void
+on_consume(struct broker *b, const struct mail *m)
+{
+    struct courier_op op = mail_op(m);
+    courier_op_consume(b, queue_get(b, m->a), &op, m->p);
+    free(m->p);
+}
+
+static void
+on_cancel(struct broker *b, const struct mail *m)
+{
+    struct courier_op op = mail_op(m);
+    struct courier_end *end = m->p;
+    courier_op_cancel(b, &op, *end);
+    free(end);
+}
+
+static void
+on_credit(struct broker *b, const struct mail *m)
+{
+    struct consumer *c = consumer_find(b, m->a);
+    if (c)
+        consumer_credit(c, m->u32, m->b);
+}
+
+static void
+on_queue_gone(struct broker *b, uint64_t queue_id)
+{
+    struct queue *q = queue_find(b, queue_id);
+    if (q)
+        queue_close(q);
+}
+
+/* What works on queues for a channel, in the channel's order. */
+void
+courier_handle(struct broker *b, const struct mail *m)
+{
+    struct courier_op op = mail_op(m);
+    switch ((enum courier_mail)m->type) {
+    case MAIL_COUNTS: courier_op_counts(b, queue_get(b, m->a), &op); break;
+    case MAIL_PURGE: courier_op_purge(b, queue_get(b, m->a), &op); break;
+    case MAIL_GET: courier_op_get(b, queue_get(b, m->a), &op); break;
+    case MAIL_DELETE: courier_op_delete(b, queue_get(b, m->a), &op); break;
+    case MAIL_CONSUME: on_consume(b, m); break;
+    case MAIL_CANCEL: on_cancel(b, m); break;
+    case MAIL_FORGET: courier_on_forget(b, m); break;
+    case MAIL_SETTLE: courier_on_settle(b, m->a, m->b, m->c, m->u32); break;
+    default: CHECK_UNREACHABLE("mail that is never held");
+    }
+}
+
+static void
+on_data(struct broker *b, const struct mail *m)
+{
+    if (m->type == MAIL_PUBLISH)
+        on_publish(b, m);
+    else if (m->type == MAIL_PUBLISH_MANY)
+        on_publish_many(b, m);
+    else
+        on_direct_reply(b, m);
+    courier_data_handled(b, m->from, m->u32);
+}
+
+void
+courier_on_mail(struct broker *b, const struct mail *m)
+{
+    switch ((enum courier_mail)m->type) {
+    case MAIL_PUBLISH:
+    case MAIL_PUBLISH_MANY:
+    case MAIL_DIRECT_REPLY: on_data(b, m); break;
+    case MAIL_COUNTS:
+    case MAIL_PURGE:
+    case MAIL_GET:
+    case MAIL_DELETE:
+    case MAIL_CONSUME:
+    case MAIL_CANCEL:
+    case MAIL_FORGET:
+        if (!courier_hold(b, m, m->d))
+            courier_handle(b, m);
+        break;
+    case MAIL_SETTLE:
+        if (!courier_hold(b, m, 0))
+            courier_handle(b, m);
+        break;
+    case MAIL_DELIVER: courier_on_deliver(b, m); break;
+    case MAIL_CONFIRM: on_confirm(b, m); break;
+    case MAIL_RETURN: on_return(b, m->p); break;
+    case MAIL_WINDOW: courier_on_window(b, m->from, m->u32); break;
+    case MAIL_CREDIT: on_credit(b, m); break;
+    case MAIL_ASK: courier_on_ask(b, m->a); break;
+    case MAIL_REPLY: courier_on_reply(b, m->p); break;
+    case MAIL_CANCELED: courier_on_canceled(b, m->a); break;
+    case MAIL_QUEUE_GONE: on_queue_gone(b, m->a); break;
+    case MAIL_ALARM: alarm_on_mail(b, m->u32); break;
+    case MAIL_COURIER_END: CHECK_UNREACHABLE("no such mail");
+    }
+}
+
+/* Messages belong to the pools, which outlive the mail. */
+void
+courier_discard(const struct mail *m)
+{
+    switch ((enum courier_mail)m->type) {
+    case MAIL_RETURN:
+    case MAIL_CONSUME:
+    case MAIL_CANCEL:
+    case MAIL_REPLY: free(m->p); break;
+    default: break;
+    }
+}

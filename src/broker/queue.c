@@ -1,0 +1,143 @@
+/*
+ * A queue's runtime: opened at first use, closed when the definition is gone.
+ *
+ * It keeps no pointer to its definition, which shard 0 may free before we hear of its end: what it needs of
+ * it is copied. The definition points to the runtime; that pointer, and the entry in broker.queues, are set
+ * and cleared together here.
+ *
+ * A runtime without messages and consumers is about 100 bytes: the rest (queue_messages, levels) comes and
+ * goes.
+ */
+#include "broker/queue.h"
+
+#include "base/check.h"
+#include "broker/courier_impl.h"
+#include "broker/meta.h"
+#include "broker/queue_impl.h"
+
+#include <stdlib.h>
+
+struct queue *
+queue_find(struct broker *b, uint64_t queue_id)
+{
+    return idmap_get(&b->queues, queue_id);
+}
+
+struct queue *
+queue_get(struct broker *b, uint64_t queue_id)
+{
+    struct queue *q = queue_find(b, queue_id);
+    if (q)
+        return q;
+    const struct queue_def *def = queue_def_find_id(b->node->meta, queue_id);
+    return def ? queue_open(b, def) : NULL;
+}
+
+/* The runtime is the owning shard's field of a definition that is otherwise everybody's to read only. */
+static void
+queue_set_runtime(const struct queue_def *def, struct queue *q)
+{
+    ((struct queue_def *)(uintptr_t)def)->runtime = q;
+}
+
+struct queue *
+queue_open(struct broker *b, const struct queue_def *def)
+{
+    if (def->runtime)
+        return def->runtime;
+    CHECK(def->shard == b->index);
+    /* A route of this turn may still name a queue that was closed a moment ago. */
+    if (queue_def_find_id(b->node->meta, def->id) != def)
+        return NULL;
+    struct queue *q = calloc(1, sizeof *q);
+    CHECK(q);
+    q->id = def->id;
+    q->broker = b;
+    q->auto_delete = def->auto_delete;
+    list_init(&q->levels);
+    idmap_put(&b->queues, q->id, q);
+    queue_set_runtime(def, q);
+    b->queues_opened++;
+    return q;
+}
+
+/* Those that consume now, wherever they stand in their level. */
+static void
+queue_cancel_all(struct queue *q)
+{
+    while (!list_is_empty(&q->levels)) {
+        struct consumer_level *level = LIST_ENTRY(q->levels.next, struct consumer_level, node);
+        struct list *from = list_is_empty(&level->round) ? &level->resting : &level->round;
+        struct consumer *c = LIST_ENTRY(from->next, struct consumer, node);
+        struct consumer gone = *c;
+        consumer_detach(c);
+        courier_canceled(q->broker, &gone);
+    }
+}
+
+uint32_t
+queue_close(struct queue *q)
+{
+    struct broker *b = q->broker;
+    uint32_t ready = queue_ready(q);
+    if (q->deletion)
+        courier_deletion_closed(q->deletion, ready);
+    const struct queue_def *def = queue_def_find_id(b->node->meta, q->id);
+    if (def)
+        queue_set_runtime(def, NULL);
+    idmap_remove(&b->queues, q->id);
+    b->queues_opened--;
+    courier_queue_closed(b, q);
+    queue_cancel_all(q);
+    queue_messages_close(q);
+    list_remove(&q->dirty);
+    free(q);
+    return ready;
+}
+
+void
+queue_free(struct queue *q)
+{
+    if (q->messages) {
+        seqdeque_fini(&q->messages->entries);
+        free(q->messages->returned);
+        free(q->messages);
+    }
+    while (!list_is_empty(&q->levels)) {
+        struct list *level = q->levels.next;
+        list_remove(level);
+        free(LIST_ENTRY(level, struct consumer_level, node));
+    }
+    free(q);
+}
+
+uint32_t
+queue_ready_count(const struct queue *q)
+{
+    return queue_ready(q);
+}
+
+uint32_t
+queue_unacked_count(const struct queue *q)
+{
+    return q->unacked;
+}
+
+uint32_t
+queue_consumer_count(const struct queue *q)
+{
+    return q->consumer_count;
+}
+
+bool
+queue_is_deleting(const struct queue *q)
+{
+    return q->deletion != NULL;
+}
+
+void
+queue_mark_dirty(struct queue *q)
+{
+    if (!list_is_linked(&q->dirty))
+        list_push_back(&q->broker->dirty, &q->dirty);
+}

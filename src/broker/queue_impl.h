@@ -1,0 +1,144 @@
+/*
+ * What the files of a queue share: queue.c (its life), queue_messages.c (what stands in it), queue_round.c
+ * (who gets the next message), consumer.c (one consumer). Nobody else includes this, but for broker_check().
+ */
+#ifndef LEVERET_BROKER_QUEUE_IMPL_H
+#define LEVERET_BROKER_QUEUE_IMPL_H
+
+#include "base/list.h"
+#include "base/seqdeque.h"
+#include "broker/queue.h"
+
+#define QUEUE_NO_CONSUMER UINT32_MAX /* in an entry: whoever got it by basic.get */
+
+struct queue_entry {
+    struct message *message;
+    uint32_t consumer; /* unacked: slot in broker.consumers of who has it, or QUEUE_NO_CONSUMER */
+    bool is_unacked;
+    bool is_redelivered;
+};
+_Static_assert(sizeof(struct queue_entry) == 16, "a queued message costs its blob and 16 bytes");
+
+/* The working part, which a queue has while it holds messages and for a moment longer. */
+struct queue_messages {
+    struct seqdeque entries;
+    uint64_t *returned; /* binary heap of positions below the cursor that are ready again */
+    uint32_t returned_count, returned_cap;
+    struct queue *queue;
+    struct list resting; /* in broker.resting since it was found empty */
+    uint64_t rested_at;  /* next sequence at that time: unchanged means unused since */
+};
+
+/* Consumers of one priority. It is there as long as it has members. */
+struct consumer_level {
+    struct list node; /* in queue.levels, highest priority first */
+    struct list
+        round; /* members that can take a message, as far as we know; who was served goes to the end */
+    struct list resting; /* members that cannot: prefetch, room or credit */
+    int32_t priority;
+};
+
+struct consumer {
+    struct list node; /* in its level's round or resting list; on none when canceled */
+    struct queue *queue;
+    struct consumer_level *level;
+    struct subscription *subscription; /* the other end on this shard; NULL: on another, or canceled */
+    uint64_t handle;                   /* in broker.consumers */
+    uint64_t far_end;                  /* the other end's handle on its shard */
+    int64_t credit_bytes;
+    uint32_t credit_messages;
+    uint32_t prefetch; /* UINT32_MAX: no limit */
+    uint32_t unacked;
+    uint16_t shard; /* of the other end */
+    bool no_ack, is_exclusive, is_global, is_canceled;
+    bool is_in_round;
+    bool has_asked; /* is_global: a request for credit is under way */
+};
+
+struct queue {
+    uint64_t id;
+    struct broker *broker;
+    struct queue_messages *messages; /* NULL: none since long */
+    uint64_t cursor;                 /* every position from here on is ready and was never delivered */
+    struct list dirty;               /* in broker.dirty */
+    struct list levels;
+    struct queue_deletion *deletion; /* META_QUEUE_DELETE is under way: courier_delete.c */
+    uint32_t consumer_count;
+    uint32_t round_count; /* consumers in rounds: 0 means that nobody can take anything */
+    uint32_t unacked;
+    bool auto_delete;
+    bool has_exclusive_consumer;
+};
+
+static inline uint32_t
+queue_ready(const struct queue *q)
+{
+    if (!q->messages)
+        return 0;
+    return (uint32_t)(seqdeque_next_sequence(&q->messages->entries) - q->cursor) +
+           q->messages->returned_count;
+}
+
+/* queue_messages.c */
+
+struct queue_messages *
+queue_messages_open(struct queue *q);
+/* Frees the working part; every message in it is dropped. */
+void
+queue_messages_close(struct queue *q);
+/* Nothing is left: the working part rests, and is freed when it still does after a while. */
+void
+queue_messages_rest(struct queue *q);
+/* The entry to be delivered next, and where; NULL when nothing is ready. */
+struct queue_entry *
+queue_messages_first(struct queue *q, uint64_t *position);
+/* The first entry was given out: it leaves for good, or waits unacked for `consumer` (queue_take_first's
+ * entry). */
+struct message *
+queue_messages_shift(struct queue *q, uint64_t position);
+struct message *
+queue_messages_lend(struct queue *q, uint64_t position, struct queue_entry *e, uint32_t consumer);
+/* Back to its place; `is_redelivered`: the client may have seen it. Ignores what is not unacked. */
+void
+queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered);
+
+/* A look at one of broker.resting; true: it is off the list. */
+bool
+queue_rested(struct list *resting);
+
+/* broker.c: puts a working part on broker.resting. */
+void
+broker_rest(struct broker *b, struct list *resting);
+
+/* consumer.c */
+
+/* The consumer's state changed: it joins the round if it can take a message now. */
+void
+consumer_wake(struct consumer *c);
+void
+consumer_leave_round(struct consumer *c);
+/* One of its unsettled deliveries is settled. Frees a canceled consumer with the last one. */
+void
+consumer_settled(struct broker *b, uint32_t slot);
+/* Unlinks it from the queue; it lives on while something is unsettled. */
+void
+consumer_detach(struct consumer *c);
+
+/* courier_deliver.c: a delivery to the far end (takes the hold), the request for credit, the end of the
+ * queue. */
+
+void
+courier_deliver(struct broker *b, struct consumer *c, struct message **m, uint64_t position,
+                bool redelivered);
+void
+courier_ask_credit(struct broker *b, struct consumer *c);
+void
+courier_canceled(struct broker *b, const struct consumer *c);
+/* courier_delete.c: the last consumer of an auto-delete queue left. */
+void
+courier_auto_delete(struct queue *q);
+/* The runtime closes with `ready` messages: the answer of a deletion that is under way. */
+void
+courier_deletion_closed(struct queue_deletion *d, uint32_t ready);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * What stands in a queue.
+ *
+ *   positions   ... 4 . 6 7 . . . 11 12 13 14 15 |next
+ *                   u   r u       u  ^cursor
+ *
+ * Always true: every position from the cursor on has a ready entry that was never given out. Below it an
+ * entry is either unacked, or ready again and then in `returned`, a binary heap with the lowest position on
+ * top. So the first ready message is the top of the heap, or else the one at the cursor; and ready messages
+ * are (next - cursor) plus the heap, counted nowhere else.
+ *
+ * A queue that runs empty keeps its working part for a moment, because most fill again at once: it rests on
+ * broker.resting, and broker.c's timer frees it when nothing was pushed in between.
+ */
+#include "base/check.h"
+#include "broker/queue.h"
+#include "broker/queue_impl.h"
+
+#include <stdlib.h>
+
+struct queue_messages *
+queue_messages_open(struct queue *q)
+{
+    struct queue_messages *ms = calloc(1, sizeof *ms);
+    CHECK(ms);
+    ms->queue = q;
+    seqdeque_init(&ms->entries, sizeof(struct queue_entry), q->cursor);
+    q->messages = ms;
+    return ms;
+}
+
+void
+queue_messages_close(struct queue *q)
+{
+    struct queue_messages *ms = q->messages;
+    if (!ms)
+        return;
+    struct broker *b = q->broker;
+    b->messages_ready -= queue_ready(q);
+    b->messages_unacked -= q->unacked;
+    uint64_t position;
+    for (struct queue_entry *e = seqdeque_first(&ms->entries, &position); e;
+         e = seqdeque_next(&ms->entries, &position)) {
+        if (e->is_unacked && e->consumer != QUEUE_NO_CONSUMER)
+            consumer_settled(b, e->consumer);
+        message_drop(b, &e->message);
+    }
+    q->unacked = 0;
+    q->cursor = seqdeque_next_sequence(&ms->entries);
+    list_remove(&ms->resting);
+    seqdeque_fini(&ms->entries);
+    free(ms->returned);
+    free(ms);
+    q->messages = NULL;
+}
+
+void
+queue_messages_rest(struct queue *q)
+{
+    struct queue_messages *ms = q->messages;
+    if (!ms || list_is_linked(&ms->resting) || seqdeque_count(&ms->entries))
+        return;
+    ms->rested_at = seqdeque_next_sequence(&ms->entries);
+    broker_rest(q->broker, &ms->resting);
+}
+
+bool
+queue_rested(struct list *resting)
+{
+    struct queue_messages *ms = LIST_ENTRY(resting, struct queue_messages, resting);
+    if (seqdeque_count(&ms->entries)) {
+        list_remove(resting); /* it works; it will rest again when it has run empty */
+        return true;
+    }
+    if (seqdeque_next_sequence(&ms->entries) != ms->rested_at) {
+        ms->rested_at = seqdeque_next_sequence(&ms->entries);
+        return false;
+    }
+    queue_messages_close(ms->queue);
+    return true;
+}
+
+/* ---- the heap of returned positions ---- */
+
+static void
+returned_push(struct queue_messages *ms, uint64_t position)
+{
+    if (ms->returned_count == ms->returned_cap) {
+        ms->returned_cap = ms->returned_cap ? ms->returned_cap * 2 : 16;
+        ms->returned = realloc(ms->returned, ms->returned_cap * sizeof *ms->returned);
+        CHECK(ms->returned);
+    }
+    uint64_t *heap = ms->returned;
+    uint32_t i = ms->returned_count++;
+    for (uint32_t up; i && heap[up = (i - 1) / 2] > position; i = up)
+        heap[i] = heap[up];
+    heap[i] = position;
+}
+
+static void
+returned_pop(struct queue_messages *ms)
+{
+    uint64_t *heap = ms->returned;
+    uint32_t n = --ms->returned_count;
+    uint64_t last = heap[n];
+    uint32_t i = 0;
+    for (uint32_t down; (down = 2 * i + 1) < n; i = down) {
+        if (down + 1 < n && heap[down + 1] < heap[down])
+            down++;
+        if (heap[down] >= last)
+            break;
+        heap[i] = heap[down];
+    }
+    heap[i] = last;
+    if (n == 0) {
+        free(ms->returned);
+        ms->returned = NULL;
+        ms->returned_cap = 0;
+    }
+}
+
+/* ---- in and out ---- */
+
+bool
+queue_push(struct queue *q, struct message **m)
+{
+    struct queue_messages *ms = q->messages;
+    if (__builtin_expect(!ms, 0))
+        ms = queue_messages_open(q);
+    void *entry;
+    seqdeque_push_back(&ms->entries, &entry);
+    *(struct queue_entry *)entry = (struct queue_entry){.message = *m};
+    *m = NULL;
+    q->broker->messages_ready++;
+    if (q->round_count)
+        queue_mark_dirty(q);
+    return true;
+}
+
+struct queue_entry *
+queue_messages_first(struct queue *q, uint64_t *position)
+{
+    struct queue_messages *ms = q->messages;
+    if (!ms)
+        return NULL;
+    *position = __builtin_expect(ms->returned_count != 0, 0) ? ms->returned[0] : q->cursor;
+    return seqdeque_get(&ms->entries, *position);
+}
+
+/* The first ready entry is no longer ready. */
+static inline void
+queue_messages_advance(struct queue *q, uint64_t position)
+{
+    if (__builtin_expect(position == q->cursor, 1))
+        q->cursor++;
+    else
+        returned_pop(q->messages);
+    q->broker->messages_ready--;
+}
+
+struct message *
+queue_messages_shift(struct queue *q, uint64_t position)
+{
+    struct queue_entry *e = seqdeque_get(&q->messages->entries, position);
+    struct message *m = e->message;
+    queue_messages_advance(q, position);
+    seqdeque_remove(&q->messages->entries, position);
+    return m;
+}
+
+struct message *
+queue_messages_lend(struct queue *q, uint64_t position, struct queue_entry *e, uint32_t consumer)
+{
+    queue_messages_advance(q, position);
+    e->consumer = consumer;
+    e->is_unacked = true;
+    q->unacked++;
+    q->broker->messages_unacked++;
+    return e->message;
+}
+
+struct message *
+queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
+{
+    struct queue_entry *e = queue_messages_first(q, position);
+    if (!e)
+        return NULL;
+    *redelivered = e->is_redelivered;
+    struct message *m;
+    if (no_ack) {
+        m = queue_messages_shift(q, *position);
+        queue_messages_rest(q);
+    } else {
+        m = queue_messages_lend(q, *position, e, QUEUE_NO_CONSUMER);
+        message_hold(m);
+    }
+    return m;
+}
+
+static void
+queue_drop_at(struct queue *q, uint64_t position)
+{
+    struct queue_entry *e = seqdeque_get(&q->messages->entries, position);
+    struct message *m = e->message;
+    seqdeque_remove(&q->messages->entries, position);
+    message_drop(q->broker, &m);
+}
+
+uint32_t
+queue_purge(struct queue *q)
+{
+    uint32_t ready = queue_ready(q);
+    if (!ready)
+        return 0;
+    struct queue_messages *ms = q->messages;
+    for (; ms->returned_count; returned_pop(ms))
+        queue_drop_at(q, ms->returned[0]);
+    for (; q->cursor < seqdeque_next_sequence(&ms->entries); q->cursor++)
+        queue_drop_at(q, q->cursor);
+    q->broker->messages_ready -= ready;
+    queue_messages_rest(q);
+    return ready;
+}
+
+/* ---- settling ---- */
+
+/* The unacked entry at this position, now off its holder's account; NULL when there is none. */
+static struct queue_entry *
+queue_messages_settle(struct queue *q, uint64_t position)
+{
+    struct queue_entry *e = q->messages ? seqdeque_get(&q->messages->entries, position) : NULL;
+    if (!e || !e->is_unacked)
+        return NULL;
+    e->is_unacked = false;
+    q->unacked--;
+    q->broker->messages_unacked--;
+    return e;
+}
+
+void
+queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered)
+{
+    struct queue_entry *e = queue_messages_settle(q, position);
+    if (!e)
+        return;
+    uint32_t consumer = e->consumer;
+    e->is_redelivered |= is_redelivered;
+    returned_push(q->messages, position);
+    q->broker->messages_ready++;
+    if (q->round_count)
+        queue_mark_dirty(q);
+    if (consumer != QUEUE_NO_CONSUMER)
+        consumer_settled(q->broker, consumer);
+}
+
+void
+queue_put_back(struct queue *q, uint64_t position)
+{
+    queue_messages_put_back(q, position, false);
+}
+
+void
+queue_settle(struct queue *q, uint64_t position, enum settle how)
+{
+    if (how == SETTLE_REQUEUE) {
+        queue_messages_put_back(q, position, true);
+        return;
+    }
+    struct queue_entry *e = queue_messages_settle(q, position);
+    if (!e)
+        return;
+    struct broker *b = q->broker;
+    struct message *m = e->message;
+    uint32_t consumer = e->consumer;
+    seqdeque_remove(&q->messages->entries, position);
+    if (seqdeque_count(&q->messages->entries) == 0)
+        queue_messages_rest(q);
+    message_drop(b, &m);
+    if (consumer != QUEUE_NO_CONSUMER)
+        consumer_settled(b, consumer);
+}

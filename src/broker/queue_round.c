@@ -1,0 +1,105 @@
+/*
+ * Who gets the next message. Consumers stand in levels by priority; in each level those that can take a
+ * message form the round, and whoever was served goes to its end. The highest level with anybody in its round
+ * is served first, as in RabbitMQ: a lower one gets messages while all above are full.
+ *
+ * A consumer is asked when its turn comes. If it cannot take (prefetch used up, no room in its connection's
+ * output, no credit from its shard) it leaves the round and comes back when that changes: consumer_wake(). So
+ * a delivery costs O(1) however many consumers are full.
+ */
+#include "broker/queue.h"
+#include "broker/queue_impl.h"
+
+static inline bool
+consumer_can_take(struct broker *b, struct consumer *c)
+{
+    if (c->unacked >= c->prefetch)
+        return false;
+    if (__builtin_expect(c->subscription != NULL, 1)) {
+        if (b->effects->has_room(c->subscription))
+            return true;
+        c->subscription->stalled = true;
+        return false;
+    }
+    if (c->credit_messages && c->credit_bytes > 0)
+        return true;
+    if (c->is_global)
+        courier_ask_credit(b, c);
+    return false;
+}
+
+/* The consumer whose turn it is, now at the end of its round; NULL when nobody can take anything. */
+static inline struct consumer *
+queue_round_next(struct queue *q)
+{
+    struct broker *b = q->broker;
+    LIST_FOREACH (at, &q->levels) {
+        struct consumer_level *level = LIST_ENTRY(at, struct consumer_level, node);
+        struct list *round = &level->round;
+        while (round->next != round) {
+            struct consumer *c = LIST_ENTRY(round->next, struct consumer, node);
+            if (!consumer_can_take(b, c)) {
+                consumer_leave_round(c);
+                continue;
+            }
+            if (round->next != round->prev) {
+                list_remove(&c->node);
+                list_push_back(round, &c->node);
+            }
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* A delivery that nobody will settle: the message leaves the queue. */
+static inline void
+queue_give(struct queue *q, struct consumer *c, uint64_t position, bool redelivered)
+{
+    struct broker *b = q->broker;
+    struct message *m = queue_messages_shift(q, position);
+    if (__builtin_expect(c->subscription == NULL, 0)) {
+        courier_deliver(b, c, &m, position, redelivered);
+        return;
+    }
+    b->effects->deliver(c->subscription, m, position, redelivered);
+    message_drop(b, &m);
+}
+
+static inline void
+queue_lend(struct queue *q, struct consumer *c, uint64_t position, struct queue_entry *e)
+{
+    struct broker *b = q->broker;
+    bool redelivered = e->is_redelivered;
+    struct message *m = queue_messages_lend(q, position, e, (uint32_t)c->handle);
+    c->unacked++;
+    if (__builtin_expect(c->subscription == NULL, 0)) {
+        message_hold(m);
+        courier_deliver(b, c, &m, position, redelivered);
+        return;
+    }
+    b->effects->deliver(c->subscription, m, position, redelivered);
+}
+
+bool
+queue_deliver(struct queue *q)
+{
+    if (q->deletion)
+        return false;
+    uint32_t budget = q->broker->node->limits.queue_turn_messages;
+    uint64_t position;
+    struct queue_entry *e;
+    while ((e = queue_messages_first(q, &position))) {
+        if (budget-- == 0)
+            return q->round_count != 0;
+        struct consumer *c = queue_round_next(q);
+        if (!c)
+            return false;
+        if (c->no_ack)
+            queue_give(q, c, position, e->is_redelivered);
+        else
+            queue_lend(q, c, position, e);
+    }
+    queue_messages_rest(q);
+    return false;
+}
