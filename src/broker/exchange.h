@@ -1,7 +1,9 @@
 /*
- * Exchanges as declared things. Written by meta_apply() on shard 0, read by all shards without locks: fields below
- * never change after publication, except `generation` (atomic) and the router behind `router` (its own rules).
- * A pointer found by exchange_find() is valid until the end of the turn.
+ * Exchanges as declared things. Written by meta_apply() on shard 0, read by all shards without locks: fields
+ * below never change after publication, except `generation` and `needs_headers` (atomic) and the router
+ * behind `router` (router.h). Generations are drawn from one counter, so that an address and a generation
+ * together name one state of one exchange for ever. A pointer found by exchange_find() is valid until the end
+ * of the turn.
  */
 #ifndef LEVERET_BROKER_EXCHANGE_H
 #define LEVERET_BROKER_EXCHANGE_H
@@ -18,25 +20,44 @@ enum exchange_type { EXCHANGE_DIRECT, EXCHANGE_FANOUT, EXCHANGE_TOPIC, EXCHANGE_
 struct exchange {
     uint64_t id;
     struct vhost *vhost;
-    const char *name;               /* NUL-terminated copy; "" is the default exchange */
+    const char *name; /* NUL-terminated copy; "" is the default exchange */
     uint8_t name_size;
     enum exchange_type type;
     bool durable, auto_delete, internal;
-    bool is_default;                /* the nameless one: every queue is bound by its name */
-    bool is_predeclared;            /* "" and amq.*: cannot be deleted */
-    struct slice arguments;         /* table payload, owned */
-    struct slice alternate;         /* name of the alternate exchange, or empty */
-    _Atomic uint64_t generation;    /* bumped whenever a route from here may have changed, through any number of exchanges */
-    void *router;                   /* exchange_direct.c, exchange_fanout.c, exchange_topic.c, exchange_headers.c */
-    struct list bindings_from;      /* writer only: bindings with this source */
-    struct list bindings_to;        /* writer only: exchange-to-exchange bindings with this destination */
+    bool is_default;        /* the nameless one: every queue is bound by its name */
+    bool is_predeclared;    /* "" and amq.*: cannot be deleted */
+    struct slice arguments; /* table payload, owned */
+    struct slice alternate; /* name of the alternate exchange, or empty */
+    _Atomic uint64_t
+        generation; /* bumped whenever a route from here may have changed, through any number of exchanges */
+    void *router;   /* exchange_direct.c, exchange_fanout.c, exchange_topic.c, exchange_headers.c */
+    struct list bindings_from; /* writer only: bindings with this source */
+    struct list bindings_to;   /* writer only: exchange-to-exchange bindings with this destination */
+    _Atomic bool
+        needs_headers; /* a headers exchange can be reached from here: routes depend on more than the key */
+    struct list
+        alternate_node;      /* writer only: with the others that name the same alternate (meta_exchange.c) */
+    struct list doomed_node; /* writer only: waits for its deletion */
+    bool is_removed;         /* writer only */
+    uint64_t walk;           /* writer only: the last walk over the graph that came by */
+    struct exchange *walk_next; /* writer only */
 };
 
 /* NULL if there is none of that name. */
-const struct exchange *exchange_find(const struct vhost *v, struct slice name);
+const struct exchange *
+exchange_find(const struct vhost *v, struct slice name);
 /* "direct" -> EXCHANGE_DIRECT; false if unknown. */
-bool exchange_type_parse(struct slice name, enum exchange_type *out);
-const char *exchange_type_name(enum exchange_type type);
+bool
+exchange_type_parse(struct slice name, enum exchange_type *out);
+const char *
+exchange_type_name(enum exchange_type type);
+
+/* Routes from here may depend on the headers too. Once true it stays so. */
+static inline bool
+exchange_needs_headers(const struct exchange *x)
+{
+    return atomic_load_explicit(&x->needs_headers, memory_order_acquire);
+}
 
 static inline uint64_t
 exchange_generation(const struct exchange *x)

@@ -1,15 +1,17 @@
 /*
- * Declared things: vhosts, users, permissions, exchanges, queues, bindings. They change in one place only: meta_apply(), a
- * deterministic function of the present state and one command. It runs on shard 0; shards submit commands by mail and
- * get them back with the outcome, after the change is visible to all shards of this node.
+ * Declared things: vhosts, users, permissions, exchanges, queues, bindings. They change in one place only:
+ * meta_apply(), a deterministic function of the present state and one command. It runs on shard 0; shards
+ * submit commands by mail and get them back with the outcome, after the change is visible to all shards of
+ * this node.
  *
- * A change is published with single release stores (cmap.h, and the routers' own copied leaves); what it replaced is
- * freed when every shard has ended its turn or sleeps (epoch.h). Readers take no lock and no reference: what they find is valid
- * until the end of their turn.
+ * A change is published with single release stores (cmap.h, and the routers' own copied leaves); what it
+ * replaced is freed when every shard has ended its turn or sleeps (epoch.h). Readers take no lock and no
+ * reference: what they find is valid until the end of their turn.
  */
 #ifndef LEVERET_BROKER_META_H
 #define LEVERET_BROKER_META_H
 
+#include "base/buffer.h"
 #include "base/err.h"
 #include "base/slice.h"
 #include "broker/broker.h"
@@ -21,16 +23,16 @@
 enum meta_kind {
     META_VHOST_ADD,
     META_VHOST_DELETE,
-    META_USER_PUT,             /* add, or change password hash and tags */
+    META_USER_PUT, /* add, or change password hash and tags */
     META_USER_DELETE,
     META_PERMISSION_SET,
     META_PERMISSION_CLEAR,
     META_EXCHANGE_DECLARE,
-    META_EXCHANGE_DELETE,      /* if_unused; missing is fine */
+    META_EXCHANGE_DELETE, /* if_unused; missing is fine */
     META_EXCHANGE_BIND,
     META_EXCHANGE_UNBIND,
-    META_QUEUE_DECLARE,        /* an empty name is answered with a made-up one */
-    META_QUEUE_DELETE,         /* by queue_id */
+    META_QUEUE_DECLARE, /* an empty name is answered with a made-up one */
+    META_QUEUE_DELETE,  /* by queue_id */
     META_QUEUE_BIND,
     META_QUEUE_UNBIND,
 };
@@ -38,60 +40,109 @@ enum meta_kind {
 /* One command. Slices are copied into the request by meta_request_new(). Unused fields are zero. */
 struct meta_command {
     enum meta_kind kind;
-    struct slice vhost, name;      /* the thing itself: vhost, user, exchange or queue name */
-    struct slice type;             /* exchange type name */
+    struct slice vhost, name; /* the thing itself: vhost, user, exchange or queue name */
+    struct slice type;        /* exchange type name */
     bool durable, auto_delete, internal, exclusive, if_unused;
-    struct slice arguments;        /* table payload */
-    struct slice source;           /* bindings: exchange name */
+    struct slice arguments; /* table payload */
+    struct slice source;    /* bindings: exchange name */
     struct slice routing_key;
     struct slice user, configure, write, read; /* permissions */
     struct slice password_hash, tags;
-    uint64_t connection_id;        /* exclusive owner; checked on bind, delete and redeclare of exclusive queues */
+    uint64_t connection_id; /* exclusive owner; checked on bind, unbind and redeclare of exclusive queues (on
+                               delete too unless 0) */
     uint64_t queue_id;
-    uint16_t shard_hint;           /* where a new queue would best live: local placement, not part of the replicated command */
-    uint64_t random;               /* for made-up names: chosen by the submitter, so that applying is deterministic */
+    uint16_t shard_hint;      /* the declaring connection's shard: local placement, not part of the replicated
+                                 command */
+    bool first_of_connection; /* the connection's first queue lives on its shard, like an exclusive one;
+                                 others where fewest are */
+    uint64_t random; /* for made-up names: chosen by the submitter, so that applying is deterministic */
 };
 
 struct meta_result {
-    uint16_t code;                 /* 0, or the AMQP reply code */
-    char text[256];                /* with code: RabbitMQ's explanation, without the code's name */
-    bool existed;                  /* declare: it was there already, equivalent */
+    uint16_t code;  /* 0, or the AMQP reply code */
+    char text[256]; /* with code: RabbitMQ's explanation, without the code's name */
+    bool existed;   /* declare: it was there already, equivalent */
     uint64_t queue_id;
     uint16_t queue_shard;
-    char name[256];                /* queue declare: its name */
+    char name[256]; /* queue declare: its name */
 };
 
-struct meta *meta_new(struct node *node);
-void meta_free(struct meta *m);
+/* Empty: the caller adds the default vhost and user by commands. Needs node->epoch (node->shards NULL: one
+ * shard). */
+struct meta *
+meta_new(struct node *node);
+/* No reader is left. Frees every declared thing; what was replaced before is the epoch's. */
+void
+meta_free(struct meta *m);
+
+/* Called on shard 0 from within meta_apply(), after the thing can no longer be found and before it is freed.
+ * Any may be NULL. */
+struct meta_hooks {
+    void (*queue_deleted)(void *arg, const struct queue_def *q);
+    void (*vhost_deleted)(void *arg, const struct vhost *v);
+};
+void
+meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg);
 
 /* Shard 0 only (or before the shards start, for the default vhost and user). */
-void meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *result);
+void
+meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *result);
 
-/* --- submitting from any shard ------------------------------------------------------------------------------------ */
+/* Everything declared as sorted text, for tests and the simulator: equal states give equal text. Writer only.
+ */
+void
+meta_dump(const struct meta *m, struct buffer *out);
+
+/* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
+ * shard. */
+void
+meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
+void
+meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
+
+/* --- submitting from any shard
+ * ------------------------------------------------------------------------------------ */
 
 struct meta_request {
     struct meta_command command;
     struct meta_result result;
-    unsigned origin;               /* shard */
+    unsigned origin;                                           /* shard */
     void (*on_done)(struct broker *b, struct meta_request *r); /* on the origin shard; the callee frees r */
-    uint64_t cookie[4];            /* the submitter's */
+    uint64_t cookie[4];                                        /* the submitter's */
 };
 /* A heap copy of the command with its slices. */
-struct meta_request *meta_request_new(const struct meta_command *cmd);
-void meta_request_free(struct meta_request *r);
-/* Commands of one shard are applied in the order of their submission. on_done always comes later, never from within this call. */
-void meta_submit(struct broker *b, struct meta_request *r);
+struct meta_request *
+meta_request_new(const struct meta_command *cmd);
+void
+meta_request_free(struct meta_request *r);
+/* Commands of one shard are applied in the order of their submission. on_done always comes later, never from
+ * within this call. */
+void
+meta_submit(struct broker *b, struct meta_request *r);
 /* Shard hook for mail in the metadata's range. */
-void meta_on_mail(struct broker *b, const struct mail *mail);
+void
+meta_on_mail(struct broker *b, const struct mail *mail);
+/* Mail in the metadata's range that is never delivered (shards_free()): frees the request; what its cookie
+ * holds is lost. */
+void
+meta_on_discard(const struct mail *mail);
 
-/* --- checks that need no change: a session asks these first and submits only what is new ------------------------------ */
+/* --- checks that need no change: a session asks these first and submits only what is new
+ * ------------------------------ */
 
-/* 0 if declaring again is fine, else the reply code with RabbitMQ's text in `text` ("inequivalent arg 'durable' for
- * queue 'q' in vhost '/': received 'false' but current is 'true'", "cannot obtain exclusive access ..."). */
-uint16_t queue_def_check_redeclare(const struct queue_def *q, const struct meta_command *cmd, char text[256]);
-uint16_t exchange_check_redeclare(const struct exchange *x, const struct meta_command *cmd, char text[256]);
+/* 403 for names that begin with "amq.", of queues that exist too; redeclaring checks it as well. */
+uint16_t
+queue_def_check_name(struct slice name, char text[256]);
+/* 0 if declaring again is fine, else the reply code with RabbitMQ's text in `text` ("inequivalent arg
+ * 'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'", "cannot obtain exclusive
+ * access ..."). */
+uint16_t
+queue_def_check_redeclare(const struct queue_def *q, const struct meta_command *cmd, char text[256]);
+uint16_t
+exchange_check_redeclare(const struct exchange *x, const struct meta_command *cmd, char text[256]);
 /* 405 with RabbitMQ's text if the queue is another connection's. */
-uint16_t queue_def_check_exclusive(const struct queue_def *q, uint64_t connection_id, char text[256]);
+uint16_t
+queue_def_check_exclusive(const struct queue_def *q, uint64_t connection_id, char text[256]);
 
 /* Mail types, one table for the whole broker: `struct mail.type`. */
 enum mail_range { MAIL_META = 100, MAIL_COURIER = 200, MAIL_SERVER = 300, MAIL_RANGE_SIZE = 100 };

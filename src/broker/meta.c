@@ -1,0 +1,143 @@
+/*
+ * One command after another changes the tables; what each kind does stands in meta_vhost.c, meta_user.c,
+ * meta_exchange.c, meta_queue.c and meta_binding.c. The order within a change is always the same: the new
+ * thing is published complete, or the old one is taken out; then generations rise; then what nobody can find
+ * any more goes to the epoch.
+ */
+#include "broker/meta.h"
+
+#include "base/check.h"
+#include "broker/meta_impl.h"
+#include "broker/permission.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void
+retire_table(void *arg, void *table)
+{
+    epoch_defer(arg, free, table);
+}
+
+void
+meta_cmap_init(struct meta *m, struct cmap *map, cmap_hash_fn *hash_of)
+{
+    cmap_init(map, hash_of, retire_table, m->epoch);
+}
+
+struct slice
+meta_slice_copy(struct slice s)
+{
+    if (s.len == 0)
+        return slice_of(NULL, 0);
+    uint8_t *copy = malloc(s.len);
+    CHECK(copy);
+    memcpy(copy, s.data, s.len);
+    return slice_of(copy, s.len);
+}
+
+uint16_t
+meta_fail(struct meta_result *r, uint16_t code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(r->text, sizeof r->text, format, args);
+    va_end(args);
+    r->code = code;
+    return code;
+}
+
+struct meta *
+meta_new(struct node *node)
+{
+    CHECK(node->epoch);
+    struct meta *m = calloc(1, sizeof *m);
+    CHECK(m);
+    m->node = node;
+    m->epoch = node->epoch;
+    m->shard_count = node->shards ? shards_count(node->shards) : 1;
+    m->shard_queues = calloc(m->shard_count, sizeof *m->shard_queues);
+    CHECK(m->shard_queues);
+    list_init(&m->doomed);
+    meta_cmap_init(m, &m->vhosts, meta_vhost_hash);
+    meta_cmap_init(m, &m->users, meta_user_hash);
+    meta_cmap_init(m, &m->permissions, permission_entry_hash);
+    meta_cmap_init(m, &m->queues, meta_queue_hash);
+    meta_cmap_init(m, &m->bindings, meta_binding_hash);
+    return m;
+}
+
+void
+meta_free(struct meta *m)
+{
+    if (!m)
+        return;
+    m->hooks = (struct meta_hooks){0};
+    void *item;
+    for (size_t at = 0; (item = cmap_next(&m->vhosts, &at));) {
+        struct meta_result r;
+        struct vhost *v = item;
+        meta_apply(m,
+                   &(struct meta_command){.kind = META_VHOST_DELETE, .name = slice_of(v->name, v->name_size)},
+                   &r);
+    }
+    for (size_t at = 0; (item = cmap_next(&m->users, &at));)
+        epoch_defer(m->epoch, free, item);
+    cmap_fini(&m->vhosts);
+    cmap_fini(&m->users);
+    cmap_fini(&m->permissions);
+    cmap_fini(&m->queues);
+    cmap_fini(&m->bindings);
+    free(m->shard_queues);
+    free(m);
+}
+
+void
+meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg)
+{
+    m->hooks = *hooks;
+    m->hooks_arg = arg;
+}
+
+void
+meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *result)
+{
+    static meta_apply_fn *const apply[] = {
+        [META_VHOST_ADD] = meta_vhost_add,
+        [META_VHOST_DELETE] = meta_vhost_delete,
+        [META_USER_PUT] = meta_user_put,
+        [META_USER_DELETE] = meta_user_delete,
+        [META_PERMISSION_SET] = meta_permission_set,
+        [META_PERMISSION_CLEAR] = meta_permission_clear,
+        [META_EXCHANGE_DECLARE] = meta_exchange_declare,
+        [META_EXCHANGE_DELETE] = meta_exchange_delete,
+        [META_EXCHANGE_BIND] = meta_exchange_bind,
+        [META_EXCHANGE_UNBIND] = meta_exchange_unbind,
+        [META_QUEUE_DECLARE] = meta_queue_declare,
+        [META_QUEUE_DELETE] = meta_queue_delete,
+        [META_QUEUE_BIND] = meta_queue_bind,
+        [META_QUEUE_UNBIND] = meta_queue_unbind,
+    };
+    CHECK((size_t)cmd->kind < sizeof apply / sizeof apply[0]);
+    *result = (struct meta_result){0};
+    apply[cmd->kind](m, cmd, result);
+    meta_exchanges_sweep(m);
+    epoch_collect(m->epoch);
+}
+
+void
+meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg)
+{
+    void *item;
+    for (size_t at = 0; (item = cmap_next(&m->vhosts, &at));)
+        fn(arg, item);
+}
+
+void
+meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg)
+{
+    void *item;
+    for (size_t at = 0; (item = cmap_next(&m->users, &at));)
+        fn(arg, item);
+}

@@ -1,0 +1,162 @@
+/*
+ * Queues. A definition never changes. Every queue is bound to the default exchange by its name, which is nowhere stored: that
+ * exchange looks the queue up; so only its generation tells that a queue came or went.
+ */
+#include "base/check.h"
+#include "base/hash.h"
+#include "broker/equivalence.h"
+#include "broker/meta_impl.h"
+#include "broker/queue_args.h"
+#include "wire/amqp.h"
+
+#include <stdlib.h>
+
+uint64_t
+meta_queue_hash(const void *item)
+{
+    return hash_u64(((const struct queue_def *)item)->id);
+}
+
+static uint64_t
+name_hash(const void *item)
+{
+    return hash_bytes(queue_def_name(item));
+}
+
+void
+meta_queues_init(struct meta *m, struct vhost *v)
+{
+    meta_cmap_init(m, &v->queues, name_hash);
+}
+
+/* Exclusive queues and a connection's first one live where the connection does, all others where the fewest are. */
+static uint16_t
+place(const struct meta *m, const struct meta_command *cmd)
+{
+    unsigned best = cmd->shard_hint < m->shard_count ? cmd->shard_hint : 0;
+    if (cmd->exclusive || cmd->first_of_connection)
+        return (uint16_t)best;
+    for (unsigned i = 0; i < m->shard_count; i++)
+        if (m->shard_queues[i] < m->shard_queues[best])
+            best = i;
+    return (uint16_t)best;
+}
+
+/* amq.gen- and 16 bytes in base64url, as RabbitMQ's; a function of the submitter's random number. */
+static struct slice
+make_name(const struct meta *m, const struct vhost *v, uint64_t random, char out[64])
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    struct slice name;
+    do {
+        uint64_t words[2] = {hash_combine(random, m->id_last), hash_combine(m->id_last, random)};
+        uint8_t bytes[18] = {0};
+        memcpy(bytes, words, sizeof words);
+        memcpy(out, "amq.gen-", 8);
+        int len = 8;
+        for (int i = 0; i < 22; i++) {
+            int bit = i * 6;
+            unsigned pair = (unsigned)bytes[bit / 8] << 8 | bytes[bit / 8 + 1];
+            out[len++] = digits[pair >> (10 - bit % 8) & 63];
+        }
+        out[len] = 0;
+        name = slice_of(out, (size_t)len);
+        random++;
+    } while (queue_def_find(v, name));
+    return name;
+}
+
+/* One block: | struct queue_def | name | NUL | arguments |. */
+static struct queue_def *
+queue_def_new(struct meta *m, struct vhost *v, struct slice name, const struct meta_command *cmd)
+{
+    struct queue_def *q = calloc(1, sizeof *q + name.len + 1 + cmd->arguments.len);
+    CHECK(q && name.len <= UINT8_MAX);
+    q->id = ++m->id_last;
+    q->vhost = v;
+    q->exclusive_owner = cmd->exclusive ? cmd->connection_id : 0;
+    q->durable = cmd->durable && !cmd->exclusive;
+    q->auto_delete = cmd->auto_delete;
+    q->shard = place(m, cmd);
+    q->name_size = (uint8_t)name.len;
+    memcpy(q->name, name.data, name.len);
+    uint8_t *at = (uint8_t *)q->name + name.len + 1;
+    if (cmd->arguments.len > 0)
+        memcpy(at, cmd->arguments.data, cmd->arguments.len);
+    q->arguments = slice_of(at, cmd->arguments.len);
+    list_init(&q->bindings);
+    return q;
+}
+
+static void
+describe(const struct queue_def *q, struct meta_result *r)
+{
+    r->queue_id = q->id;
+    r->queue_shard = q->shard;
+    memcpy(r->name, q->name, (size_t)q->name_size + 1);
+}
+
+void
+meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct vhost *v = meta_vhost_of(m, cmd, r);
+    if (!v)
+        return;
+    CHECK(!cmd->exclusive || cmd->connection_id != 0);
+    char made_up[64];
+    struct slice name = cmd->name;
+    r->code = queue_def_check_name(name, r->text);
+    if (r->code)
+        return;
+    const struct queue_def *old = name.len > 0 ? queue_def_find(v, name) : NULL;
+    if (old) {
+        r->existed = true;
+        r->code = queue_def_check_redeclare(old, cmd, r->text);
+        if (!r->code)
+            describe(old, r);
+        return;
+    }
+    if (name.len == 0)
+        name = make_name(m, v, cmd->random, made_up);
+    char what[EQUIVALENCE_NAME_MAX];
+    equivalence_name(what, "queue", name, v);
+    r->code = queue_args_check(cmd->arguments, what, r->text);
+    if (r->code)
+        return;
+    struct queue_def *q = queue_def_new(m, v, name, cmd);
+    m->shard_queues[q->shard]++;
+    cmap_insert(&m->queues, meta_queue_hash(q), q);
+    cmap_insert(&v->queues, name_hash(q), q);
+    meta_exchange_touch(m, v->default_exchange);
+    describe(q, r);
+}
+
+void
+meta_queue_remove(struct meta *m, struct queue_def *q)
+{
+    struct vhost *v = q->vhost;
+    CHECK(cmap_remove(&v->queues, name_hash(q), q));
+    CHECK(cmap_remove(&m->queues, meta_queue_hash(q), q));
+    meta_exchange_touch(m, v->default_exchange);
+    while (!list_is_empty(&q->bindings))
+        meta_binding_remove(m, LIST_ENTRY(q->bindings.next, struct binding, to_node));
+    m->shard_queues[q->shard]--;
+    if (m->hooks.queue_deleted)
+        m->hooks.queue_deleted(m->hooks_arg, q);
+    epoch_defer(m->epoch, free, q);
+}
+
+void
+meta_queue_delete(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct queue_def *q = (struct queue_def *)queue_def_find_id(m, cmd->queue_id);
+    if (!q)
+        return;
+    if (cmd->connection_id != 0)
+        r->code = queue_def_check_exclusive(q, cmd->connection_id, r->text);
+    if (r->code)
+        return;
+    r->existed = true;
+    describe(q, r);
+    meta_queue_remove(m, q);
+}

@@ -1,0 +1,92 @@
+/*
+ * Commands travel to shard 0 and back as pointers to their requests, in the reserved lane: a declaration
+ * never waits behind publishes, and who submits may have at most as many under way as its channels wait for.
+ * The answer leaves after the release stores of the change, so whoever gets it finds the change made, on
+ * every shard.
+ */
+#include "base/check.h"
+#include "broker/meta_impl.h"
+
+#include <stdlib.h>
+
+enum { MAIL_META_SUBMIT = MAIL_META, MAIL_META_DONE };
+
+/* Every slice of a command: they are copied behind the request. */
+static void
+each_slice(struct meta_command *c, void (*fn)(void *arg, struct slice *s), void *arg)
+{
+    struct slice *const all[] = {&c->vhost,  &c->name,        &c->type,          &c->arguments,
+                                 &c->source, &c->routing_key, &c->user,          &c->configure,
+                                 &c->write,  &c->read,        &c->password_hash, &c->tags};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        fn(arg, all[i]);
+}
+
+static void
+add_length(void *arg, struct slice *s)
+{
+    *(size_t *)arg += s->len;
+}
+
+static void
+copy_to(void *arg, struct slice *s)
+{
+    uint8_t **at = arg;
+    if (s->len > 0)
+        memcpy(*at, s->data, s->len);
+    s->data = *at;
+    *at += s->len;
+}
+
+struct meta_request *
+meta_request_new(const struct meta_command *cmd)
+{
+    struct meta_command copy = *cmd;
+    size_t bytes = 0;
+    each_slice(&copy, add_length, &bytes);
+    struct meta_request *r = malloc(sizeof *r + bytes);
+    CHECK(r);
+    *r = (struct meta_request){.command = copy};
+    uint8_t *at = (uint8_t *)(r + 1);
+    each_slice(&r->command, copy_to, &at);
+    return r;
+}
+
+void
+meta_request_free(struct meta_request *r)
+{
+    free(r);
+}
+
+static void
+post(struct broker *b, unsigned to, uint16_t type, struct meta_request *r)
+{
+    shard_post(b->shard, to, SHARD_LANE_RESERVED, &(struct mail){.type = type, .p = r});
+}
+
+void
+meta_submit(struct broker *b, struct meta_request *r)
+{
+    CHECK(r->on_done);
+    r->origin = b->index;
+    post(b, 0, MAIL_META_SUBMIT, r);
+}
+
+void
+meta_on_mail(struct broker *b, const struct mail *mail)
+{
+    struct meta_request *r = mail->p;
+    if (mail->type == MAIL_META_DONE) {
+        r->on_done(b, r);
+        return;
+    }
+    CHECK(mail->type == MAIL_META_SUBMIT && b->index == 0);
+    meta_apply(b->node->meta, &r->command, &r->result);
+    post(b, r->origin, MAIL_META_DONE, r);
+}
+
+void
+meta_on_discard(const struct mail *mail)
+{
+    meta_request_free(mail->p);
+}

@@ -1,0 +1,189 @@
+/*
+ * Users and permissions. A user never changes: putting one that exists publishes another in its place. Every
+ * change raises the permission generation after it is visible.
+ */
+#include "base/check.h"
+#include "base/hash.h"
+#include "broker/meta_impl.h"
+#include "broker/permission.h"
+#include "wire/amqp.h"
+
+#include <stdlib.h>
+
+enum { PASSWORD_HASH_SIZE = 36 };
+
+uint64_t
+meta_user_hash(const void *item)
+{
+    const struct user *u = item;
+    return hash_bytes(slice_of(u->name, u->name_size));
+}
+
+static void
+permissions_changed(struct meta *m)
+{
+    atomic_fetch_add_explicit(&m->permission_generation, 1, memory_order_release);
+}
+
+static struct slice
+trim(struct slice s)
+{
+    while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
+        s = slice_of(s.data + 1, s.len - 1);
+    while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* "administrator, monitoring": unknown tags are kept as text and mean nothing. */
+static uint32_t
+parse_tags(struct slice text)
+{
+    static const struct {
+        const char *name;
+        uint32_t tag;
+    } known[] = {
+        {"administrator", USER_TAG_ADMINISTRATOR}, {"monitoring", USER_TAG_MONITORING},
+        {"policymaker", USER_TAG_POLICYMAKER},     {"management", USER_TAG_MANAGEMENT},
+        {"impersonator", USER_TAG_IMPERSONATOR},
+    };
+    uint32_t tags = 0;
+    while (text.len > 0) {
+        const uint8_t *comma = memchr(text.data, ',', text.len);
+        size_t len = comma ? (size_t)(comma - text.data) : text.len;
+        struct slice one = trim(slice_of(text.data, len));
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            if (slice_eq_str(one, known[i].name))
+                tags |= known[i].tag;
+        size_t skip = comma ? len + 1 : len;
+        text = slice_of(text.data + skip, text.len - skip);
+    }
+    return tags;
+}
+
+/* One block: | struct user | name | NUL | tags | password hash |. */
+static struct user *
+user_new(uint64_t id, const struct meta_command *cmd)
+{
+    struct user *u = calloc(1, sizeof *u + cmd->name.len + 1 + cmd->tags.len + cmd->password_hash.len);
+    CHECK(u);
+    u->id = id;
+    u->tags = parse_tags(cmd->tags);
+    u->name_size = (uint8_t)cmd->name.len;
+    memcpy(u->name, cmd->name.data, cmd->name.len);
+    uint8_t *at = (uint8_t *)u->name + cmd->name.len + 1;
+    if (cmd->tags.len > 0)
+        memcpy(at, cmd->tags.data, cmd->tags.len);
+    u->tags_text = slice_of(at, cmd->tags.len);
+    at += cmd->tags.len;
+    if (cmd->password_hash.len > 0)
+        memcpy(at, cmd->password_hash.data, cmd->password_hash.len);
+    u->password_hash = slice_of(at, cmd->password_hash.len);
+    return u;
+}
+
+void
+meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    if (cmd->name.len == 0 || cmd->name.len > UINT8_MAX) {
+        meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED, "a user's name has 1 to 255 bytes, not %zu",
+                  cmd->name.len);
+        return;
+    }
+    if (cmd->password_hash.len != 0 && cmd->password_hash.len != PASSWORD_HASH_SIZE) {
+        meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED,
+                  "the password hash of user '%.*s' has %zu bytes instead of %d", SLICE_FMT(cmd->name),
+                  cmd->password_hash.len, PASSWORD_HASH_SIZE);
+        return;
+    }
+    struct user *old = (struct user *)user_find(m, cmd->name);
+    struct user *u = user_new(old ? old->id : ++m->id_last, cmd);
+    r->existed = old != NULL;
+    if (old) {
+        CHECK(cmap_replace(&m->users, meta_user_hash(u), old, u));
+        epoch_defer(m->epoch, free, old);
+    } else {
+        cmap_insert(&m->users, meta_user_hash(u), u);
+    }
+    permissions_changed(m);
+}
+
+static void
+permission_remove(struct meta *m, struct permission_entry *e)
+{
+    CHECK(cmap_remove(&m->permissions, permission_entry_hash(e), e));
+    epoch_defer(m->epoch, permission_entry_free, e);
+}
+
+void
+meta_user_delete(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct user *u = (struct user *)user_find(m, cmd->name);
+    if (!u) {
+        meta_fail(r, AMQP_REPLY_NOT_FOUND, "no user '%.*s'", SLICE_FMT(cmd->name));
+        return;
+    }
+    CHECK(cmap_remove(&m->users, meta_user_hash(u), u));
+    epoch_defer(m->epoch, free, u);
+    struct permission_entry *e;
+    for (size_t at = 0; (e = cmap_next(&m->permissions, &at));)
+        if (slice_eq(slice_of(e->user, e->user_size), cmd->name))
+            permission_remove(m, e);
+    permissions_changed(m);
+}
+
+void
+meta_permissions_of_vhost_remove(struct meta *m, const struct vhost *v)
+{
+    struct permission_entry *e;
+    for (size_t at = 0; (e = cmap_next(&m->permissions, &at));)
+        if (e->vhost == v)
+            permission_remove(m, e);
+    permissions_changed(m);
+}
+
+void
+meta_permission_set(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct vhost *v = (struct vhost *)vhost_find(m, cmd->vhost);
+    if (!v || !user_find(m, cmd->user)) {
+        meta_fail(r, AMQP_REPLY_NOT_FOUND, v ? "no user '%.*s'" : "no vhost '%.*s'",
+                  SLICE_FMT(v ? cmd->user : cmd->vhost));
+        return;
+    }
+    const struct slice patterns[PERMISSION_KINDS] = {
+        [PERMISSION_CONFIGURE] = cmd->configure,
+        [PERMISSION_WRITE] = cmd->write,
+        [PERMISSION_READ] = cmd->read,
+    };
+    struct permission_entry *e = permission_entry_new(cmd->user, v, patterns, r->text);
+    if (!e) {
+        r->code = AMQP_REPLY_PRECONDITION_FAILED;
+        return;
+    }
+    struct permission_entry *old = (struct permission_entry *)permission_find(m, cmd->user, v);
+    r->existed = old != NULL;
+    if (old) {
+        CHECK(cmap_replace(&m->permissions, permission_entry_hash(e), old, e));
+        epoch_defer(m->epoch, permission_entry_free, old);
+    } else {
+        cmap_insert(&m->permissions, permission_entry_hash(e), e);
+    }
+    permissions_changed(m);
+}
+
+void
+meta_permission_clear(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct vhost *v = (struct vhost *)vhost_find(m, cmd->vhost);
+    if (!v || !user_find(m, cmd->user)) {
+        meta_fail(r, AMQP_REPLY_NOT_FOUND, v ? "no user '%.*s'" : "no vhost '%.*s'",
+                  SLICE_FMT(v ? cmd->user : cmd->vhost));
+        return;
+    }
+    struct permission_entry *e = (struct permission_entry *)permission_find(m, cmd->user, v);
+    if (!e)
+        return;
+    permission_remove(m, e);
+    permissions_changed(m);
+}

@@ -1,0 +1,36 @@
+/* The table of exchange types, and the readers' memory. */
+#include "broker/router.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+const struct router_ops *
+router_ops_of(enum exchange_type type)
+{
+    switch (type) {
+    case EXCHANGE_DIRECT: return &exchange_direct_ops;
+    case EXCHANGE_FANOUT: return &exchange_fanout_ops;
+    case EXCHANGE_TOPIC: return &exchange_topic_ops;
+    case EXCHANGE_HEADERS: return &exchange_headers_ops;
+    case EXCHANGE_TYPES: break;
+    }
+    CHECK_UNREACHABLE("no such exchange type");
+}
+
+void
+router_scratch_grow(struct router_scratch *s)
+{
+    s->found_capacity = s->found_capacity ? s->found_capacity * 2 : 64;
+    s->found = realloc(s->found, s->found_capacity * sizeof *s->found);
+    CHECK(s->found);
+}
+
+void
+router_scratch_fini(struct router_scratch *s)
+{
+    free(s->found);
+    exchange_topic_scratch_free(s->topic);
+    exchange_headers_scratch_free(s->headers);
+    *s = (struct router_scratch){0};
+}

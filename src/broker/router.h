@@ -1,0 +1,68 @@
+/*
+ * What the four exchange types have in common: bindings are added and removed by the writer, and any shard
+ * asks at the same time which of them match. A reader sees a binding that comes or goes meanwhile, or does
+ * not; it sees all others exactly once or, where that is cheaper, several times: the caller makes the
+ * destinations unique (route.c).
+ */
+#ifndef LEVERET_BROKER_ROUTER_H
+#define LEVERET_BROKER_ROUTER_H
+
+#include "base/slice.h"
+#include "broker/binding.h"
+#include "broker/exchange.h"
+
+struct epoch;
+
+/* A message as routers see it. */
+struct router_query {
+    const struct slice *keys; /* the routing key, and those of CC and BCC */
+    unsigned key_count;
+    struct slice headers; /* table payload */
+};
+
+/* A reader's own memory, kept between calls: one for each shard. Zeroed to start. */
+struct router_scratch {
+    const struct binding **found; /* the answer */
+    uint32_t found_count, found_capacity;
+    struct topic_scratch *topic;
+    struct headers_scratch *headers;
+};
+void
+router_scratch_fini(struct router_scratch *s);
+void
+router_scratch_grow(struct router_scratch *s);
+
+static inline void
+router_found(struct router_scratch *s, const struct binding *b)
+{
+    if (__builtin_expect(s->found_count == s->found_capacity, 0))
+        router_scratch_grow(s);
+    s->found[s->found_count++] = b;
+}
+
+struct router_ops {
+    /* `epoch` takes what readers may still look at. */
+    void *(*create)(struct epoch *epoch);
+    /* No reader is left and no binding is in it. */
+    void (*destroy)(void *router);
+    /* 0, or 406 with RabbitMQ's text if such a binding cannot be. May be NULL: all are fine. */
+    uint16_t (*check)(struct slice arguments, char text[256]);
+    /* Writer: the caller has made sure that it is not in it, or is. After remove, `b` is freed through the
+     * epoch only. */
+    void (*add)(void *router, struct binding *b);
+    void (*remove)(void *router, struct binding *b);
+    /* Appends what matches to s->found. */
+    void (*route)(const void *router, const struct router_query *query, struct router_scratch *s);
+};
+
+extern const struct router_ops exchange_direct_ops, exchange_fanout_ops, exchange_topic_ops,
+    exchange_headers_ops;
+const struct router_ops *
+router_ops_of(enum exchange_type type);
+
+void
+exchange_topic_scratch_free(struct topic_scratch *s);
+void
+exchange_headers_scratch_free(struct headers_scratch *s);
+
+#endif
