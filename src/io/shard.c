@@ -46,6 +46,7 @@ shard_init(struct shards *all, unsigned i)
     random_bytes(all->world, s->random_state, sizeof s->random_state);
     s->random_state[0] |= 1; /* never all zero */
     pthread_mutex_init(&s->external_lock, NULL);
+    list_init(&s->finished);
     wheel_init(&s->wheel, clock_now_ns(all->world) / 1000000);
     shard_backend_init(s);
 }
@@ -443,6 +444,16 @@ shards_post_external(struct shards *all, unsigned to, const struct mail *m)
     wake_if_sleeping(s);
 }
 
+void
+shard_finish_job(struct shard *s, struct worker_job *job)
+{
+    pthread_mutex_lock(&s->external_lock);
+    list_push_back(&s->finished, &job->link);
+    pthread_mutex_unlock(&s->external_lock);
+    atomic_store(&s->external_in, true);
+    wake_if_sleeping(s);
+}
+
 /* ---- the phases of a turn ---- */
 
 static void
@@ -462,6 +473,20 @@ deliver_ring(struct shard *s, struct ring *r)
         ring_consume(r, n);
 }
 
+/* The first finished job, off the list; the lock is not held while its `done` runs. */
+static struct worker_job *
+take_finished(struct shard *s)
+{
+    struct worker_job *job = NULL;
+    pthread_mutex_lock(&s->external_lock);
+    if (!list_is_empty(&s->finished)) {
+        job = LIST_ENTRY(s->finished.next, struct worker_job, link);
+        list_remove(&job->link);
+    }
+    pthread_mutex_unlock(&s->external_lock);
+    return job;
+}
+
 static void
 deliver_external(struct shard *s)
 {
@@ -477,6 +502,8 @@ deliver_external(struct shard *s)
     for (size_t i = 0; i < n; i++)
         deliver(s, &mail[i]);
     free(mail);
+    for (struct worker_job *job; (job = take_finished(s));)
+        job->done(job->arg);
 }
 
 static void

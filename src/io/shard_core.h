@@ -9,6 +9,7 @@
 #include "base/ring.h"
 #include "base/wheel.h"
 #include "io/shard.h"
+#include "io/worker.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -54,6 +55,7 @@ struct shard {
     pthread_mutex_t external_lock;
     struct mail *external;
     size_t external_count, external_capacity;
+    struct list finished; /* worker_job.link: jobs whose `done` is to be called */
 };
 
 struct shards {
@@ -83,6 +85,9 @@ void
 shard_run_start_hook(struct shard *s);
 void
 shard_run_stop_hook(struct shard *s);
+/* From a worker's thread: `done` runs in the shard's next mail phase. */
+void
+shard_finish_job(struct shard *s, struct worker_job *job);
 /* SHARD_SCRATCH_SIZE bytes, valid within one call. */
 uint8_t *
 shard_scratch(struct shard *s);

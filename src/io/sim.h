@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct net_addr;
 struct sim;
 struct sim_client;
 
