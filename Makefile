@@ -1,23 +1,19 @@
 # The verbs of the daily loop, over meson and the scripts of each area. `make help` lists them.
 # Build directories: build/debug (the default), build/release, build/asan, build/tsan, build/ubsan, build/fuzz.
 .DEFAULT_GOAL := all
-MAKEFLAGS += --no-print-directory
 SEED ?= 1
 T ?= frame
 S ?= 60
 DESTDIR ?=
 
-build/%/build.ninja:
-	@meson setup build/$* $(MESON_$*) >/dev/null
 MESON_release := --buildtype=release -Ddebug=true -Dwerror=false
 MESON_asan := -Db_sanitize=address,undefined
 MESON_tsan := -Db_sanitize=thread
 MESON_ubsan := -Db_sanitize=undefined
-.PRECIOUS: build/%/build.ninja
 
 # built,DIR: configures the directory once and builds what changed.
 define built
-@$(MAKE) build/$(1)/build.ninja
+@test -f build/$(1)/build.ninja || meson setup build/$(1) $(MESON_$(1)) >/dev/null
 @ninja --quiet -C build/$(1)
 @ln -sfn src/app/leveret build/$(1)/leveret
 endef
