@@ -61,7 +61,7 @@ versus: release ## the same matrix against Debian's rabbitmq-server
 	$(call script,bench/versus)
 
 oracle: all ## the transcripts against Debian's rabbitmq-server
-	$(call script,test/oracle)
+	$(call script,test/oracle,$$(find build/debug/test -name transcript_tcp -type f))
 
 tidy: all ## format, layers, names, lengths, concept index
 	@tools/tidy build/debug
