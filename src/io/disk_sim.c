@@ -110,7 +110,10 @@ add_pending(struct sim_disk *d, struct sim_inode *inode, const void *data, size_
     if (len > 0)
         memcpy(p->data, data, len);
     list_push_back(&inode->pending, &p->link);
-    image_apply(&inode->now, p);
+    if (len > 0)
+        image_write(&inode->now, data, len, offset);
+    else
+        image_resize(&inode->now, offset);
     inode->modified_ms = sim_now_ms(d->node->sim);
 }
 

@@ -122,10 +122,12 @@ sim_disk_operations(const struct io_world *node);
 
 /* ---- clients: plain end points in the hands of the test ---- */
 
-/* Connects to a node's port; refused connections show as sim_client_is_reset(). Freed by sim_client_free().
- */
+/* Connects to a node's port; refused connections show as sim_client_is_reset(). */
 struct sim_client *
 sim_client_open(struct sim *sim, struct io_world *node, uint16_t port);
+/* The same from another address: the default one is 127.0.0.1 with a port of its own. */
+struct sim_client *
+sim_client_open_from(struct sim *sim, struct io_world *node, uint16_t port, const struct net_addr *from);
 void
 sim_client_free(struct sim_client *c);
 /* Copied; goes out as buffers allow. */
