@@ -74,18 +74,20 @@ deletion_done(struct broker *b, struct meta_request *request)
         struct queue *q = queue_find(b, d->queue_id);
         CHECK(q && q->deletion == d);
         if (result->code == 0)
-            queue_close(q);
+            queue_close(q); /* which calls courier_deletion_closed() */
         else {
             q->deletion = NULL;
             queue_mark_dirty(q);
         }
     }
+    /* A closed queue is gone, whoever removed it and whatever the command says of that. */
+    uint16_t code = d->is_closed ? 0 : result->code;
     uint32_t ready = d->ready;
     for (struct deletion_op *waiting = d->ops; waiting; waiting = waiting->next) {
         struct op_reply r;
         courier_reply_init(&r, &waiting->op, b);
-        if (result->code) {
-            r.code = result->code;
+        if (code) {
+            r.code = code;
             memcpy(r.text, result->text, sizeof r.text);
         }
         r.message_count = ready;

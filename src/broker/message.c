@@ -39,7 +39,7 @@ message_allocation(const struct message *m, size_t body_size)
     return sizeof *m + m->exchange_size + m->routing_key_size + m->properties_size + body_size + 1;
 }
 
-static uint8_t
+static inline uint8_t
 message_flags_of(struct slice properties)
 {
     uint16_t present = properties.len >= 2 ? properties_flags(properties) : 0;
@@ -58,17 +58,27 @@ message_flags_of(struct slice properties)
     return (uint8_t)flags;
 }
 
+/* Names and properties are short: a call to memcpy() would cost more than the copy. Returns the end. */
 static inline uint8_t *
 put(uint8_t *at, struct slice s)
 {
-    if (s.len)
+    if (s.len > 16) {
         memcpy(at, s.data, s.len);
+    } else if (s.len >= 8) {
+        uint64_t first, last;
+        memcpy(&first, s.data, 8);
+        memcpy(&last, s.data + s.len - 8, 8);
+        memcpy(at, &first, 8);
+        memcpy(at + s.len - 8, &last, 8);
+    } else
+        for (size_t i = 0; i < s.len; i++)
+            at[i] = s.data[i];
     return at + s.len;
 }
 
-struct message *
-message_new_growing(struct broker *b, struct slice exchange, struct slice routing_key,
-                    struct slice properties, uint32_t body_size, uint32_t capacity)
+__attribute__((always_inline)) static inline struct message *
+message_build(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
+              uint32_t body_size, uint32_t capacity)
 {
     struct message head = {
         .refs = 1,
@@ -90,7 +100,15 @@ struct message *
 message_new(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
             uint32_t body_size)
 {
-    return message_new_growing(b, exchange, routing_key, properties, body_size, body_size);
+    return message_build(b, exchange, routing_key, properties, body_size, body_size);
+}
+
+struct message *
+message_new_growing(struct broker *b, struct slice exchange, struct slice routing_key,
+                    struct slice properties, uint32_t body_size, uint32_t capacity)
+{
+    CHECK(capacity <= body_size);
+    return message_build(b, exchange, routing_key, properties, body_size, capacity);
 }
 
 struct message *

@@ -89,15 +89,9 @@ queue_messages_close(struct queue *q);
 /* Nothing is left: the working part rests, and is freed when it still does after a while. */
 void
 queue_messages_rest(struct queue *q);
-/* The entry to be delivered next, and where; NULL when nothing is ready. */
-struct queue_entry *
-queue_messages_first(struct queue *q, uint64_t *position);
-/* The first entry was given out: it leaves for good, or waits unacked for `consumer` (queue_take_first's
- * entry). */
-struct message *
-queue_messages_shift(struct queue *q, uint64_t position);
-struct message *
-queue_messages_lend(struct queue *q, uint64_t position, struct queue_entry *e, uint32_t consumer);
+/* Takes the lowest position off the heap of returned ones. */
+void
+queue_returned_pop(struct queue_messages *ms);
 /* Back to its place; `is_redelivered`: the client may have seen it. Ignores what is not unacked. */
 void
 queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered);
@@ -140,5 +134,51 @@ courier_auto_delete(struct queue *q);
 /* The runtime closes with `ready` messages: the answer of a deletion that is under way. */
 void
 courier_deletion_closed(struct queue_deletion *d, uint32_t ready);
+
+/* ---- the way out of a queue, inline: it is taken once per message ---- */
+
+/* The entry to be delivered next, and where; NULL when nothing is ready. */
+static inline struct queue_entry *
+queue_messages_first(struct queue *q, uint64_t *position)
+{
+    struct queue_messages *ms = q->messages;
+    if (!ms)
+        return NULL;
+    *position = __builtin_expect(ms->returned_count != 0, 0) ? ms->returned[0] : q->cursor;
+    return seqdeque_get(&ms->entries, *position);
+}
+
+/* The first ready entry is no longer ready. */
+static inline void
+queue_messages_advance(struct queue *q, uint64_t position)
+{
+    if (__builtin_expect(position == q->cursor, 1))
+        q->cursor++;
+    else
+        queue_returned_pop(q->messages);
+    q->broker->messages_ready--;
+}
+
+/* The first entry leaves for good; its hold is the caller's. */
+static inline struct message *
+queue_messages_shift(struct queue *q, uint64_t position, struct queue_entry *e)
+{
+    struct message *m = e->message;
+    queue_messages_advance(q, position);
+    seqdeque_remove(&q->messages->entries, position);
+    return m;
+}
+
+/* The first entry waits unacked for `consumer`; the hold stays the queue's. */
+static inline struct message *
+queue_messages_lend(struct queue *q, uint64_t position, struct queue_entry *e, uint32_t consumer)
+{
+    queue_messages_advance(q, position);
+    e->consumer = consumer;
+    e->is_unacked = true;
+    q->unacked++;
+    q->broker->messages_unacked++;
+    return e->message;
+}
 
 #endif

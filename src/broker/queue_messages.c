@@ -97,8 +97,8 @@ returned_push(struct queue_messages *ms, uint64_t position)
     heap[i] = position;
 }
 
-static void
-returned_pop(struct queue_messages *ms)
+void
+queue_returned_pop(struct queue_messages *ms)
 {
     uint64_t *heap = ms->returned;
     uint32_t n = --ms->returned_count;
@@ -137,48 +137,6 @@ queue_push(struct queue *q, struct message **m)
     return true;
 }
 
-struct queue_entry *
-queue_messages_first(struct queue *q, uint64_t *position)
-{
-    struct queue_messages *ms = q->messages;
-    if (!ms)
-        return NULL;
-    *position = __builtin_expect(ms->returned_count != 0, 0) ? ms->returned[0] : q->cursor;
-    return seqdeque_get(&ms->entries, *position);
-}
-
-/* The first ready entry is no longer ready. */
-static inline void
-queue_messages_advance(struct queue *q, uint64_t position)
-{
-    if (__builtin_expect(position == q->cursor, 1))
-        q->cursor++;
-    else
-        returned_pop(q->messages);
-    q->broker->messages_ready--;
-}
-
-struct message *
-queue_messages_shift(struct queue *q, uint64_t position)
-{
-    struct queue_entry *e = seqdeque_get(&q->messages->entries, position);
-    struct message *m = e->message;
-    queue_messages_advance(q, position);
-    seqdeque_remove(&q->messages->entries, position);
-    return m;
-}
-
-struct message *
-queue_messages_lend(struct queue *q, uint64_t position, struct queue_entry *e, uint32_t consumer)
-{
-    queue_messages_advance(q, position);
-    e->consumer = consumer;
-    e->is_unacked = true;
-    q->unacked++;
-    q->broker->messages_unacked++;
-    return e->message;
-}
-
 struct message *
 queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
 {
@@ -188,7 +146,7 @@ queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
     *redelivered = e->is_redelivered;
     struct message *m;
     if (no_ack) {
-        m = queue_messages_shift(q, *position);
+        m = queue_messages_shift(q, *position, e);
         queue_messages_rest(q);
     } else {
         m = queue_messages_lend(q, *position, e, QUEUE_NO_CONSUMER);
@@ -213,7 +171,7 @@ queue_purge(struct queue *q)
     if (!ready)
         return 0;
     struct queue_messages *ms = q->messages;
-    for (; ms->returned_count; returned_pop(ms))
+    for (; ms->returned_count; queue_returned_pop(ms))
         queue_drop_at(q, ms->returned[0]);
     for (; q->cursor < seqdeque_next_sequence(&ms->entries); q->cursor++)
         queue_drop_at(q, q->cursor);

@@ -54,10 +54,11 @@ queue_round_next(struct queue *q)
 
 /* A delivery that nobody will settle: the message leaves the queue. */
 static inline void
-queue_give(struct queue *q, struct consumer *c, uint64_t position, bool redelivered)
+queue_give(struct queue *q, struct consumer *c, uint64_t position, struct queue_entry *e)
 {
     struct broker *b = q->broker;
-    struct message *m = queue_messages_shift(q, position);
+    bool redelivered = e->is_redelivered;
+    struct message *m = queue_messages_shift(q, position, e);
     if (__builtin_expect(c->subscription == NULL, 0)) {
         courier_deliver(b, c, &m, position, redelivered);
         return;
@@ -92,11 +93,14 @@ queue_deliver(struct queue *q)
     while ((e = queue_messages_first(q, &position))) {
         if (budget-- == 0)
             return q->round_count != 0;
+        struct queue_entry *next = seqdeque_get(&q->messages->entries, position + 1);
+        if (next)
+            __builtin_prefetch(next->message);
         struct consumer *c = queue_round_next(q);
         if (!c)
             return false;
         if (c->no_ack)
-            queue_give(q, c, position, e->is_redelivered);
+            queue_give(q, c, position, e);
         else
             queue_lend(q, c, position, e);
     }
