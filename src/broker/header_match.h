@@ -11,6 +11,7 @@
  * - Of several fields with one name, the first of the binding is compared with the first of the message, and
  * so on.
  */
+/* exports: header_fields_ */
 #ifndef LEVERET_BROKER_HEADER_MATCH_H
 #define LEVERET_BROKER_HEADER_MATCH_H
 

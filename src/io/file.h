@@ -3,6 +3,7 @@
  * start-up). In the simulation what was not synced can vanish, tear at 512 bytes or arrive without what was
  * written before it when the node crashes; a name is durable once its directory was synced.
  */
+/* exports: dir_ disk_ */
 #ifndef LEVERET_IO_FILE_H
 #define LEVERET_IO_FILE_H
 

@@ -5,6 +5,7 @@
  * A turn: poll (without waiting if work is left) -> socket callbacks -> timers -> mail (reserved lane first)
  * -> on_room -> on_turn -> rings are published, sleeping receivers woken, the epoch passed.
  */
+/* exports: timer_ (timer.h: a timer is part of its shard's turn) */
 #ifndef LEVERET_IO_SHARD_H
 #define LEVERET_IO_SHARD_H
 
