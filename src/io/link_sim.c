@@ -117,7 +117,8 @@ static void
 append(struct sim_end *e, const uint8_t *data, size_t len)
 {
     if (e->start + e->len + len > e->capacity) {
-        memmove(e->received, e->received + e->start, e->len);
+        if (e->len > 0)
+            memmove(e->received, e->received + e->start, e->len);
         e->start = 0;
         if (e->len + len > e->capacity) {
             e->capacity = e->len + len > 4096 ? (e->len + len) * 2 : 4096;

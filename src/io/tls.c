@@ -57,7 +57,9 @@ bio_read(BIO *b, char *data, int len)
 {
     struct tls *t = BIO_get_data(b);
     struct iovec iov = {.iov_base = data, .iov_len = (size_t)len};
-    return bio_result(b, net_readv(t->net, &iov, 1), retry_read);
+    ssize_t n = net_readv(t->net, &iov, 1);
+    t->is_ended |= n == 0 && len > 0;
+    return bio_result(b, n, retry_read);
 }
 
 static int
@@ -71,6 +73,8 @@ bio_write(BIO *b, const char *data, int len)
 static long
 bio_ctrl(BIO *b, int command, long number, void *pointer)
 {
+    if (command == BIO_CTRL_EOF)
+        return ((const struct tls *)BIO_get_data(b))->is_ended;
     return command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP;
 }
 
@@ -85,18 +89,18 @@ bio_method_new(void)
 
 /* ---- contexts ---- */
 
-/* The first system error of OpenSSL's queue, which names the cause, else the last reason. */
+/* OpenSSL's queue begins with the cause: a system error, or a reason of its own. */
 static enum err
 explain(const char *option, const char *value, char *why, size_t why_size)
 {
-    unsigned long e, last = 0;
+    unsigned long e, first = 0;
     int number = 0;
     while ((e = ERR_get_error()) != 0) {
         if (ERR_SYSTEM_ERROR(e) && !number)
             number = ERR_GET_REASON(e);
-        last = e;
+        first = first ? first : e;
     }
-    const char *reason = number ? strerror(number) : last ? ERR_reason_error_string(last) : NULL;
+    const char *reason = number ? strerror(number) : first ? ERR_reason_error_string(first) : NULL;
     snprintf(why, why_size, "%s '%s': %s", option, value, reason ? reason : "not usable");
     return number ? oserr_of(number) : ERR_SYNTAX;
 }

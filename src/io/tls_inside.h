@@ -12,6 +12,7 @@ struct tls {
     struct tls_context *context;
     struct net_conn *net;  /* where the BIO reads and writes; set by stream.c in each call */
     const char *error;     /* static text of the failure, NULL while all is well */
+    bool is_ended;         /* the socket's stream has ended */
     bool read_wants_write; /* the last read waits for the socket to be writable, */
     bool write_wants_read; /* the last write for it to be readable: handshakes do that */
     bool read_blocked;     /* the last read took all that can be decrypted */

@@ -1,0 +1,97 @@
+/* What the machine says about itself is plausible; signals arrive on the shard. */
+#include "io/system.h"
+
+#include "io/clock.h"
+#include "io/random.h"
+#include "io/shard.h"
+#include "io/signal.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void
+the_machine_is_plausible(void **state)
+{
+    char name[256];
+    uint64_t total = system_memory_total(NULL), used = system_memory_used(NULL);
+    assert_true(total > 16u << 20);
+    assert_true(used > 100000 && used < total);
+    assert_true(system_cpu_count(NULL) >= 1);
+    assert_int_equal(system_descriptors_raise(NULL), system_descriptors_limit(NULL));
+    assert_true(system_descriptors_used(NULL) >= 3);
+    assert_int_equal(system_hostname(NULL, name, sizeof name), ERR_OK);
+    assert_null(strchr(name, '.'));
+    assert_int_equal(system_hostname(NULL, name, 1), ERR_LIMIT);
+    assert_int_equal(system_process_id(NULL), getpid());
+}
+
+static void
+clocks_advance_and_random_bytes_differ(void **state)
+{
+    uint8_t a[32], b[32];
+    uint64_t now = clock_now_ns(NULL);
+    assert_true(clock_now_ns(NULL) >= now);
+    assert_true(clock_wall_ms(NULL) > 1600000000000u);
+    random_bytes(NULL, a, sizeof a);
+    random_bytes(NULL, b, sizeof b);
+    assert_memory_not_equal(a, b, sizeof a);
+}
+
+struct signals {
+    struct shards *shards;
+    unsigned reloads, ends;
+};
+
+static void
+on_signal(void *arg, enum signal_kind kind)
+{
+    struct signals *g = arg;
+    if (kind == SIGNAL_RELOAD) {
+        g->reloads++;
+        kill(getpid(), SIGTERM);
+    } else {
+        g->ends++;
+        shards_stop(g->shards);
+    }
+}
+
+static void
+signals_start(struct shard *s, void *owner)
+{
+    struct signal_watch *w;
+    assert_int_equal(signal_watch_open(s, on_signal, owner, &w), ERR_OK);
+    kill(getpid(), SIGHUP);
+}
+
+static void
+signals_arrive_on_the_shard(void **state)
+{
+    static const struct shard_hooks hooks = {.on_start = signals_start};
+    struct signals g = {0};
+    alarm(30);
+    g.shards = shards_new(NULL, 1, &hooks, &g);
+    assert_int_equal(shards_start(g.shards), ERR_OK);
+    shards_join(g.shards);
+    shards_free(g.shards);
+    alarm(0);
+    assert_int_equal(g.reloads, 1);
+    assert_int_equal(g.ends, 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_machine_is_plausible),
+        cmocka_unit_test(clocks_advance_and_random_bytes_differ),
+        cmocka_unit_test(signals_arrive_on_the_shard),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
