@@ -32,6 +32,7 @@ struct topic_node {
     struct bindset bindings;
     _Atomic uint32_t words; /* children for plain words */
     uint32_t hash_index;    /* of a `#` node: its place among the marks */
+    uint64_t prefix;        /* of the word: topic_word */
     uint8_t kind;
     uint8_t word_size;
     uint8_t word[];
@@ -45,9 +46,11 @@ struct topic {
     uint32_t free_count, free_capacity, index_count;
 };
 
-/* A word of a key that is being matched. */
+/* A word with its first eight bytes as a number (shorter ones end in zeros), by which most are told apart,
+ * and its hash. */
 struct topic_word {
     struct slice text;
+    uint64_t prefix;
     uint64_t hash;
 };
 
@@ -69,6 +72,25 @@ struct topic_scratch {
 /* --- words
  * ------------------------------------------------------------------------------------------------------ */
 
+/* `readable` bytes may be looked at, from the word's first on. */
+static struct topic_word
+word_of(struct slice text, size_t readable)
+{
+    struct topic_word w = {.text = text};
+    if (text.len >= sizeof w.prefix) {
+        memcpy(&w.prefix, text.data, sizeof w.prefix);
+    } else if (readable >= sizeof w.prefix) {
+        memcpy(&w.prefix, text.data, sizeof w.prefix);
+        w.prefix &=
+            ((uint64_t)1 << (text.len * 8)) - 1; /* little-endian, like all machines that it is built for */
+    } else {
+        for (size_t i = 0; i < text.len; i++)
+            w.prefix |= (uint64_t)text.data[i] << (i * 8);
+    }
+    w.hash = text.len <= sizeof w.prefix ? hash_combine(text.len, w.prefix) : hash_bytes(text);
+    return w;
+}
+
 static unsigned
 split_words(struct slice key, struct topic_word words[TOPIC_WORDS_MAX])
 {
@@ -79,7 +101,7 @@ split_words(struct slice key, struct topic_word words[TOPIC_WORDS_MAX])
     for (;;) {
         const uint8_t *dot = memchr(at, '.', (size_t)(end - at));
         CHECK(n < TOPIC_WORDS_MAX);
-        words[n++].text = slice_of(at, (size_t)((dot ? dot : end) - at));
+        words[n++] = word_of(slice_of(at, (size_t)((dot ? dot : end) - at)), (size_t)(end - at));
         if (!dot)
             return n;
         at = dot + 1;
@@ -125,7 +147,7 @@ split_pattern(struct slice key, struct topic_word words[TOPIC_WORDS_MAX])
 
 struct edge_key {
     const struct topic_node *parent;
-    struct slice word;
+    const struct topic_word *word;
 };
 
 static uint64_t
@@ -138,7 +160,7 @@ static uint64_t
 edge_hash_of(const void *item)
 {
     const struct topic_node *n = item;
-    return edge_hash(n->parent, hash_bytes(slice_of(n->word, n->word_size)));
+    return edge_hash(n->parent, word_of(slice_of(n->word, n->word_size), n->word_size).hash);
 }
 
 static bool
@@ -146,26 +168,31 @@ edge_eq(const void *item, const void *key)
 {
     const struct topic_node *n = item;
     const struct edge_key *k = key;
-    return n->parent == k->parent && slice_eq(slice_of(n->word, n->word_size), k->word);
+    size_t size = k->word->text.len;
+    return n->parent == k->parent && n->word_size == size && n->prefix == k->word->prefix &&
+           (size <= sizeof n->prefix || memcmp(n->word, k->word->text.data, size) == 0);
 }
 
 static struct topic_node *
-find_word(const struct topic *t, const struct topic_node *parent, struct slice word, uint64_t word_hash)
+find_word(const struct topic *t, const struct topic_node *parent, const struct topic_word *word)
 {
     struct edge_key key = {parent, word};
-    return cmap_find(&t->edges, edge_hash(parent, word_hash), edge_eq, &key);
+    return cmap_find(&t->edges, edge_hash(parent, word->hash), edge_eq, &key);
 }
 
 static struct topic_node *
-node_new(struct topic_node *parent, enum topic_kind kind, struct slice word)
+node_new(struct topic_node *parent, enum topic_kind kind, const struct topic_word *word)
 {
-    struct topic_node *n = calloc(1, sizeof *n + word.len);
+    size_t size = kind == TOPIC_WORD ? word->text.len : 0;
+    struct topic_node *n = calloc(1, sizeof *n + size);
     CHECK(n);
     n->parent = parent;
     n->kind = (uint8_t)kind;
-    n->word_size = (uint8_t)word.len;
-    if (word.len > 0)
-        memcpy(n->word, word.data, word.len);
+    if (kind == TOPIC_WORD) {
+        n->word_size = (uint8_t)size;
+        n->prefix = word->prefix;
+        memcpy(n->word, word->text.data, size);
+    }
     return n;
 }
 
@@ -194,23 +221,23 @@ wildcard_place(struct topic_node *n, enum topic_kind kind)
 }
 
 static struct topic_node *
-child_find(const struct topic *t, struct topic_node *n, struct slice word)
+child_find(const struct topic *t, struct topic_node *n, const struct topic_word *word)
 {
-    enum topic_kind kind = word_kind(word);
+    enum topic_kind kind = word_kind(word->text);
     if (kind == TOPIC_WORD)
-        return find_word(t, n, word, hash_bytes(word));
+        return find_word(t, n, word);
     return atomic_load_explicit(wildcard_place(n, kind), memory_order_relaxed);
 }
 
 static struct topic_node *
-child_add(struct topic *t, struct topic_node *n, struct slice word)
+child_add(struct topic *t, struct topic_node *n, const struct topic_word *word)
 {
-    enum topic_kind kind = word_kind(word);
-    struct topic_node *child = node_new(n, kind, kind == TOPIC_WORD ? word : slice_of(NULL, 0));
+    enum topic_kind kind = word_kind(word->text);
+    struct topic_node *child = node_new(n, kind, word);
     if (kind == TOPIC_HASH)
         child->hash_index = hash_index_take(t);
     if (kind == TOPIC_WORD) {
-        cmap_insert(&t->edges, edge_hash(n, hash_bytes(word)), child);
+        cmap_insert(&t->edges, edge_hash(n, word->hash), child);
         atomic_fetch_add_explicit(&n->words, 1, memory_order_release);
     } else {
         atomic_store_explicit(wildcard_place(n, kind), child, memory_order_release);
@@ -253,8 +280,8 @@ topic_add(void *router, struct binding *b)
     unsigned count = split_pattern(binding_routing_key(b), words);
     struct topic_node *n = t->root;
     for (unsigned i = 0; i < count; i++) {
-        struct topic_node *child = child_find(t, n, words[i].text);
-        n = child ? child : child_add(t, n, words[i].text);
+        struct topic_node *child = child_find(t, n, &words[i]);
+        n = child ? child : child_add(t, n, &words[i]);
     }
     bindset_add(&n->bindings, b, t->epoch);
 }
@@ -267,7 +294,7 @@ topic_remove(void *router, struct binding *b)
     unsigned count = split_pattern(binding_routing_key(b), words);
     struct topic_node *n = t->root;
     for (unsigned i = 0; i < count; i++) {
-        n = child_find(t, n, words[i].text);
+        n = child_find(t, n, &words[i]);
         CHECK(n);
     }
     CHECK(bindset_remove(&n->bindings, b, t->epoch));
@@ -286,7 +313,7 @@ topic_create(struct epoch *epoch)
     struct topic *t = calloc(1, sizeof *t);
     CHECK(t);
     t->epoch = epoch;
-    t->root = node_new(NULL, TOPIC_ROOT, slice_of(NULL, 0));
+    t->root = node_new(NULL, TOPIC_ROOT, NULL);
     cmap_init(&t->edges, edge_hash_of, retire_table, epoch);
     return t;
 }
@@ -364,7 +391,7 @@ step(const struct topic *t, struct topic_scratch *s, struct router_scratch *out,
         reach(s, out, star, done + 1);
     if (atomic_load_explicit(&n->words, memory_order_acquire) == 0)
         return;
-    const struct topic_node *child = find_word(t, n, s->words[done].text, s->words[done].hash);
+    const struct topic_node *child = find_word(t, n, &s->words[done]);
     if (child)
         reach(s, out, child, done + 1);
 }
@@ -373,8 +400,6 @@ static void
 match_begin(struct topic_scratch *s, struct slice key)
 {
     s->word_count = split_words(key, s->words);
-    for (unsigned i = 0; i < s->word_count; i++)
-        s->words[i].hash = hash_bytes(s->words[i].text);
     s->now.count = s->next.count = s->hashes.count = 0;
     if (++s->serial == 0) {
         memset(s->marks, 0, s->mark_count * sizeof *s->marks);
