@@ -73,8 +73,8 @@ net_on_problem(void *arg, enum err e, const char *what);
 
 /*
  * Listens on a numeric address ("0.0.0.0", "::" for both families, "127.0.0.1", ...); port 0 lets the system
- * choose. On failure `why` gets a text that names address and reason. In the simulation `addr` is not looked
- * at, and a port is one of the shard's node.
+ * choose. On failure `why` gets a text that names address and reason. In the simulation a
+ * port is one of the shard's node, whatever the address.
  */
 ERR_USE enum err
 net_listen(struct shard *s, const char *addr, uint16_t port, int backlog, net_on_accept *on_accept,

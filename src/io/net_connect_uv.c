@@ -55,13 +55,13 @@ on_poll_closed(uv_handle_t *handle)
 static void
 end_attempt(struct net_connecting *c)
 {
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
     if (c->is_polling) {
         c->is_polling = false;
         uv_close((uv_handle_t *)&c->poll, on_poll_closed);
     }
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
 }
 
 static void

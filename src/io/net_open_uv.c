@@ -157,11 +157,11 @@ dispose_listener(uv_handle_t *handle)
 {
     struct net_listener *l = (struct net_listener *)handle;
     l->is_closed = true;
+    uv_close(handle, free_listener);
     close(l->fd);
     if (l->reserve_fd >= 0)
         close(l->reserve_fd);
     l->fd = l->reserve_fd = -1;
-    uv_close(handle, free_listener);
 }
 
 static const struct uv_kind listener_kind = {.dispose = dispose_listener};

@@ -9,6 +9,7 @@
 #include "io/sim_inside.h"
 #include "io/timer.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -396,6 +397,11 @@ net_listen(struct shard *s, const char *addr, uint16_t port, int backlog, net_on
            net_on_problem *on_problem, void *arg, struct net_listener **listener, char *why, size_t why_size)
 {
     struct io_world *node = s->backend->node;
+    uint8_t ip[16];
+    if (inet_pton(AF_INET, addr, ip) != 1 && inet_pton(AF_INET6, addr, ip) != 1) {
+        snprintf(why, why_size, "'%s' is not an IPv4 or IPv6 address", addr);
+        return ERR_SYNTAX;
+    }
     if (port && listener_at(node, port)) {
         snprintf(why, why_size, "cannot listen on %s port %u: Address already in use", addr, port);
         return ERR_ADDRESS_IN_USE;

@@ -131,8 +131,8 @@ static void
 dispose(uv_handle_t *handle)
 {
     struct net_conn *c = (struct net_conn *)handle;
+    uv_close(handle, free_handle); /* stops polling now, frees later */
     close(c->fd);
-    uv_close(handle, free_handle);
 }
 
 /* The shard is gone with its timers, but not the memory of a lingering one. */

@@ -13,6 +13,7 @@ oserr_of(int number)
     case EPIPE:
     case ECONNABORTED:
     case ECONNRESET: return ERR_CLOSED;
+    case EADDRNOTAVAIL:
     case ENOENT:
     case ENOTDIR: return ERR_NOT_FOUND;
     case EEXIST:
@@ -30,6 +31,7 @@ oserr_of(int number)
     case ENOBUFS: return ERR_MEMORY;
     case ETIMEDOUT: return ERR_TIMEOUT;
     case EINVAL: return ERR_RANGE;
+    case EAFNOSUPPORT:
     case ENOSYS:
     case EOPNOTSUPP: return ERR_UNSUPPORTED;
     default: return ERR_IO;
