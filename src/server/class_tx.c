@@ -1,0 +1,149 @@
+/*
+ * tx.select, commit, rollback over broker/tx.h. Commit is an op of the channel: what the client sends behind
+ * it waits (RabbitMQ closes the connection then), until every queue has answered. A commit that meets a full
+ * lane to another shard goes on when there is room.
+ */
+#include "base/check.h"
+#include "server/channel.h"
+
+#include <stdlib.h>
+
+static void
+class_tx_settle(void *arg, const struct tx_settle *s)
+{
+    struct channel *ch = arg;
+    if (!s->cookie && ch->global_unacked > 0)
+        ch->global_unacked--;
+    courier_settle(ch->connection->home->broker, s->queue_shard, s->queue_id, s->position,
+                   (enum settle)s->how);
+}
+
+static struct parked_op *
+class_tx_op(const struct channel *ch)
+{
+    struct parked_op *op = ch->parked ? ch->parked->first : NULL;
+    while (op && op->method != AMQP_TX_COMMIT)
+        op = op->next;
+    return op;
+}
+
+static void
+class_tx_outcome(struct channel *ch, enum tx_outcome outcome)
+{
+    struct parked_op *op = class_tx_op(ch);
+    if (!op || outcome == TX_AGAIN || outcome == TX_PENDING)
+        return;
+    if (outcome == TX_FAILED)
+        channel_op_refuse(op, AMQP_REPLY_PRECONDITION_FAILED, "partial tx completion");
+    else if (ch->global_prefetch)
+        basic_consumer_resume_all(ch);
+    channel_op_done(ch, op);
+}
+
+static void
+class_tx_go_on(struct channel *ch)
+{
+    static const struct tx_replay replay = {.publish = basic_publish_replay, .settle = class_tx_settle};
+    class_tx_outcome(ch, tx_commit(ch->connection->home->broker, ch->tx, &replay, ch));
+}
+
+void
+class_tx_retry(struct channel *ch)
+{
+    if (ch->tx && ch->tx->state == TX_REPLAYING)
+        class_tx_go_on(ch);
+}
+
+void
+class_tx_answered(struct channel *ch, uint64_t first, uint64_t last, bool nack)
+{
+    if (ch->tx->state != TX_OPEN)
+        class_tx_outcome(ch, tx_answered(ch->connection->home->broker, ch->tx, first, last, nack));
+}
+
+void
+class_tx_answer(struct channel *ch, struct parked_op *op)
+{
+    CONNECTION_SEND(ch->connection, AMQP_TX_COMMIT_OK_SIZE_MAX, amqp_encode_tx_commit_ok(out, ch->number));
+}
+
+/* ---- rollback ---- */
+
+struct tx_returned {
+    struct unacked_tagged *entries;
+    size_t count;
+};
+
+static void
+class_tx_restore(void *arg, const struct tx_settle *s)
+{
+    struct tx_returned *returned = arg;
+    returned->entries[returned->count++] = (struct unacked_tagged){
+        .tag = s->delivery_tag,
+        .delivery = {.queue_id = s->queue_id,
+                     .position = s->position,
+                     .shard = s->queue_shard,
+                     .is_get = s->cookie != 0},
+    };
+}
+
+static void
+class_tx_rollback(struct channel *ch)
+{
+    struct tx_returned returned = {.entries = calloc(ch->tx->settle_count + 1u, sizeof *returned.entries)};
+    CHECK(returned.entries);
+    tx_rollback(ch->connection->home->broker, ch->tx, class_tx_restore, &returned);
+    if (returned.count > 0)
+        unacked_put_back(ch->unacked, returned.entries, returned.count);
+    free(returned.entries);
+}
+
+void
+class_tx_release(struct channel *ch)
+{
+    if (!ch->tx)
+        return;
+    if (ch->tx->state == TX_OPEN)
+        class_tx_rollback(ch);
+    tx_fini(ch->connection->home->broker, ch->tx);
+    free(ch->tx);
+    ch->tx = NULL;
+}
+
+/* ---- methods ---- */
+
+static void
+class_tx_select(struct channel *ch)
+{
+    if (ch->confirm) {
+        channel_fail(ch, AMQP_REPLY_PRECONDITION_FAILED, AMQP_TX_SELECT,
+                     "cannot switch from confirm to tx mode");
+        return;
+    }
+    if (!ch->tx) {
+        ch->tx = calloc(1, sizeof *ch->tx);
+        CHECK(ch->tx);
+    }
+    CONNECTION_SEND(ch->connection, AMQP_TX_SELECT_OK_SIZE_MAX, amqp_encode_tx_select_ok(out, ch->number));
+}
+
+void
+class_tx_method(struct channel *ch, uint32_t method, struct slice payload)
+{
+    if (method != AMQP_TX_SELECT && method != AMQP_TX_COMMIT && method != AMQP_TX_ROLLBACK) {
+        channel_fail(ch, AMQP_REPLY_COMMAND_INVALID, method, "unimplemented method");
+    } else if (channel_decode_failed(ch, method, payload.len == 4 ? ERR_OK : ERR_SYNTAX)) {
+        return;
+    } else if (method == AMQP_TX_SELECT) {
+        class_tx_select(ch);
+    } else if (!ch->tx) {
+        channel_fail(ch, AMQP_REPLY_PRECONDITION_FAILED, method, "channel is not transactional");
+    } else if (method == AMQP_TX_COMMIT) {
+        channel_op(ch, method, slice_of(NULL, 0), false);
+        class_tx_go_on(ch);
+    } else {
+        class_tx_rollback(ch);
+        CONNECTION_SEND(ch->connection, AMQP_TX_ROLLBACK_OK_SIZE_MAX,
+                        amqp_encode_tx_rollback_ok(out, ch->number));
+    }
+}

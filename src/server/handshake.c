@@ -1,0 +1,291 @@
+/*
+ * From the first byte to connection.open-ok.
+ *
+ *   header ─► start / start-ok ─► tune / tune-ok ─► open / open-ok
+ *
+ * One timer covers all of it, TLS included, so that a client at one byte a minute is gone after
+ * handshake_timeout_ms; frames may have initial_frame_max bytes until tune-ok. Before the login an error is
+ * answered with silence for a while (RabbitMQ does, to slow down guessing), a refused login with 403 if the
+ * client said that it understands that; afterwards every error is told. None of our mechanisms needs a second
+ * step: connection.secure is never sent.
+ */
+#include "broker/user.h"
+#include "broker/vhost.h"
+#include "server/channel.h"
+#include "wire/sasl.h"
+#include "wire/table.h"
+
+#include <stdio.h>
+
+enum { HANDSHAKE_CHANNEL_MIN = 1 };
+
+static void
+handshake_timed_out(void *arg)
+{
+    struct connection *c = arg;
+    connection_lost(c, c->state == CONNECTION_HEADER && !c->received_bytes ? NULL : "handshake_timeout");
+}
+
+void
+handshake_begin(struct connection *c)
+{
+    timer_start(c->home->shard, &c->timer, c->home->server->config.limits.handshake_timeout_ms,
+                handshake_timed_out, c);
+}
+
+/* ---- start ---- */
+
+static bool
+handshake_offers(const struct connection *c, enum sasl_mechanism mechanism)
+{
+    const struct server_config *config = &c->home->server->config;
+    switch (mechanism) {
+    case SASL_PLAIN: return config->mechanism_plain;
+    case SASL_AMQPLAIN: return config->mechanism_amqplain;
+    case SASL_EXTERNAL:
+        return config->mechanism_external && c->stream.tls && tls_has_peer_cert(c->stream.tls);
+    case SASL_ANONYMOUS: return config->mechanism_anonymous;
+    default: return false;
+    }
+}
+
+void
+handshake_started(struct connection *c)
+{
+    char mechanisms[64];
+    size_t n = 0;
+    for (int i = 0; i < SASL_MECHANISM_COUNT; i++)
+        if (handshake_offers(c, (enum sasl_mechanism)i))
+            n += (size_t)snprintf(mechanisms + n, sizeof mechanisms - n, n ? " %s" : "%s",
+                                  sasl_mechanism_name((enum sasl_mechanism)i));
+    struct amqp_connection_start m = {.version_major = 0,
+                                      .version_minor = 9,
+                                      .server_properties = buffer_slice(&c->home->server->server_properties),
+                                      .mechanisms = slice_of(mechanisms, n),
+                                      .locales = slice_str("en_US")};
+    CONNECTION_SEND(c, amqp_size_connection_start(&m), amqp_encode_connection_start(out, 0, &m));
+    c->state = CONNECTION_STARTING;
+}
+
+static void
+handshake_capabilities(struct connection *c, struct slice client_properties)
+{
+    static const struct {
+        const char *name;
+        enum connection_flag flag;
+    } known[] = {
+        {"consumer_cancel_notify", CONNECTION_CANCEL_NOTIFY},
+        {"connection.blocked", CONNECTION_BLOCKED_NOTIFY},
+        {"authentication_failure_close", CONNECTION_AUTH_CLOSE},
+    };
+    struct slice capabilities;
+    if (table_get_table(client_properties, "capabilities", &capabilities))
+        return;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        bool value = false;
+        if (!table_get_bool(capabilities, known[i].name, &value) && value)
+            c->flags |= (uint16_t)known[i].flag;
+    }
+}
+
+/* ---- login ---- */
+
+/* Says why in the log, to the client only that. */
+static void
+handshake_refuse(struct connection *c, struct slice mechanism, const char *why)
+{
+    char name[2 * NET_ADDR_TEXT_SIZE + 8];
+    log_error(c->home->server->node->log, LOG_CONNECTION,
+              "Error on AMQP connection (%s, state: starting): %.*s login refused: %s",
+              connection_name(c, name), SLICE_FMT(mechanism), why);
+    if (!(c->flags & CONNECTION_AUTH_CLOSE)) {
+        connection_silence(c);
+        return;
+    }
+    c->state = CONNECTION_TUNING; /* from here on errors are told */
+    connection_fail(
+        c, AMQP_REPLY_ACCESS_REFUSED, AMQP_CONNECTION_START_OK,
+        "Login was refused using authentication mechanism %.*s. For details see the broker logfile.",
+        SLICE_FMT(mechanism));
+}
+
+/* The user's name in the client's certificate. */
+static bool
+handshake_certificate_name(const struct connection *c, char *name, size_t size)
+{
+    const struct server_config *config = &c->home->server->config;
+    const struct tls *tls = c->stream.tls;
+    switch (config->cert_login_from) {
+    case CERT_LOGIN_DISTINGUISHED_NAME: return tls_peer_subject(tls, name, size);
+    case CERT_LOGIN_COMMON_NAME: return tls_peer_common_name(tls, name, size);
+    default:
+        return tls_peer_alt_name(tls, config->cert_login_san_type, config->cert_login_san_index, name, size);
+    }
+}
+
+static bool
+handshake_is_loopback_only(const struct connection *c, struct slice user)
+{
+    const struct server_config *config = &c->home->server->config;
+    struct net_addr peer;
+    net_peer(c->stream.net, &peer);
+    if (net_addr_is_loopback(&peer))
+        return false;
+    for (unsigned i = 0; i < config->loopback_users_count; i++)
+        if (slice_eq(config->loopback_users[i], user))
+            return true;
+    return false;
+}
+
+static void
+handshake_tune(struct connection *c, struct slice user)
+{
+    const struct server_config *config = &c->home->server->config;
+    c->user = intern_hold(&c->home->interned, user);
+    c->state = CONNECTION_TUNING;
+    struct amqp_connection_tune m = {
+        .channel_max = config->channel_max, .frame_max = config->frame_max, .heartbeat = config->heartbeat_s};
+    CONNECTION_SEND(c, AMQP_CONNECTION_TUNE_SIZE_MAX, amqp_encode_connection_tune(out, 0, &m));
+}
+
+/* Who is it? `needs_password` false: the mechanism has proved it already. */
+static void
+handshake_login(struct connection *c, struct slice mechanism, struct slice name, struct slice password,
+                bool needs_password)
+{
+    const struct user *user = user_find(c->home->server->node->meta, name);
+    char why[AMQP_REPLY_TEXT_SIZE + 256];
+    if (needs_password && password.len == 0)
+        snprintf(why, sizeof why,
+                 "user '%.*s' attempted to log in with a blank password, which is prohibited",
+                 SLICE_FMT(name));
+    else if (!user || (needs_password && !user_password_matches(user, password)))
+        snprintf(why, sizeof why, "user '%.*s' - invalid credentials", SLICE_FMT(name));
+    else if (handshake_is_loopback_only(c, name))
+        snprintf(why, sizeof why, "user '%.*s' can only connect via localhost", SLICE_FMT(name));
+    else {
+        handshake_tune(c, name);
+        return;
+    }
+    handshake_refuse(c, mechanism, why);
+}
+
+static void
+handshake_start_ok(struct connection *c, struct slice payload)
+{
+    struct amqp_connection_start_ok m;
+    struct sasl_response response;
+    enum sasl_mechanism mechanism;
+    char name[TLS_NAME_SIZE];
+    enum err err = amqp_decode_connection_start_ok(payload, &m);
+    if (err) {
+        connection_fail(c, AMQP_REPLY_FRAME_ERROR, AMQP_CONNECTION_START_OK, "%s", err_text(err));
+        return;
+    }
+    handshake_capabilities(c, m.client_properties);
+    c->client_properties = intern_hold(&c->home->interned, m.client_properties);
+    if (!sasl_mechanism_by_name(m.mechanism, &mechanism) || !handshake_offers(c, mechanism)) {
+        connection_fail(c, AMQP_REPLY_COMMAND_INVALID, AMQP_CONNECTION_START_OK,
+                        "unknown authentication mechanism '%.*s'", SLICE_FMT(m.mechanism));
+    } else if ((err = sasl_parse(mechanism, m.response, &response))) {
+        connection_fail(c, AMQP_REPLY_SYNTAX_ERROR, AMQP_CONNECTION_START_OK, "invalid response for %.*s: %s",
+                        SLICE_FMT(m.mechanism), err_text(err));
+    } else if (mechanism == SASL_EXTERNAL) {
+        if (handshake_certificate_name(c, name, sizeof name))
+            handshake_login(c, m.mechanism, slice_str(name), slice_of(NULL, 0), false);
+        else
+            handshake_refuse(c, m.mechanism, "no user name in the client's certificate");
+    } else if (mechanism == SASL_ANONYMOUS) {
+        handshake_login(c, m.mechanism, c->home->server->config.anonymous_user, slice_of(NULL, 0), false);
+    } else {
+        handshake_login(c, m.mechanism, response.user, response.password, true);
+    }
+}
+
+/* ---- tune ---- */
+
+/* RabbitMQ's rule: 0 stands for "no limit" and is above any. False: failed. */
+static bool
+handshake_negotiated(struct connection *c, const char *what, uint32_t min, uint32_t ours, uint32_t theirs)
+{
+    bool too_low = theirs != 0 && theirs < min;
+    bool too_high = ours != 0 && (theirs == 0 || theirs > ours);
+    if (!too_low && !too_high)
+        return true;
+    connection_fail(c, AMQP_REPLY_NOT_ALLOWED, AMQP_CONNECTION_TUNE,
+                    "negotiated %s = %u%s is %s than the %s allowed value (%u)", what, theirs,
+                    theirs == 0 ? " (no limit)" : "", too_low ? "lower" : "higher",
+                    too_low ? "minimum" : "maximum", too_low ? min : ours);
+    return false;
+}
+
+static void
+handshake_tune_ok(struct connection *c, struct slice payload)
+{
+    const struct server_config *config = &c->home->server->config;
+    struct amqp_connection_tune_ok m;
+    enum err err = amqp_decode_connection_tune_ok(payload, &m);
+    if (err) {
+        connection_fail(c, AMQP_REPLY_FRAME_ERROR, AMQP_CONNECTION_TUNE_OK, "%s", err_text(err));
+        return;
+    }
+    if (!handshake_negotiated(c, "frame_max", AMQP_FRAME_MIN_SIZE, config->frame_max, m.frame_max) ||
+        !handshake_negotiated(c, "channel_max", HANDSHAKE_CHANNEL_MIN, config->channel_max, m.channel_max))
+        return;
+    c->frame_max = m.frame_max;
+    c->channel_max = m.channel_max;
+    c->heartbeat_s = m.heartbeat;
+    c->state = CONNECTION_OPENING;
+}
+
+/* ---- open ---- */
+
+static void
+handshake_open(struct connection *c, struct slice payload)
+{
+    struct amqp_connection_open m;
+    struct meta *meta = c->home->server->node->meta;
+    struct slice user = intern_slice(c->user);
+    enum err err = amqp_decode_connection_open(payload, &m);
+    if (err) {
+        connection_fail(c, AMQP_REPLY_FRAME_ERROR, AMQP_CONNECTION_OPEN, "%s", err_text(err));
+        return;
+    }
+    const struct vhost *vhost = vhost_find(meta, m.virtual_host);
+    if (!vhost) {
+        connection_fail(c, AMQP_REPLY_NOT_ALLOWED, AMQP_CONNECTION_OPEN, "vhost %.*s not found",
+                        SLICE_FMT(m.virtual_host));
+        return;
+    }
+    if (!permission_has_vhost(meta, user, vhost)) {
+        connection_fail(c, AMQP_REPLY_NOT_ALLOWED, AMQP_CONNECTION_OPEN,
+                        "access to vhost '%.*s' refused for user '%.*s'", SLICE_FMT(m.virtual_host),
+                        SLICE_FMT(user));
+        return;
+    }
+    c->vhost = vhost;
+    c->state = CONNECTION_RUNNING;
+    struct amqp_connection_open_ok ok = {0};
+    CONNECTION_SEND(c, AMQP_CONNECTION_OPEN_OK_SIZE_MAX, amqp_encode_connection_open_ok(out, 0, &ok));
+    heartbeat_start(c);
+    struct log *log = c->home->server->node->log;
+    char name[2 * NET_ADDR_TEXT_SIZE + 8];
+    if (log_is_on(log, LOG_CONNECTION, LOG_LEVEL_INFO))
+        log_info(log, LOG_CONNECTION,
+                 "connection (%s): user '%.*s' authenticated and granted access to vhost '%s'",
+                 connection_name(c, name), SLICE_FMT(user), vhost->name);
+}
+
+void
+handshake_method(struct connection *c, uint32_t method, struct slice payload)
+{
+    if (c->state == CONNECTION_STARTING && method == AMQP_CONNECTION_START_OK)
+        handshake_start_ok(c, payload);
+    else if (c->state == CONNECTION_TUNING && method == AMQP_CONNECTION_TUNE_OK)
+        handshake_tune_ok(c, payload);
+    else if (c->state == CONNECTION_OPENING && method == AMQP_CONNECTION_OPEN)
+        handshake_open(c, payload);
+    else
+        connection_fail(c, AMQP_REPLY_CHANNEL_ERROR, method, "unexpected method in connection state %s",
+                        connection_state_name(c));
+}

@@ -1,0 +1,13 @@
+/* The defaults, as limits.h has them. */
+#include "server/limits.h"
+
+const struct server_limits *
+server_limits_default(void)
+{
+    static const struct server_limits defaults = {
+#define X(name, value, what) .name = value,
+        SERVER_LIMIT_TABLE(X)
+#undef X
+    };
+    return &defaults;
+}

@@ -1,0 +1,112 @@
+/*
+ * Accepting: shard 0 owns the listeners; each new socket goes to the shard with the fewest connections, by
+ * mail unless that is shard 0 itself. A socket counts for its shard from the moment it is sent there, so that
+ * a burst spreads out.
+ *
+ * Running out of descriptors is the listener's problem alone: it is said once, and once more when it is over.
+ */
+#include "base/check.h"
+#include "broker/meta.h"
+#include "io/net.h"
+#include "server/connection.h"
+
+#include <stdlib.h>
+
+struct server_listener {
+    struct server *server;
+    struct server_listener *next;
+    struct net_listener *net;
+    struct tls_slot *tls;
+};
+
+unsigned
+server_pick_shard(const struct server *server)
+{
+    unsigned best = 0;
+    uint32_t fewest = UINT32_MAX;
+    for (unsigned i = 0; i < server->shard_count; i++) {
+        uint32_t count = atomic_load_explicit(&server->counts[i].connections, memory_order_relaxed);
+        if (count < fewest) {
+            fewest = count;
+            best = i;
+        }
+    }
+    return best;
+}
+
+void
+server_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls)
+{
+    connection_accept(home, socket, tls);
+}
+
+static void
+listener_on_accept(void *arg, struct net_socket *socket)
+{
+    struct server_listener *l = arg;
+    struct server *server = l->server;
+    uint32_t max = server->config.limits.connections_max;
+    if (max && server_connection_count(server) >= max) {
+        log_warning(server->node->log, LOG_CONNECTION,
+                    "refusing a connection: connections_max (%u) is reached", max);
+        net_socket_free(socket);
+        return;
+    }
+    struct tls_context *tls = l->tls ? tls_slot_get(l->tls) : NULL;
+    if (l->tls && !tls) {
+        net_socket_free(socket);
+        return;
+    }
+    unsigned to = server_pick_shard(server);
+    atomic_fetch_add_explicit(&server->counts[to].connections, 1, memory_order_relaxed);
+    struct server_shard *home = server->parts[0];
+    if (to == 0) {
+        server_accept(home, socket, tls);
+        return;
+    }
+    struct mail mail = {.type = MAIL_SERVER + SERVER_MAIL_SOCKET, .a = (uint64_t)(uintptr_t)tls, .p = socket};
+    shard_post(home->shard, to, SHARD_LANE_RESERVED, &mail);
+}
+
+static void
+listener_on_problem(void *arg, enum err e, const char *what)
+{
+    struct server_listener *l = arg;
+    if (e == ERR_OK)
+        log_info(l->server->node->log, LOG_CONNECTION, "accepting connections again: %s", what);
+    else
+        log_error(l->server->node->log, LOG_CONNECTION, "cannot accept connections: %s (%s)", what,
+                  err_text(e));
+}
+
+enum err
+server_listen(struct server *server, const char *addr, uint16_t port, int backlog, struct tls_slot *tls,
+              uint16_t *port_out, char *why, size_t why_size)
+{
+    struct server_listener *l = calloc(1, sizeof *l);
+    CHECK(l);
+    l->server = server;
+    l->tls = tls;
+    enum err err = net_listen(shards_get(server->node->shards, 0), addr, port, backlog, listener_on_accept,
+                              listener_on_problem, l, &l->net, why, why_size);
+    if (err) {
+        free(l);
+        return err;
+    }
+    if (port_out)
+        *port_out = net_listener_port(l->net);
+    l->next = server->listeners;
+    server->listeners = l;
+    return ERR_OK;
+}
+
+void
+server_unlisten(struct server *server)
+{
+    while (server->listeners) {
+        struct server_listener *l = server->listeners;
+        server->listeners = l->next;
+        net_listener_close(l->net);
+        free(l);
+    }
+}

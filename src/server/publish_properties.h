@@ -1,0 +1,27 @@
+/*
+ * The properties of a publish that the server acts on: user-id, expiration, reply-to, and the headers CC and
+ * BCC.
+ */
+#ifndef LEVERET_SERVER_PUBLISH_PROPERTIES_H
+#define LEVERET_SERVER_PUBLISH_PROPERTIES_H
+
+#include "base/buffer.h"
+#include "base/slice.h"
+
+struct channel;
+
+struct publish_properties {
+    bool is_special;         /* any of the following: publish_properties_fini() is due */
+    struct slice headers;    /* the table's inside, in the run */
+    struct slice *keys;      /* [0] is left for the routing key; then CC, then BCC */
+    unsigned key_count;      /* 0: there are no others */
+    struct buffer rewritten; /* the run to store instead; len 0: as it came */
+};
+
+/* Validates the run. False: the channel has failed with RabbitMQ's words, and nothing is to be freed. */
+bool
+publish_properties_check(struct channel *ch, struct slice run, struct publish_properties *out);
+void
+publish_properties_fini(struct publish_properties *p);
+
+#endif
