@@ -85,12 +85,12 @@ courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t 
 }
 
 void
-courier_on_forget(struct broker *b, const struct mail *m)
+courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end)
 {
-    struct consumer *c = consumer_find(b, m->b);
-    if (!c && m->b == 0) { /* forgotten before it knew its consumer */
-        struct queue *q = queue_find(b, m->a);
-        c = q ? consumer_find_far(q, m->from, m->c) : NULL;
+    struct consumer *c = consumer_find(b, end.consumer);
+    if (!c && end.consumer == 0) { /* its channel was quicker than the answer that names it */
+        struct queue *q = queue_find(b, queue_id);
+        c = q ? consumer_find_far(q, shard, end.subscription) : NULL;
     }
     if (c)
         queue_cancel(c);

@@ -204,8 +204,9 @@ void
 courier_on_canceled(struct broker *b, uint64_t subscription);
 void
 courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how);
+/* The consumer leaves, whether or not its channel knew its handle yet (0). */
 void
-courier_on_forget(struct broker *b, const struct mail *m);
+courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end);
 /* The runtime is going: forget what was remembered of it. */
 void
 courier_queue_closed(struct broker *b, const struct queue *q);

@@ -102,6 +102,12 @@ on_cancel(struct broker *b, const struct mail *m)
 }
 
 static void
+on_forget(struct broker *b, const struct mail *m)
+{
+    courier_end_consumer(b, m->a, m->from, (struct courier_end){.subscription = m->c, .consumer = m->b});
+}
+
+static void
 on_credit(struct broker *b, const struct mail *m)
 {
     struct consumer *c = consumer_find(b, m->a);
@@ -129,7 +135,7 @@ courier_handle(struct broker *b, const struct mail *m)
     case MAIL_DELETE: courier_op_delete(b, queue_get(b, m->a), &op); break;
     case MAIL_CONSUME: on_consume(b, m); break;
     case MAIL_CANCEL: on_cancel(b, m); break;
-    case MAIL_FORGET: courier_on_forget(b, m); break;
+    case MAIL_FORGET: on_forget(b, m); break;
     case MAIL_SETTLE: courier_on_settle(b, m->a, m->b, m->c, m->u32); break;
     default: CHECK_UNREACHABLE("mail that is never held");
     }

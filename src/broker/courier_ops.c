@@ -147,9 +147,7 @@ courier_op_cancel(struct broker *b, const struct courier_op *op, struct courier_
     struct op_reply r;
     courier_reply_init(&r, op, b);
     r.subscription = end.subscription;
-    struct consumer *c = consumer_find(b, end.consumer);
-    if (c)
-        queue_cancel(c);
+    courier_end_consumer(b, op->queue_id, op->from.shard, end);
     if (op->from.shard == b->index)
         slots_remove(&b->subscriptions, end.subscription);
     courier_reply(b, &r);
