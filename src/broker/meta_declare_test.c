@@ -223,8 +223,7 @@ names_are_made_up(void **state)
     assert_int_equal(strlen(f->r.name), strlen("amq.gen-") + 22);
     assert_memory_equal(f->r.name, "amq.gen-", 8);
     char first[256];
-    strncpy(first, f->r.name, sizeof first - 1);
-    first[255] = 0;
+    memcpy(first, f->r.name, sizeof first);
     assert_non_null(queue(f, first));
     assert_int_equal(apply(f, c), 0);
     assert_string_not_equal(f->r.name, first);

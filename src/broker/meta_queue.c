@@ -1,6 +1,6 @@
 /*
- * Queues. A definition never changes. Every queue is bound to the default exchange by its name, which is nowhere stored: that
- * exchange looks the queue up; so only its generation tells that a queue came or went.
+ * Queues. A definition never changes. Every queue is bound to the default exchange by its name, which is
+ * nowhere stored: that exchange looks the queue up; so only its generation tells that a queue came or went.
  */
 #include "base/check.h"
 #include "base/hash.h"
@@ -29,7 +29,8 @@ meta_queues_init(struct meta *m, struct vhost *v)
     meta_cmap_init(m, &v->queues, name_hash);
 }
 
-/* Exclusive queues and a connection's first one live where the connection does, all others where the fewest are. */
+/* Exclusive queues and a connection's first one live where the connection does, all others where the fewest
+ * are. */
 static uint16_t
 place(const struct meta *m, const struct meta_command *cmd)
 {

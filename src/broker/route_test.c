@@ -74,7 +74,7 @@ static void
 a_change_behind_many_exchanges_is_seen(void **state)
 {
     struct fixture *f = fixture_new(1);
-    char name[8], to[8];
+    char name[16], to[16];
     for (int i = 0; i < 50; i++) {
         snprintf(name, sizeof name, "x%d", i);
         declare_exchange(f, name, "fanout");
@@ -255,7 +255,7 @@ next_random(uint64_t *state)
 static void
 toggle_exchange(struct fixture *f, struct plain *p, int x, uint64_t *seed)
 {
-    char name[8], alternate[8];
+    char name[16], alternate[16];
     snprintf(name, sizeof name, "x%d", x);
     if (p->exists[x]) {
         apply(f, (struct meta_command){.kind = META_EXCHANGE_DELETE, .name = slice_str(name)});
@@ -286,7 +286,7 @@ toggle_binding(struct fixture *f, struct plain *p, uint64_t *seed)
         return;
     bool *on = to_exchange ? &p->to_exchange[x][to][k] : &p->to_queue[x][to][k];
     *on = !*on && next_random(seed) % 4 == 0;
-    char source[8], name[8], key[8];
+    char source[16], name[16], key[16];
     snprintf(source, sizeof source, "x%d", x);
     snprintf(name, sizeof name, to_exchange ? "x%d" : "q%d", to);
     snprintf(key, sizeof key, "k%d", k);
@@ -300,7 +300,7 @@ a_random_graph_routes_like_a_plain_search(void **state)
 {
     struct fixture *f = fixture_new(1);
     static struct plain p;
-    char name[8], key[8];
+    char name[16], key[16];
     uint64_t seed = 5;
     for (int q = 0; q < QUEUES; q++) {
         snprintf(name, sizeof name, "q%d", q);
