@@ -75,8 +75,8 @@ struct broker *
 broker_new(struct node *node, struct shard *shard, const struct effects *effects, void *server);
 /*
  * After shards_join() and only then, from one thread: other shards read this one's messages until they have
- * stopped. Touches neither the shard nor any effect: what is left goes with the pool. Undelivered mail may be discarded
- * (shards_free) before or afterwards.
+ * stopped. Touches neither the shard nor any effect: what is left goes with the pool. Undelivered mail may be
+ * discarded (shards_free) before or afterwards.
  */
 void
 broker_free(struct broker *b);

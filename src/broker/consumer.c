@@ -82,7 +82,7 @@ consumer_wake(struct consumer *c)
 /* ---- coming and going ---- */
 
 struct consumer *
-queue_consume(struct queue *q, const struct queue_consume *request)
+consumer_join(struct queue *q, const struct consumer_request *request)
 {
     if (q->has_exclusive_consumer || (request->exclusive && q->consumer_count))
         return NULL;
@@ -137,7 +137,7 @@ consumer_detach(struct consumer *c)
 }
 
 void
-queue_cancel(struct consumer *c)
+consumer_leave(struct consumer *c)
 {
     struct queue *q = c->queue;
     consumer_detach(c);

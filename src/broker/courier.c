@@ -254,19 +254,19 @@ courier_consume(struct broker *b, const struct queue_def *q, struct subscription
                                .global_prefetch = options->global_prefetch && !options->no_ack};
     s->handle = slots_add(&b->subscriptions, s);
     struct courier_op op = op_of(q->id, from, number, 0);
-    struct queue_consume want = {.far_end = s->handle,
-                                 .shard = (uint16_t)b->index,
-                                 .prefetch_count = options->prefetch_count,
-                                 .priority = options->priority,
-                                 .no_ack = options->no_ack,
-                                 .exclusive = options->exclusive,
-                                 .global_prefetch = options->global_prefetch};
+    struct consumer_request want = {.far_end = s->handle,
+                                    .shard = (uint16_t)b->index,
+                                    .prefetch_count = options->prefetch_count,
+                                    .priority = options->priority,
+                                    .no_ack = options->no_ack,
+                                    .exclusive = options->exclusive,
+                                    .global_prefetch = options->global_prefetch};
     if (q->shard == b->index) {
         want.local = s;
         courier_op_consume(b, queue_of(b, q), &op, &want);
         return;
     }
-    struct queue_consume *travelling = malloc(sizeof *travelling);
+    struct consumer_request *travelling = malloc(sizeof *travelling);
     CHECK(travelling);
     *travelling = want;
     op_post(b, q->shard, MAIL_CONSUME, &op, travelling);
@@ -295,7 +295,7 @@ courier_forget(struct broker *b, struct subscription *s)
     if (!slots_remove(&b->subscriptions, s->handle))
         return;
     if (s->local)
-        queue_cancel(s->local);
+        consumer_leave(s->local);
     else {
         struct mail m = {.type = MAIL_FORGET, .a = s->queue_id, .b = s->consumer_handle, .c = s->handle};
         courier_post_fenced(b, s->queue_shard, &m);

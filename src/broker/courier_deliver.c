@@ -68,15 +68,9 @@ courier_queue_closed(struct broker *b, const struct queue *q)
 void
 courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how)
 {
-    struct courier *c = b->courier;
-    if (c->last_id != queue_id) {
-        struct queue *q = queue_find(b, queue_id);
-        if (!q)
-            return;
-        c->last_id = queue_id;
-        c->last = q;
-    }
-    struct queue *q = c->last;
+    struct queue *q = courier_queue(b, queue_id);
+    if (!q)
+        return;
     for (uint64_t position = first; position <= last; position++)
         if (how == COURIER_PUT_BACK)
             queue_put_back(q, position);
@@ -93,7 +87,7 @@ courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct
         c = q ? consumer_find_far(q, shard, end.subscription) : NULL;
     }
     if (c)
-        queue_cancel(c);
+        consumer_leave(c);
 }
 
 /* ---- at the channel ---- */

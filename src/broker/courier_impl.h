@@ -30,7 +30,7 @@ enum courier_mail {
     MAIL_PURGE,      /* (F) likewise */
     MAIL_GET,        /* (F) likewise, flags: no_ack */
     MAIL_DELETE,     /* (F) likewise, flags: COURIER_IF_* */
-    MAIL_CONSUME,    /* (F) likewise, p: queue_consume */
+    MAIL_CONSUME,    /* (F) likewise, p: consumer_request */
     MAIL_CANCEL,     /* (F) likewise, p: courier_end */
     MAIL_FORGET,     /* a: queue, b: consumer, c: subscription */
     MAIL_REPLY,      /* p: op_reply */
@@ -102,7 +102,7 @@ struct courier_lane {
 
 struct courier {
     struct list deletions; /* struct queue_deletion */
-    uint64_t last_id;      /* the queue that was settled last: acks come in runs */
+    uint64_t last_id;      /* courier_queue()'s memory */
     struct queue *last;
     uint64_t touched[SHARDS_COUNT_MAX / 64]; /* lanes with something gathered */
     unsigned count;
@@ -171,7 +171,7 @@ void
 courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op);
 void
 courier_op_consume(struct broker *b, struct queue *q, const struct courier_op *op,
-                   const struct queue_consume *want);
+                   const struct consumer_request *want);
 void
 courier_op_cancel(struct broker *b, const struct courier_op *op, struct courier_end end);
 /* Starts an answer: code 0, everything else empty. */
@@ -195,6 +195,21 @@ void
 courier_deletions_free(struct courier *c);
 
 /* courier_deliver.c */
+
+/* The runtime if there is one. Acks and publishes come in runs for one queue: the last one is remembered. */
+static inline struct queue *
+courier_queue(struct broker *b, uint64_t queue_id)
+{
+    struct courier *c = b->courier;
+    if (__builtin_expect(c->last_id == queue_id, 1))
+        return c->last;
+    struct queue *q = queue_find(b, queue_id);
+    if (q) {
+        c->last_id = queue_id;
+        c->last = q;
+    }
+    return q;
+}
 
 void
 courier_on_deliver(struct broker *b, const struct mail *m);

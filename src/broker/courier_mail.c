@@ -21,8 +21,8 @@ mail_op(const struct mail *m)
 static bool
 push_from_afar(struct broker *b, uint64_t queue_id, struct message **m)
 {
-    struct queue *q = queue_get(b, queue_id);
-    if (q)
+    struct queue *q = courier_queue(b, queue_id);
+    if (q || (q = queue_get(b, queue_id)))
         return queue_push(q, m);
     message_drop(b, m); /* deleted meanwhile: done, as in RabbitMQ */
     return true;

@@ -122,14 +122,14 @@ courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op)
 
 void
 courier_op_consume(struct broker *b, struct queue *q, const struct courier_op *op,
-                   const struct queue_consume *want)
+                   const struct consumer_request *want)
 {
     struct op_reply r;
     courier_reply_init(&r, op, b);
     struct consumer *c = NULL;
     if (!q || queue_is_deleting(q))
         courier_reply_error(b, &r, AMQP_REPLY_NOT_FOUND, "");
-    else if (!(c = queue_consume(q, want)))
+    else if (!(c = consumer_join(q, want)))
         courier_reply_error(b, &r, AMQP_REPLY_ACCESS_REFUSED, "in exclusive use");
     r.subscription = want->far_end;
     r.consumer = c ? consumer_handle(c) : 0;

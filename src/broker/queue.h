@@ -67,7 +67,7 @@ void
 queue_mark_dirty(struct queue *q);
 
 /* Who wants to consume. `local` is the other end on this shard, or NULL: then (shard, far_end) names it. */
-struct queue_consume {
+struct consumer_request {
     struct subscription *local;
     uint64_t far_end;
     uint16_t shard;
@@ -77,11 +77,11 @@ struct queue_consume {
 };
 /* NULL: the queue is in exclusive use. */
 struct consumer *
-queue_consume(struct queue *q, const struct queue_consume *request);
+consumer_join(struct queue *q, const struct consumer_request *request);
 /* The consumer leaves; what it has not settled stays unacked. The last one takes an auto-delete queue with
  * it. */
 void
-queue_cancel(struct consumer *c);
+consumer_leave(struct consumer *c);
 uint64_t
 consumer_handle(const struct consumer *c);
 /* NULL when it has left. */
