@@ -1,4 +1,5 @@
-/* A slice is a borrowed run of bytes. It never owns: whoever keeps the bytes longer than the call copies them. */
+/* A slice is a borrowed run of bytes. It never owns: whoever keeps the bytes longer than the call copies
+ * them. */
 #ifndef LEVERET_BASE_SLICE_H
 #define LEVERET_BASE_SLICE_H
 
