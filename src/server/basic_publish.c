@@ -110,7 +110,8 @@ basic_publish_route(struct channel *ch, const struct exchange *x, struct slice r
     }
     if (__builtin_expect(exchange_needs_headers(x), 0))
         return route_find(b, x, routing_key, more->headers);
-    return route_find_memo(b, &basic_publisher(ch)->memo, x, routing_key);
+    const struct route *route = route_find_memo(b, &basic_publisher(ch)->memo, x, routing_key);
+    return route ? route : route_find(b, x, routing_key, more->headers);
 }
 
 /* Not now: the connection is not read until the lane to `to` has room. */

@@ -139,6 +139,13 @@ server_again(struct server_shard *home, struct connection *c)
 
 /* ---- hooks ---- */
 
+/* From within meta_apply(), on shard 0: the queue's own shard ends it. */
+static void
+server_on_queue_deleted(void *arg, const struct queue_def *q)
+{
+    courier_queue_gone(arg, q->shard, q->id);
+}
+
 static void
 server_on_start(struct shard *s, void *owner)
 {
@@ -153,6 +160,9 @@ server_on_start(struct shard *s, void *owner)
     list_init(&home->confirming);
     shard_set_data(s, home);
     server->parts[home->index] = home;
+    if (home->index == 0)
+        meta_set_hooks(server->node->meta, &(struct meta_hooks){.queue_deleted = server_on_queue_deleted},
+                       home->broker);
     if (home->index == 0 && server->config.on_started)
         server->config.on_started(server->config.arg);
 }
