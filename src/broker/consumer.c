@@ -81,6 +81,23 @@ consumer_wake(struct consumer *c)
 
 /* ---- coming and going ---- */
 
+static void
+consumer_start_credit(struct consumer *c, bool is_global)
+{
+    const struct broker_limits *limits = &c->queue->broker->node->limits;
+    c->is_global = is_global;
+    c->has_asked = false;
+    c->credit_messages = is_global ? 0 : limits->remote_credit_messages;
+    c->credit_bytes = is_global ? 0 : limits->remote_credit_bytes;
+}
+
+void
+consumer_set_global(struct consumer *c, bool is_global)
+{
+    consumer_start_credit(c, is_global);
+    consumer_wake(c);
+}
+
 struct consumer *
 consumer_join(struct queue *q, const struct consumer_request *request)
 {
@@ -96,11 +113,7 @@ consumer_join(struct queue *q, const struct consumer_request *request)
     c->prefetch = request->prefetch_count && !request->no_ack ? request->prefetch_count : UINT32_MAX;
     c->no_ack = request->no_ack;
     c->is_exclusive = request->exclusive;
-    c->is_global = request->global_prefetch && !request->no_ack && !request->local;
-    if (!c->is_global && !request->local) {
-        c->credit_messages = b->node->limits.remote_credit_messages;
-        c->credit_bytes = b->node->limits.remote_credit_bytes;
-    }
+    consumer_start_credit(c, request->global_prefetch && !request->no_ack && !request->local);
     c->handle = slots_add(&b->consumers, c);
     c->level = level_get(q, request->priority);
     list_push_back(&c->level->resting, &c->node);

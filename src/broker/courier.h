@@ -113,6 +113,10 @@ courier_forget(struct broker *b, struct subscription *s);
 /* The subscription has room again after has_room() had said no, or its prefetch changed. */
 void
 courier_resume(struct broker *b, struct subscription *s);
+/* The channel's shared limit came or went (basic.qos global) while the subscription was there. Nothing to do
+ * for one without acks. */
+void
+courier_set_global_prefetch(struct broker *b, struct subscription *s, bool is_on);
 /* A remote subscription's delivery left for the socket: returns credit in batches. Nothing to do for a local
  * one. */
 void

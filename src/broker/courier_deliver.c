@@ -78,16 +78,31 @@ courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t 
             queue_settle(q, position, (enum settle)how);
 }
 
+/* Its channel may have been quicker than the answer that names the consumer: the handle is 0 then. */
+static struct consumer *
+find_end(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end)
+{
+    if (end.consumer)
+        return consumer_find(b, end.consumer);
+    struct queue *q = queue_find(b, queue_id);
+    return q ? consumer_find_far(q, shard, end.subscription) : NULL;
+}
+
 void
 courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end)
 {
-    struct consumer *c = consumer_find(b, end.consumer);
-    if (!c && end.consumer == 0) { /* its channel was quicker than the answer that names it */
-        struct queue *q = queue_find(b, queue_id);
-        c = q ? consumer_find_far(q, shard, end.subscription) : NULL;
-    }
+    struct consumer *c = find_end(b, queue_id, shard, end);
     if (c)
         consumer_leave(c);
+}
+
+void
+courier_on_limit(struct broker *b, const struct mail *m)
+{
+    struct consumer *c =
+        find_end(b, m->a, m->from, (struct courier_end){.subscription = m->c, .consumer = m->b});
+    if (c)
+        consumer_set_global(c, m->u32 != 0);
 }
 
 /* ---- at the channel ---- */
@@ -160,10 +175,24 @@ courier_resume(struct broker *b, struct subscription *s)
 }
 
 void
+courier_set_global_prefetch(struct broker *b, struct subscription *s, bool is_on)
+{
+    if (s->local || s->no_ack || s->global_prefetch == is_on)
+        return;
+    s->global_prefetch = is_on;
+    s->grant_owed = false;
+    s->taken_messages = s->taken_bytes = 0;
+    courier_post_fenced(
+        b, s->queue_shard,
+        &(struct mail){
+            .type = MAIL_LIMIT, .a = s->queue_id, .b = s->consumer_handle, .c = s->handle, .u32 = is_on});
+}
+
+void
 courier_taken(struct broker *b, struct subscription *s, size_t bytes)
 {
     if (s->local || s->global_prefetch)
-        return;
+        return; /* a shared limit: the next grant is the credit */
     const struct broker_limits *limits = &b->node->limits;
     s->taken_messages++;
     s->taken_bytes += (uint32_t)bytes;

@@ -33,6 +33,7 @@ enum courier_mail {
     MAIL_CONSUME,    /* (F) likewise, p: consumer_request */
     MAIL_CANCEL,     /* (F) likewise, p: courier_end */
     MAIL_FORGET,     /* a: queue, b: consumer, c: subscription */
+    MAIL_LIMIT,      /* a: queue, b: consumer, c: subscription, u32: the channel has a shared limit */
     MAIL_REPLY,      /* p: op_reply */
     MAIL_DELIVER,    /* a: subscription, b: position, c: queue, u32: DELIVER_*, p: message */
     MAIL_CREDIT,     /* a: consumer, b: bytes, u32: messages; or a grant */
@@ -222,6 +223,8 @@ courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t 
 /* The consumer leaves, whether or not its channel knew its handle yet (0). */
 void
 courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end);
+void
+courier_on_limit(struct broker *b, const struct mail *m);
 /* The runtime is going: forget what was remembered of it. */
 void
 courier_queue_closed(struct broker *b, const struct queue *q);

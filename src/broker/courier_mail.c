@@ -136,6 +136,7 @@ courier_handle(struct broker *b, const struct mail *m)
     case MAIL_CONSUME: on_consume(b, m); break;
     case MAIL_CANCEL: on_cancel(b, m); break;
     case MAIL_FORGET: on_forget(b, m); break;
+    case MAIL_LIMIT: courier_on_limit(b, m); break;
     case MAIL_SETTLE: courier_on_settle(b, m->a, m->b, m->c, m->u32); break;
     default: CHECK_UNREACHABLE("mail that is never held");
     }
@@ -167,6 +168,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_CONSUME:
     case MAIL_CANCEL:
     case MAIL_FORGET:
+    case MAIL_LIMIT:
         if (!courier_hold(b, m, m->d))
             courier_handle(b, m);
         break;

@@ -288,6 +288,8 @@ taker_start(struct place *p, unsigned kind, unsigned on)
     struct consumer_options options = {
         .no_ack = t->no_ack, .global_prefetch = t->is_global, .prefetch_count = kind == KIND_ACKED ? 50 : 0};
     courier_consume(p->b, p->w->queues[kind][on], &t->s, &options, channel_of(p), ++p->ops);
+    if (t->is_global) /* for one of them the limit comes later than the consumer */
+        courier_set_global_prefetch(p->b, &t->s, true);
 }
 
 /* Acks, or requeues what it sees for the first time; makes room. */

@@ -93,6 +93,9 @@ consumer_find_far(struct queue *q, uint16_t shard, uint64_t far_end);
 /* The other end has room again, or a higher limit. */
 void
 consumer_resume(struct consumer *c);
+/* The other end's channel has a shared limit now, or none any more: credit starts anew. */
+void
+consumer_set_global(struct consumer *c, bool is_global);
 /* The other end's deliveries left: more may come. */
 void
 consumer_credit(struct consumer *c, uint32_t messages, uint64_t bytes);
