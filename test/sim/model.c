@@ -1,0 +1,371 @@
+/* See model.h. */
+#include "model.h"
+
+#include "base/check.h"
+#include "wire/properties.h"
+#include "wire/table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { BODY_MOST = 300000 };
+
+void
+model_init(struct model *m, struct trial *t)
+{
+    *m = (struct model){.t = t};
+    for (int i = 0; i < MODEL_QUEUES; i++)
+        snprintf(m->queues[i].name, sizeof m->queues[i].name, "sq%d", i);
+}
+
+void
+model_fini(struct model *m)
+{
+    free(m->messages);
+    free(m->doubts);
+    free(m->seen_elsewhere);
+}
+
+struct model_message *
+model_message(struct model *m, uint64_t number)
+{
+    CHECK(number < m->count);
+    return &m->messages[number];
+}
+
+/* ---- content ---- */
+
+static uint8_t
+body_byte(uint64_t number, size_t i)
+{
+    return (uint8_t)((number * 2654435761u + i * 40503u) >> 7);
+}
+
+static uint32_t
+body_size(struct trial *t)
+{
+    switch (trial_random(t, 40)) {
+    case 0: return 0;
+    case 1: return (uint32_t)trial_random(t, BODY_MOST);
+    case 2:
+    case 3:
+    case 4: return (uint32_t)trial_random(t, 9000);
+    default: return (uint32_t)trial_random(t, 200);
+    }
+}
+
+static void
+make_properties(struct model *m, uint64_t number, struct buffer *out)
+{
+    struct trial *t = m->t;
+    struct buffer headers = {0};
+    char id[32];
+    snprintf(id, sizeof id, "m%llu", (unsigned long long)number);
+    struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_MESSAGE_ID), .message_id = slice_str(id)};
+    if (trial_chance(t, 2)) {
+        p.flags |= PROPERTY_FLAG(PROPERTY_DELIVERY_MODE);
+        p.delivery_mode = (uint8_t)(1 + trial_random(t, 2));
+    }
+    if (trial_chance(t, 3)) {
+        table_add_int64(&headers, "n", (int64_t)number);
+        table_add_str(&headers, "text", slice_str("some header"));
+        p.flags |= PROPERTY_FLAG(PROPERTY_HEADERS);
+        p.headers = buffer_slice(&headers);
+    }
+    if (trial_chance(t, 4)) {
+        p.flags |= PROPERTY_FLAG(PROPERTY_CONTENT_TYPE) | PROPERTY_FLAG(PROPERTY_PRIORITY);
+        p.content_type = slice_str("application/octet-stream");
+        p.priority = (uint8_t)trial_random(t, 10);
+    }
+    if (trial_chance(t, 8)) {
+        p.flags |= PROPERTY_FLAG(PROPERTY_USER_ID) | PROPERTY_FLAG(PROPERTY_TIMESTAMP);
+        p.user_id = slice_str("guest");
+        p.timestamp = number;
+    }
+    uint8_t *bytes = buffer_reserve(out, properties_size(&p));
+    out->len += properties_encode(bytes, &p);
+    buffer_fini(&headers);
+}
+
+uint64_t
+model_publish(struct model *m, uint32_t publisher, const char *exchange, const char *key, uint8_t queues,
+              bool may_route_elsewhere, bool is_mandatory, struct buffer *properties, struct buffer *body)
+{
+    if (m->count == m->capacity) {
+        m->capacity = m->capacity ? m->capacity * 2 : 1024;
+        m->messages = realloc(m->messages, m->capacity * sizeof *m->messages);
+        CHECK(m->messages);
+    }
+    uint64_t number = m->count++;
+    struct model_message *x = &m->messages[number];
+    *x = (struct model_message){.publisher = publisher,
+                                .queues = queues,
+                                .may_route_elsewhere = may_route_elsewhere,
+                                .is_mandatory = is_mandatory,
+                                .exchange_size = (uint8_t)strlen(exchange),
+                                .key_size = (uint8_t)strlen(key)};
+    CHECK(x->exchange_size < sizeof x->exchange && x->key_size < sizeof x->key);
+    memcpy(x->exchange, exchange, x->exchange_size);
+    memcpy(x->key, key, x->key_size);
+    make_properties(m, number, properties);
+    x->properties_hash = XXH64(properties->data, properties->len, 0);
+    x->body_size = body_size(m->t);
+    uint8_t *p = buffer_reserve(body, x->body_size + 1);
+    for (size_t i = 0; i < x->body_size; i++)
+        p[i] = body_byte(number, i);
+    body->len = x->body_size;
+    return number;
+}
+
+uint64_t
+model_identify(struct model *m, struct slice exchange, struct slice key, struct slice properties,
+               struct slice body)
+{
+    struct slice id;
+    char text[32] = "";
+    TRIAL_EXPECT(m->t, properties_find(properties, PROPERTY_MESSAGE_ID, &id) && id.len > 1 && id.len < 24,
+                 "a ghost: a message without a message-id");
+    memcpy(text, id.data, id.len);
+    uint64_t number = strtoull(text + 1, NULL, 10);
+    TRIAL_EXPECT(m->t, text[0] == 'm' && number < m->count, "a ghost: message %s was never published", text);
+    const struct model_message *x = &m->messages[number];
+    TRIAL_EXPECT(m->t, slice_eq(exchange, slice_of(x->exchange, x->exchange_size)), "%s: other exchange",
+                 text);
+    TRIAL_EXPECT(m->t, slice_eq(key, slice_of(x->key, x->key_size)), "%s: other routing key", text);
+    TRIAL_EXPECT(m->t, body.len == x->body_size, "%s: %zu bytes of body instead of %u", text, body.len,
+                 x->body_size);
+    for (size_t i = 0; i < body.len; i++)
+        TRIAL_EXPECT(m->t, body.data[i] == body_byte(number, i), "%s: byte %zu of the body differs", text, i);
+    TRIAL_EXPECT(m->t, XXH64(properties.data, properties.len, 0) == x->properties_hash,
+                 "%s: other properties", text);
+    return number;
+}
+
+void
+model_done(struct model *m, uint64_t number)
+{
+    struct model_message *x = model_message(m, number);
+    if (x->outcome == OUTCOME_DONE)
+        return;
+    TRIAL_EXPECT(m->t, x->outcome != OUTCOME_ROLLED_BACK, "m%llu: rolled back and done",
+                 (unsigned long long)number);
+    x->outcome = OUTCOME_DONE;
+    for (int q = 0; q < MODEL_QUEUES; q++)
+        if (x->queues & 1u << q)
+            x->copies[q].is_sure = true;
+}
+
+/* ---- deliveries ---- */
+
+/* A queue gets a message once, so it is fresh once. */
+static void
+deliver_elsewhere(struct model *m, const struct model_delivery *d, uint64_t number)
+{
+    uint64_t hash = XXH64(d->queue_name.data, d->queue_name.len, number);
+    TRIAL_EXPECT(m->t, model_message(m, number)->may_route_elsewhere, "m%llu came from queue '%.*s'",
+                 (unsigned long long)number, SLICE_FMT(d->queue_name));
+    if (d->redelivered)
+        return;
+    for (size_t i = 0; i < m->seen_count; i++)
+        TRIAL_EXPECT(m->t, m->seen_elsewhere[i] != hash, "m%llu came twice from queue '%.*s'",
+                     (unsigned long long)number, SLICE_FMT(d->queue_name));
+    if (m->seen_count == m->seen_capacity) {
+        m->seen_capacity = m->seen_capacity ? m->seen_capacity * 2 : 64;
+        m->seen_elsewhere = realloc(m->seen_elsewhere, m->seen_capacity * sizeof *m->seen_elsewhere);
+        CHECK(m->seen_elsewhere);
+    }
+    m->seen_elsewhere[m->seen_count++] = hash;
+}
+
+static const char *
+state_name(const struct copy *c)
+{
+    static const char *const names[] = {"ready", "held", "settling", "gone"};
+    return names[c->state];
+}
+
+void
+model_set_doubt(struct model *m, uint32_t epoch, enum model_doubt doubt)
+{
+    if (epoch >= m->doubt_count) {
+        uint32_t count = epoch * 2 + 64;
+        m->doubts = realloc(m->doubts, count);
+        CHECK(m->doubts);
+        memset(m->doubts + m->doubt_count, DOUBT_NONE, count - m->doubt_count);
+        m->doubt_count = count;
+    }
+    m->doubts[epoch] = (uint8_t)doubt;
+}
+
+static enum model_doubt
+doubt_of(const struct model *m, uint32_t epoch)
+{
+    return epoch < m->doubt_count ? (enum model_doubt)m->doubts[epoch] : DOUBT_NONE;
+}
+
+/* The holder may have lost it without knowing. */
+static bool
+is_stealable(const struct model *m, const struct copy *c)
+{
+    enum model_doubt doubt = doubt_of(m, c->holder);
+    return (c->state == COPY_HELD && doubt != DOUBT_NONE) ||
+           (c->state == COPY_SETTLING && doubt == DOUBT_FAILING);
+}
+
+uint64_t
+model_deliver(struct model *m, const struct model_delivery *d)
+{
+    struct trial *t = m->t;
+    uint64_t number = model_identify(m, d->exchange, d->key, d->properties, d->body);
+    struct model_message *x = model_message(m, number);
+    unsigned long long n = number;
+    m->deliveries++;
+    m->redeliveries += d->redelivered;
+    TRIAL_EXPECT(t, x->outcome != OUTCOME_IN_TX, "m%llu of an open transaction was delivered", n);
+    TRIAL_EXPECT(t, x->outcome != OUTCOME_ROLLED_BACK, "m%llu was delivered after its rollback", n);
+    if (d->queue < 0) {
+        deliver_elsewhere(m, d, number);
+        return number;
+    }
+    const struct model_queue *q = &m->queues[d->queue];
+    struct copy *c = &x->copies[d->queue];
+    TRIAL_EXPECT(t, x->queues & 1u << d->queue, "m%llu came from queue %s, where it was not routed", n,
+                 q->name);
+    if (c->state != COPY_READY && c->holder != d->holder && doubt_of(m, d->holder) != DOUBT_NONE)
+        return number; /* this channel had it before another got it, and learns of it late */
+    TRIAL_EXPECT(t, c->state == COPY_READY || is_stealable(m, c),
+                 "m%llu of queue %s is delivered to channel %u: it was %s by %u", n, q->name, d->holder,
+                 state_name(c), c->holder);
+    bool is_exact = q->troubles == 0 && number >= q->orderly_from;
+    if (c->was_delivered)
+        TRIAL_EXPECT(t, d->redelivered, "m%llu of queue %s comes again, not as redelivered", n, q->name);
+    else if (is_exact)
+        TRIAL_EXPECT(t, !d->redelivered, "m%llu of queue %s comes first, as redelivered", n, q->name);
+    if (!d->redelivered) {
+        TRIAL_EXPECT(t, !c->was_fresh, "m%llu of queue %s came twice without redelivered", n, q->name);
+        c->was_fresh = true;
+    }
+    c->is_sure = true;
+    c->may_be_gone = false;
+    c->state = d->no_ack ? COPY_GONE : COPY_HELD;
+    c->was_delivered = c->was_delivered || !d->no_ack;
+    c->holder = d->holder;
+    return number;
+}
+
+static struct copy *
+copy_of(struct model *m, int queue, uint64_t number, uint32_t holder)
+{
+    if (queue < 0)
+        return NULL;
+    struct copy *c = &model_message(m, number)->copies[queue];
+    return c->holder == holder && (c->state == COPY_HELD || c->state == COPY_SETTLING) ? c : NULL;
+}
+
+void
+model_requeue(struct model *m, int queue, uint64_t number, uint32_t holder)
+{
+    struct copy *c = copy_of(m, queue, number, holder);
+    if (c)
+        c->state = COPY_READY;
+}
+
+void
+model_settling(struct model *m, int queue, uint64_t number, uint32_t holder)
+{
+    struct copy *c = copy_of(m, queue, number, holder);
+    if (c)
+        c->state = COPY_SETTLING;
+}
+
+void
+model_settled(struct model *m, int queue, uint64_t number, uint32_t holder)
+{
+    struct copy *c = copy_of(m, queue, number, holder);
+    if (c)
+        c->state = COPY_GONE;
+}
+
+void
+model_hold_again(struct model *m, int queue, uint64_t number, uint32_t holder)
+{
+    struct copy *c = copy_of(m, queue, number, holder);
+    if (c)
+        c->state = COPY_HELD;
+}
+
+void
+model_unsettled(struct model *m, int queue, uint64_t number, uint32_t holder)
+{
+    struct copy *c = copy_of(m, queue, number, holder);
+    if (!c)
+        return;
+    c->state = COPY_READY;
+    c->may_be_gone = true;
+}
+
+void
+model_doubt_all(struct model *m, int queue)
+{
+    for (uint64_t i = 0; i < m->count; i++) {
+        struct copy *c = &m->messages[i].copies[queue];
+        if (c->state == COPY_READY)
+            c->may_be_gone = true;
+    }
+}
+
+void
+model_trouble_begin(struct model *m, int queue, bool lossy)
+{
+    if (queue < 0)
+        return;
+    m->queues[queue].troubles++;
+    if (lossy)
+        model_doubt_all(m, queue);
+}
+
+void
+model_trouble_end(struct model *m, int queue, bool lossy)
+{
+    if (queue < 0)
+        return;
+    CHECK(m->queues[queue].troubles > 0);
+    m->queues[queue].troubles--;
+    m->queues[queue].orderly_from = m->count;
+    if (lossy)
+        model_doubt_all(m, queue);
+}
+
+/* ---- the end ---- */
+
+static void
+check_order(struct model *m, int queue, const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        uint32_t publisher = m->messages[numbers[i]].publisher;
+        for (size_t k = i; k-- > 0;)
+            if (m->messages[numbers[k]].publisher == publisher) {
+                TRIAL_EXPECT(m->t, numbers[k] < numbers[i], "queue %s: m%llu stands before m%llu",
+                             m->queues[queue].name, (unsigned long long)numbers[k],
+                             (unsigned long long)numbers[i]);
+                break;
+            }
+    }
+}
+
+void
+model_check_rest(struct model *m, int queue, const uint64_t *numbers, size_t count)
+{
+    check_order(m, queue, numbers, count);
+    for (uint64_t i = 0; i < m->count; i++) {
+        const struct model_message *x = &m->messages[i];
+        const struct copy *c = &x->copies[queue];
+        if (!(x->queues & 1u << queue) || c->state == COPY_GONE)
+            continue;
+        TRIAL_EXPECT(m->t, c->state == COPY_READY, "m%llu of queue %s is %s at the end",
+                     (unsigned long long)i, m->queues[queue].name, state_name(c));
+        TRIAL_EXPECT(m->t, !c->is_sure || c->may_be_gone, "m%llu of queue %s is lost", (unsigned long long)i,
+                     m->queues[queue].name);
+    }
+}
