@@ -28,6 +28,8 @@ channel_parked_relax(struct connection *c)
 {
     if (c->parked_bytes <= c->home->server->config.limits.parked_bytes_max / 2)
         connection_unblock(c, BLOCK_PARKED);
+    if (c->parked_bytes == 0)
+        connection_unblock(c, BLOCK_CLOSE);
 }
 
 /* ---- what may run ---- */

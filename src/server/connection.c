@@ -134,10 +134,12 @@ connection_unblock(struct connection *c, enum connection_block why)
     if (!(c->blocked & why))
         return;
     c->blocked &= (uint8_t)~why;
-    if (c->blocked || c->state == CONNECTION_DEAD)
+    if (c->blocked & ~BLOCK_BY_PARKED || c->state == CONNECTION_DEAD)
+        return;
+    server_again(c->home, c);
+    if (c->blocked)
         return;
     c->missed = 0;
-    server_again(c->home, c);
     connection_want(c);
 }
 

@@ -45,6 +45,9 @@ enum connection_block {
     BLOCK_OUTPUT = 1 << 3, /* the client does not take the answers that it asked for */
     BLOCK_DEAF = 1 << 4,   /* whatever comes is of no interest any more */
     BLOCK_ENDED = 1 << 5,  /* the client has ended its side while its connection.close is being served */
+    BLOCK_CLOSE = 1 << 6,  /* its connection.close waits until what is parked before it has been handled */
+    /* What is parked ends these, so they must not hold it up. */
+    BLOCK_BY_PARKED = BLOCK_PARKED | BLOCK_CLOSE,
 };
 
 enum connection_flag {

@@ -135,7 +135,7 @@ connection_begin_close(struct connection *c, uint16_t code, uint32_t method, con
     c->closing->waiting += connection_queues_delete(c);
     connection_unblock(c, BLOCK_ALARM);
     connection_unblock(c, BLOCK_ROOM);
-    connection_unblock(c, BLOCK_PARKED);
+    connection_unblock(c, BLOCK_BY_PARKED);
     connection_queue_deleted(c);
 }
 

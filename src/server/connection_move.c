@@ -9,8 +9,9 @@
  * ended.
  *
  *   connection_move()      decides, in the middle of a frame that is then not consumed
- *   connection_move_now()  when the parser has let go: packs it, with the bytes that were not consumed, into
- * a mail connection_arrive()    unpacks it on the other shard and goes on with the same frame
+ *   connection_move_now()  when the parser has let go: writes what there is, and packs the connection with the
+ *                          bytes that were not consumed into a mail; or, if it cannot be, leaves it here
+ *   connection_arrive()    unpacks it on the other shard and goes on with the same frame
  */
 #include "base/check.h"
 #include "server/channel.h"
@@ -49,9 +50,7 @@ connection_move(struct connection *c, unsigned shard)
         c->state != CONNECTION_RUNNING || c->queues || connection_is_busy(c) ||
         !stream_is_movable(&c->stream) || stream_has_pending(&c->stream))
         return false;
-    if (c->out)
-        connection_flush(c);
-    if (c->state != CONNECTION_RUNNING || c->out || c->flags & CONNECTION_WANTS_WRITE)
+    if (c->flags & CONNECTION_WANTS_WRITE)
         return false;
     c->flags |= CONNECTION_MOVING;
     c->move_to = (uint16_t)shard;
@@ -108,9 +107,14 @@ void
 connection_move_now(struct connection *c, struct slice rest)
 {
     struct server_shard *home = c->home;
+    /* Here and not while a method is handled: the socket may be lost in it, and the channels with that. */
+    if (c->out)
+        connection_flush(c);
+    if (c->state == CONNECTION_DEAD)
+        return;
     connection_keep(c, rest);
     c->flags &= (uint16_t)~CONNECTION_MOVING;
-    if (c->state != CONNECTION_RUNNING || c->out || c->blocked ||
+    if (c->state != CONNECTION_RUNNING || c->out || c->flags & CONNECTION_WANTS_WRITE || c->blocked ||
         connection_is_busy(c)) { /* something came between */
         server_again(home, c);
         return;

@@ -108,6 +108,11 @@ connection_frame(struct connection *c, const struct frame *frame)
     }
     if (frame->type == AMQP_FRAME_HEARTBEAT)
         return VERDICT_DONE;
+    if (frame->type == AMQP_FRAME_METHOD && amqp_method_id(frame->payload) == AMQP_CONNECTION_CLOSE &&
+        c->parked_bytes > 0 && !stopping) { /* what was sent before it counts, as with RabbitMQ */
+        connection_block(c, BLOCK_CLOSE);
+        return VERDICT_NOT_YET;
+    }
     if (frame->type == AMQP_FRAME_METHOD)
         class_connection_method(c, frame->payload);
     else if (!stopping)
@@ -265,7 +270,7 @@ connection_resume(struct connection *c)
 {
     struct server_shard *home = c->home;
     uint64_t handle = c->handle;
-    if (!c->blocked && !(c->flags & CONNECTION_MOVING))
+    if (!(c->blocked & ~BLOCK_BY_PARKED) && !(c->flags & CONNECTION_MOVING))
         channel_replay_all(c);
     if ((!c->blocked || c->flags & CONNECTION_MOVING) && c->state != CONNECTION_DEAD)
         connection_consume_tail(c);

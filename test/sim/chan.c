@@ -41,13 +41,22 @@ troubles_tend(struct troubles *all, bool calm)
 
 /* ---- asking ---- */
 
+static bool
+is_recovering(const struct chan *c)
+{
+    for (unsigned i = 0; i < c->ask_count; i++)
+        if (c->asks[i].method == AMQP_BASIC_RECOVER)
+            return true;
+    return false;
+}
+
 void
 chan_doubt(struct chan *c, bool connection_closes)
 {
     bool may_fail = c->expected_code != 0;
     for (unsigned i = 0; i < c->ask_count; i++)
         may_fail |= c->asks[i].may_fail_with != 0;
-    bool closes = connection_closes || c->state == CHAN_CLOSING;
+    bool closes = connection_closes || c->state == CHAN_CLOSING || is_recovering(c);
     model_set_doubt(c->model, c->epoch, may_fail ? DOUBT_FAILING : closes ? DOUBT_CLOSING : DOUBT_NONE);
 }
 
@@ -78,7 +87,7 @@ chan_ask(struct chan *c, const struct chan_ask *ask, const void *fields)
         return false;
     struct chan_ask *a = &c->asks[c->ask_count++];
     *a = *ask;
-    bool in_tx = c->mode == CHAN_TX && ask->method != AMQP_CHANNEL_CLOSE;
+    bool in_tx = c->mode == CHAN_TX;
     a->settled = in_tx ? c->tx_settles : c->settle_count;
     a->published = in_tx ? c->tx_published : c->publish_count;
     chan_doubt(c, false);
@@ -220,6 +229,8 @@ void
 chan_settle(struct chan *c, size_t i, bool multiple, enum chan_settle how)
 {
     CHECK(i < c->held_count);
+    if (is_recovering(c))
+        return; /* what it holds may have been given back already: its tag would be unknown */
     uint64_t tag = c->held[i].tag;
     size_t from = multiple ? 0 : i;
     for (size_t k = from; k <= i; k++)
@@ -516,6 +527,7 @@ on_reply(struct chan *c, const struct sim_session_event *e)
     struct chan_ask a = c->asks[0];
     TRIAL_EXPECT(c->t, answers(a.method, e->id), "channel %u: %s answers %s", c->epoch, e->method->name,
                  amqp_method_by_id(a.method)->name);
+    trial_say(c->t, "channel %u: %s", c->epoch, e->method->name);
     c->ask_count--;
     memmove(c->asks, c->asks + 1, c->ask_count * sizeof *c->asks);
     if (sim_session_state(c->session) == SIM_SESSION_OPEN)
@@ -526,6 +538,7 @@ on_reply(struct chan *c, const struct sim_session_event *e)
     case AMQP_CHANNEL_CLOSE_OK: chan_ended(c, true); break;
     case AMQP_BASIC_CONSUME_OK:
     case AMQP_BASIC_CANCEL_OK: on_consumer_reply(c, &a); break;
+    case AMQP_BASIC_RECOVER_OK: release_held(c); break; /* deliveries that crossed it */
     case AMQP_BASIC_GET_OK: on_get_ok(c, &a, e); break;
     case AMQP_QUEUE_PURGE_OK: model_trouble_end(c->model, a.queue, true); break;
     case AMQP_QUEUE_DECLARE_OK:
@@ -597,6 +610,7 @@ chan_ended(struct chan *c, bool politely)
 {
     if (c->state == CHAN_NONE)
         return;
+    trial_say(c->t, "channel %u ends%s", c->epoch, politely ? " politely" : "");
     if (c->mode == CHAN_TX)
         undo_tx(c, false);
     if (politely)

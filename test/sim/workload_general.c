@@ -469,6 +469,9 @@ static bool
 is_deserted(void *arg)
 {
     const struct general *g = arg;
+    for (unsigned i = 0; i < ACTORS; i++)
+        if (g->actors[i].session && g->actors[i].is_open)
+            return false; /* its close-ok is on its way */
     return sim_broker_connections(g->t->broker) == 0;
 }
 
