@@ -1,6 +1,7 @@
 /* Shards on both sides: mail under flood, timers, mail from outside, workers, the end. */
 #include "io/shard.h"
 
+#include "io/clock.h"
 #include "io/test_world.h"
 #include "io/timer.h"
 #include "io/worker.h"
@@ -217,6 +218,57 @@ a_shard_runs_timers_mail_and_finished_jobs(void **state)
     test_world_free(world);
 }
 
+/* ---- nothing but timers ---- */
+
+enum { CHAIN = 20, TURN_NS = 2500000, LOOKS_MAX = 1000000 };
+
+struct chain {
+    struct shards *shards;
+    struct wheel_timer timer;
+    unsigned fired;
+};
+
+static void
+next_in_chain(void *arg)
+{
+    struct chain *c = arg;
+    if (++c->fired == CHAIN)
+        shards_stop(c->shards);
+    else
+        timer_start(shards_get(c->shards, 0), &c->timer, 1, next_in_chain, c);
+}
+
+/* A turn long enough for its own timer to become due; simulated time stands still meanwhile. */
+static bool
+chain_turn(struct shard *s, void *owner)
+{
+    uint64_t end = clock_now_ns(shards_world(shard_all(s))) + TURN_NS;
+    for (int i = 0; i < LOOKS_MAX && clock_now_ns(shards_world(shard_all(s))) < end; i++)
+        ;
+    return false;
+}
+
+static void
+chain_start(struct shard *s, void *owner)
+{
+    next_in_chain(owner);
+}
+
+/* libuv runs a due timer before it polls: the poll then slept on, with nothing left to wake it. */
+static void
+a_timer_that_is_due_before_the_poll_does_not_put_the_shard_to_sleep(void **state)
+{
+    static const struct shard_hooks hooks = {.on_start = chain_start, .on_turn = chain_turn};
+    struct io_world *world = test_world_new(1);
+    struct chain c = {0};
+    c.shards = shards_new(world, 1, &hooks, &c);
+    assert_int_equal(shards_start(c.shards), ERR_OK);
+    shards_join(c.shards);
+    shards_free(c.shards);
+    assert_int_equal(c.fired, CHAIN);
+    test_world_free(world);
+}
+
 /* ---- the end ---- */
 
 struct ending {
@@ -283,6 +335,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flood_between_three_shards_loses_nothing_and_keeps_order),
         cmocka_unit_test(a_shard_runs_timers_mail_and_finished_jobs),
+        cmocka_unit_test(a_timer_that_is_due_before_the_poll_does_not_put_the_shard_to_sleep),
         cmocka_unit_test(mail_that_is_too_late_is_discarded_not_leaked),
         cmocka_unit_test(shards_that_never_started_can_be_freed),
     };

@@ -26,10 +26,15 @@ on_wake(uv_async_t *handle)
     shard_enter(uv_shard(handle->loop));
 }
 
+/*
+ * uv_run() may call this before it polls, and would then block although the shard is awake and no longer asks
+ * for a wake-up: uv_stop() makes that poll return at once.
+ */
 static void
 on_timer(uv_timer_t *handle)
 {
     shard_enter(uv_shard(handle->loop));
+    uv_stop(handle->loop);
 }
 
 void
