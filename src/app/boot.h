@@ -15,7 +15,6 @@ struct boot_request {
 
 /* The process's exit code: 0 after a clean stop. What went wrong before the log was there is on standard
  * error. */
-int
-boot_run(const struct boot_request *request);
+int boot_run(const struct boot_request *request);
 
 #endif

@@ -129,17 +129,12 @@ struct config_report {
  * an error: then `c` is not to be used. In both cases config_fini() and config_report_fini() free what is in
  * them.
  */
-bool
-config_load(struct config *c, const struct config_request *request, struct config_report *report);
-void
-config_fini(struct config *c);
-void
-config_report_fini(struct config_report *report);
+bool config_load(struct config *c, const struct config_request *request, struct config_report *report);
+void config_fini(struct config *c);
+void config_report_fini(struct config_report *report);
 
 /* Every key with type, default and meaning: plain text for a terminal, or the page doc/configuration.md. */
-void
-config_doc_text(struct buffer *out);
-void
-config_doc_markdown(struct buffer *out);
+void config_doc_text(struct buffer *out);
+void config_doc_markdown(struct buffer *out);
 
 #endif

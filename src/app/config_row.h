@@ -33,20 +33,15 @@ struct config_match {
 
 /* Among the patterns that match, the one with the earliest literal part wins ("log.file.level" is not a
  * category). */
-struct config_match
-config_row_find(struct slice key);
+struct config_match config_row_find(struct slice key);
 
 /* The known key that is nearest to an unknown one, in `name`; false when none is near. */
-bool
-config_row_suggest(struct slice key, char name[CONFIG_KEY_BYTES_MAX + 1]);
+bool config_row_suggest(struct slice key, char name[CONFIG_KEY_BYTES_MAX + 1]);
 
-bool
-config_row_is_list(const struct config_row *row);
+bool config_row_is_list(const struct config_row *row);
 /* "a number from 0 to 65535", "one of: a, b": for messages and the documentation. */
-void
-config_row_expected(const struct config_row *row, struct buffer *out);
+void config_row_expected(const struct config_row *row, struct buffer *out);
 /* The i-th word of the row; empty when there are fewer. */
-struct slice
-config_row_word(const struct config_row *row, size_t i);
+struct slice config_row_word(const struct config_row *row, size_t i);
 
 #endif

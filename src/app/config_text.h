@@ -16,7 +16,6 @@ struct config_setting_text {
 };
 
 /* The next setting or wrong line; false at the end. */
-bool
-config_text_next(struct config_text *text, struct config_setting_text *setting);
+bool config_text_next(struct config_text *text, struct config_setting_text *setting);
 
 #endif

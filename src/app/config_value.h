@@ -6,17 +6,14 @@
 
 /* Sets a scalar row's member (a STRING's old text is freed). False: the text is not what
  * config_row_expected() says. */
-bool
-config_value_set(struct config *c, const struct config_row *row, struct slice text);
+bool config_value_set(struct config *c, const struct config_row *row, struct slice text);
 
 /*
  * Makes a list's element; `name` is as in the key. False as above, and nothing is made. For FLAGS,
  * `*is_wanted` says whether the value was true.
  */
-bool
-config_value_item(const struct config_row *row, struct slice name, struct slice text,
-                  struct config_item *item, bool *is_wanted);
-void
-config_value_item_fini(struct config_item *item);
+bool config_value_item(const struct config_row *row, struct slice name, struct slice text,
+                       struct config_item *item, bool *is_wanted);
+void config_value_item_fini(struct config_item *item);
 
 #endif

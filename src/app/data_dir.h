@@ -13,9 +13,7 @@ struct data_dir {
  * 0400 if it is absent. False: `why` names the file and the reason (another process has the directory; it
  * holds RabbitMQ's own data).
  */
-bool
-data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size);
-void
-data_dir_close(struct data_dir *d);
+bool data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size);
+void data_dir_close(struct data_dir *d);
 
 #endif

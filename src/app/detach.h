@@ -9,10 +9,8 @@
  * child's ready line and exits with 0, or exits with 1 when the child ends first. Before any thread is
  * started.
  */
-int
-detach_start(void);
+int detach_start(void);
 /* In the child: tells the parent, and lets go of the terminal. */
-void
-detach_ready(int fd, const char *line);
+void detach_ready(int fd, const char *line);
 
 #endif

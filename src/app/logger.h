@@ -18,12 +18,9 @@ struct logger {
 
 /* Opens the file if there is one. False: `why` says which file and why not. `file` is used when the
  * configuration names none (NULL: then there is none). */
-bool
-logger_init(struct logger *l, const struct config *c, const char *file, char *why, size_t why_size);
-void
-logger_fini(struct logger *l);
+bool logger_init(struct logger *l, const struct config *c, const char *file, char *why, size_t why_size);
+void logger_fini(struct logger *l);
 /* The file anew, after somebody has moved it away. */
-void
-logger_reopen(struct logger *l);
+void logger_reopen(struct logger *l);
 
 #endif

@@ -34,11 +34,9 @@ struct options {
  * False: `error` says what is wrong, without a full stop; the program ends with exit code 2. Uses
  * getopt_long, so not for two threads at once.
  */
-bool
-options_parse(struct options *o, int argc, char **argv, char error[OPTIONS_ERROR_SIZE]);
+bool options_parse(struct options *o, int argc, char **argv, char error[OPTIONS_ERROR_SIZE]);
 
 /* What `leveret --help` prints. */
-void
-options_help(struct buffer *out);
+void options_help(struct buffer *out);
 
 #endif

@@ -7,20 +7,15 @@
 #include "io/tls.h"
 #include "server/server.h"
 
-struct broker_limits
-setup_limits(const struct config *c);
+struct broker_limits setup_limits(const struct config *c);
 /* Slices point into `c`. */
-void
-setup_server(struct server_config *out, const struct config *c);
+void setup_server(struct server_config *out, const struct config *c);
 /* NULL with `why` empty: no TLS listener is configured. NULL with a text: it cannot be. */
-struct tls_context *
-setup_tls(const struct config *c, char *why, size_t why_size);
+struct tls_context *setup_tls(const struct config *c, char *why, size_t why_size);
 /* The default vhost, its user and permissions, on an empty node. False: `why` says what is wrong with them.
  */
-bool
-setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size);
+bool setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size);
 /* Bytes of resident memory above which publishers are blocked. */
-uint64_t
-setup_memory_watermark(const struct config *c);
+uint64_t setup_memory_watermark(const struct config *c);
 
 #endif

@@ -12,23 +12,18 @@ struct budget {
     size_t used, limit;
 };
 
-void
-budget_init(struct budget *b, const char *name, size_t limit);
+void budget_init(struct budget *b, const char *name, size_t limit);
 
 /* All of `n` or nothing: false when that would pass the limit. */
-bool
-budget_take(struct budget *b, size_t n);
+bool budget_take(struct budget *b, size_t n);
 
 /* Takes without asking, for what already happened; may pass the limit. */
-void
-budget_charge(struct budget *b, size_t n);
+void budget_charge(struct budget *b, size_t n);
 
 /* Gives back what was taken or charged. */
-void
-budget_give(struct budget *b, size_t n);
+void budget_give(struct budget *b, size_t n);
 
 /* The limit is reached or passed: no more can be taken. */
-bool
-budget_over(const struct budget *b);
+bool budget_over(const struct budget *b);
 
 #endif

@@ -24,12 +24,10 @@ buffer_init(struct buffer *b)
 }
 
 /* Frees the bytes; the buffer is empty and usable afterwards. */
-void
-buffer_fini(struct buffer *b);
+void buffer_fini(struct buffer *b);
 
 /* Makes room for `n` more bytes: the slow half of buffer_reserve. */
-void
-buffer_grow(struct buffer *b, size_t n);
+void buffer_grow(struct buffer *b, size_t n);
 
 /* Room for at least `n` bytes at the end; the caller writes there and adds what it wrote to `len`. */
 static inline uint8_t *
@@ -91,12 +89,10 @@ buffer_add_u64(struct buffer *b, uint64_t v)
 }
 
 /* printf's format; no terminating zero is counted (one is written behind the text). */
-void
-buffer_add_fmt(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buffer_add_fmt(struct buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Drops `n` bytes (at most `len`) from the front; the rest moves there. */
-void
-buffer_consume(struct buffer *b, size_t n);
+void buffer_consume(struct buffer *b, size_t n);
 
 /* Forgets the bytes and keeps the memory. */
 static inline void

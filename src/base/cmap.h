@@ -15,10 +15,8 @@
 
 struct cmap_table;
 
-typedef uint64_t
-cmap_hash_fn(const void *item);
-typedef bool
-cmap_eq_fn(const void *item, const void *key);
+typedef uint64_t cmap_hash_fn(const void *item);
+typedef bool cmap_eq_fn(const void *item, const void *key);
 
 /* An empty map holds no memory. About 11 to 21 bytes an item. */
 struct cmap {
@@ -29,20 +27,17 @@ struct cmap {
     void *retire_arg;
 };
 
-void
-cmap_init(struct cmap *m, cmap_hash_fn *hash_of, void (*retire)(void *arg, void *table), void *retire_arg);
+void cmap_init(struct cmap *m, cmap_hash_fn *hash_of, void (*retire)(void *arg, void *table),
+               void *retire_arg);
 
 /* Frees the table at once: no reader may be left. The items are not touched. */
-void
-cmap_fini(struct cmap *m);
+void cmap_fini(struct cmap *m);
 
 /* Any thread. An item with this hash for which `eq` holds, or NULL. */
-void *
-cmap_find(const struct cmap *m, uint64_t hash, cmap_eq_fn *eq, const void *key);
+void *cmap_find(const struct cmap *m, uint64_t hash, cmap_eq_fn *eq, const void *key);
 
 /* Any thread. Calls `fn` for every item; one that comes or goes meanwhile is seen or not. */
-void
-cmap_foreach(const struct cmap *m, void (*fn)(void *arg, void *item), void *arg);
+void cmap_foreach(const struct cmap *m, void (*fn)(void *arg, void *item), void *arg);
 
 /* Any thread. */
 static inline size_t
@@ -52,23 +47,19 @@ cmap_count(const struct cmap *m)
 }
 
 /* Writer. The item becomes visible complete. Does not look for an equal one: that is the caller's to do. */
-void
-cmap_insert(struct cmap *m, uint64_t hash, void *item);
+void cmap_insert(struct cmap *m, uint64_t hash, void *item);
 
 /* Writer. Removes this very item (not an equal one); false when it is not there. */
-bool
-cmap_remove(struct cmap *m, uint64_t hash, const void *item);
+bool cmap_remove(struct cmap *m, uint64_t hash, const void *item);
 
 /* Writer. Puts `item` in the place of `old` in one step: readers see one of the two. False when `old` is not
  * there. */
-bool
-cmap_replace(struct cmap *m, uint64_t hash, const void *old, void *item);
+bool cmap_replace(struct cmap *m, uint64_t hash, const void *old, void *item);
 
 /*
  * Writer. Walks the map in no particular order: `*cursor` starts at 0; NULL ends the walk. Items may be
  * removed and replaced during a walk, not inserted.
  */
-void *
-cmap_next(const struct cmap *m, size_t *cursor);
+void *cmap_next(const struct cmap *m, size_t *cursor);
 
 #endif

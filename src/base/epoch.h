@@ -30,26 +30,19 @@ struct epoch {
 };
 
 /* Every reader starts asleep. */
-void
-epoch_init(struct epoch *e, unsigned readers);
+void epoch_init(struct epoch *e, unsigned readers);
 /* All readers have stopped: runs everything that is still deferred. */
-void
-epoch_fini(struct epoch *e);
+void epoch_fini(struct epoch *e);
 
 /* Writer, after `ptr` can no longer be reached by readers that come later: fn(ptr) once all others passed. */
-void
-epoch_defer(struct epoch *e, void (*fn)(void *ptr), void *ptr);
+void epoch_defer(struct epoch *e, void (*fn)(void *ptr), void *ptr);
 /* Writer: runs what every awake reader has passed. Returns how many are still waiting. */
-size_t
-epoch_collect(struct epoch *e);
+size_t epoch_collect(struct epoch *e);
 
 /* Reader i holds no pointer at this moment. Costs a load, and a store when the writer has moved on. */
-void
-epoch_quiesce(struct epoch *e, unsigned i);
+void epoch_quiesce(struct epoch *e, unsigned i);
 /* Reader i holds no pointer, and takes none before epoch_wake(). Both may be repeated. */
-void
-epoch_sleep(struct epoch *e, unsigned i);
-void
-epoch_wake(struct epoch *e, unsigned i);
+void epoch_sleep(struct epoch *e, unsigned i);
+void epoch_wake(struct epoch *e, unsigned i);
 
 #endif

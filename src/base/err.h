@@ -37,7 +37,6 @@ enum err {
 #define ERR_USE __attribute__((warn_unused_result))
 
 /* A static English text without a full stop; never NULL. */
-const char *
-err_text(enum err e);
+const char *err_text(enum err e);
 
 #endif

@@ -18,31 +18,24 @@ struct histogram {
 };
 
 /* Empties it. */
-void
-histogram_init(struct histogram *h);
+void histogram_init(struct histogram *h);
 
-void
-histogram_record(struct histogram *h, uint64_t value);
+void histogram_record(struct histogram *h, uint64_t value);
 
 /* Adds all that `from` recorded. */
-void
-histogram_merge(struct histogram *h, const struct histogram *from);
+void histogram_merge(struct histogram *h, const struct histogram *from);
 
 /*
  * The value that `percent` (0 to 100) of the recorded values do not exceed: the upper edge of its bucket, and
  * never above the maximum. 0 when nothing was recorded.
  */
-uint64_t
-histogram_percentile(const struct histogram *h, double percent);
+uint64_t histogram_percentile(const struct histogram *h, double percent);
 
 /* 0 when nothing was recorded, as the two below. */
-double
-histogram_mean(const struct histogram *h);
+double histogram_mean(const struct histogram *h);
 
-uint64_t
-histogram_max(const struct histogram *h);
+uint64_t histogram_max(const struct histogram *h);
 
-uint64_t
-histogram_count(const struct histogram *h);
+uint64_t histogram_count(const struct histogram *h);
 
 #endif

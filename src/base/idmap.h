@@ -27,8 +27,7 @@ idmap_init(struct idmap *m)
 }
 
 /* Frees the table, not the values; the map is empty and usable afterwards. */
-void
-idmap_fini(struct idmap *m);
+void idmap_fini(struct idmap *m);
 
 /* NULL when there is none. */
 static inline void *
@@ -46,12 +45,10 @@ idmap_get(const struct idmap *m, uint64_t key)
 }
 
 /* Sets the value of `key`; returns the value that it had, or NULL. */
-void *
-idmap_put(struct idmap *m, uint64_t key, void *value);
+void *idmap_put(struct idmap *m, uint64_t key, void *value);
 
 /* Returns the value that was removed, or NULL when there was none. */
-void *
-idmap_remove(struct idmap *m, uint64_t key);
+void *idmap_remove(struct idmap *m, uint64_t key);
 
 static inline size_t
 idmap_count(const struct idmap *m)
@@ -63,11 +60,9 @@ idmap_count(const struct idmap *m)
  * Walks the map in no particular order: `*cursor` starts at 0; NULL ends the walk. `key` may be NULL. The map
  * must not change during a walk; to empty a map one by one, start again at 0 after each removal.
  */
-void *
-idmap_next(const struct idmap *m, size_t *cursor, uint64_t *key);
+void *idmap_next(const struct idmap *m, size_t *cursor, uint64_t *key);
 
 /* Calls `fn` for every pair; `fn` must not change the map. */
-void
-idmap_foreach(const struct idmap *m, void (*fn)(void *arg, uint64_t key, void *value), void *arg);
+void idmap_foreach(const struct idmap *m, void (*fn)(void *arg, uint64_t key, void *value), void *arg);
 
 #endif

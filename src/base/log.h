@@ -51,8 +51,7 @@ enum log_level {
 #define LOG_TEXT_MAX 4096 /* bytes of a line, with the terminating zero; a longer one ends in "..." */
 
 /* `text` is valid during the call. Several threads may be in it at once: the sink locks. */
-typedef void
-log_sink_fn(void *arg, enum log_category category, enum log_level level, const char *text);
+typedef void log_sink_fn(void *arg, enum log_category category, enum log_level level, const char *text);
 
 struct log {
     log_sink_fn *sink;
@@ -61,12 +60,10 @@ struct log {
 };
 
 /* All categories start at `least`. */
-void
-log_init(struct log *log, log_sink_fn *sink, void *arg, enum log_level least);
+void log_init(struct log *log, log_sink_fn *sink, void *arg, enum log_level least);
 
 /* Any thread, at any time. */
-void
-log_set_level(struct log *log, enum log_category category, enum log_level least);
+void log_set_level(struct log *log, enum log_category category, enum log_level least);
 
 /* Any thread. A NULL log is silent. */
 static inline bool
@@ -76,21 +73,16 @@ log_is_on(const struct log *log, enum log_category category, enum log_level leve
 }
 
 /* Any thread. printf's format; a full stop is not put at the end. */
-void
-log_write(const struct log *log, enum log_category category, enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+void log_write(const struct log *log, enum log_category category, enum log_level level, const char *format,
+               ...) __attribute__((format(printf, 4, 5)));
 
 /* "connection", "warning": static text. */
-const char *
-log_category_name(enum log_category category);
-const char *
-log_level_name(enum log_level level);
+const char *log_category_name(enum log_category category);
+const char *log_level_name(enum log_level level);
 
 /* False when there is none with this name. "default" is taken for "global". */
-bool
-log_category_parse(const char *name, enum log_category *category);
-bool
-log_level_parse(const char *name, enum log_level *level);
+bool log_category_parse(const char *name, enum log_category *category);
+bool log_level_parse(const char *name, enum log_level *level);
 
 /* The arguments are evaluated only when the level is on. */
 #define LOG_AT(log, category, level, ...)                                                                    \

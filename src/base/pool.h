@@ -56,26 +56,19 @@ struct pool {
     size_t used, mapped;
 };
 
-struct pool *
-pool_new(void);
+struct pool *pool_new(void);
 
 /* Frees the pool and all that came from it. */
-void
-pool_free_all(struct pool *p);
+void pool_free_all(struct pool *p);
 
 /* Gives back to the system the empty memory that the pool keeps at hand. For a timer: about once a second. */
-void
-pool_trim(struct pool *p);
+void pool_trim(struct pool *p);
 
 /* The slow halves of the functions below. */
-void *
-pool_alloc_slow(struct pool *p, size_t size);
-void *
-pool_alloc_class_slow(struct pool *p, unsigned class);
-void
-pool_release_slow(struct pool *p, void *object, size_t size);
-void
-pool_span_turned(struct pool *p, struct pool_span *s);
+void *pool_alloc_slow(struct pool *p, size_t size);
+void *pool_alloc_class_slow(struct pool *p, unsigned class);
+void pool_release_slow(struct pool *p, void *object, size_t size);
+void pool_span_turned(struct pool *p, struct pool_span *s);
 
 /* Never NULL, aligned to 16; 0 < size. */
 static inline void *
@@ -118,8 +111,7 @@ pool_release(struct pool *p, void *object, size_t size)
 
 /* Keeps the first bytes, as realloc does; `old` is the size so far. Large ones move by remapping, not by
  * copying. */
-void *
-pool_resize(struct pool *p, void *object, size_t old, size_t size);
+void *pool_resize(struct pool *p, void *object, size_t old, size_t size);
 
 /* Bytes handed out, rounded to their classes. */
 static inline size_t

@@ -26,33 +26,24 @@ struct ring {
 };
 
 /* `capacity` is a power of two. No memory is taken before the first cell is written. */
-void
-ring_init(struct ring *r, size_t cell_size, size_t capacity);
+void ring_init(struct ring *r, size_t cell_size, size_t capacity);
 /* Both sides have stopped. Cells that were not consumed are forgotten. */
-void
-ring_fini(struct ring *r);
+void ring_fini(struct ring *r);
 
 /* Producer: the next free cell to write into, or NULL when the ring is full. It counts after ring_commit().
  */
-void *
-ring_reserve(struct ring *r);
-void
-ring_commit(struct ring *r);
+void *ring_reserve(struct ring *r);
+void ring_commit(struct ring *r);
 /* Producer: makes every committed cell visible. True when there was something new to show. */
-bool
-ring_publish(struct ring *r);
+bool ring_publish(struct ring *r);
 /* Producer: cells that could be written now (looks at the consumer's index). */
-size_t
-ring_room(struct ring *r);
+size_t ring_room(struct ring *r);
 
 /* Consumer: how many cells are visible (looks at the producer's index when none is known). */
-size_t
-ring_readable(struct ring *r);
+size_t ring_readable(struct ring *r);
 /* Consumer: the i-th visible cell, i < ring_readable(). */
-void *
-ring_at(struct ring *r, size_t i);
+void *ring_at(struct ring *r, size_t i);
 /* Consumer: gives the first n visible cells back. */
-void
-ring_consume(struct ring *r, size_t n);
+void ring_consume(struct ring *r, size_t n);
 
 #endif

@@ -35,22 +35,17 @@ struct seqdeque {
 };
 
 /* The first push gets the sequence `first`. An empty deque holds no memory. 0 < entry_size < 65536. */
-void
-seqdeque_init(struct seqdeque *d, size_t entry_size, uint64_t first);
+void seqdeque_init(struct seqdeque *d, size_t entry_size, uint64_t first);
 
 /* Frees everything, whatever is in it. */
-void
-seqdeque_fini(struct seqdeque *d);
+void seqdeque_fini(struct seqdeque *d);
 
 /* Gives back what an empty deque kept for its next entries; no effect on one that is not empty. */
-void
-seqdeque_trim(struct seqdeque *d);
+void seqdeque_trim(struct seqdeque *d);
 
 /* The slow halves of the functions below. */
-void
-seqdeque_push_slow(struct seqdeque *d);
-void
-seqdeque_block_emptied(struct seqdeque *d, uint64_t index);
+void seqdeque_push_slow(struct seqdeque *d);
+void seqdeque_block_emptied(struct seqdeque *d, uint64_t index);
 
 static inline uint64_t
 seqdeque_count(const struct seqdeque *d)
@@ -132,14 +127,12 @@ seqdeque_skip(struct seqdeque *d)
 }
 
 /* The oldest entry, with its sequence in `*sequence`; NULL (and `*sequence` untouched) when empty. */
-void *
-seqdeque_first(const struct seqdeque *d, uint64_t *sequence);
+void *seqdeque_first(const struct seqdeque *d, uint64_t *sequence);
 
 /*
  * The oldest entry behind `*sequence`, which moves to it; NULL (and `*sequence` untouched) when there is
  * none. The entry at `*sequence` itself may have been removed, so a walk may remove what it visits.
  */
-void *
-seqdeque_next(const struct seqdeque *d, uint64_t *sequence);
+void *seqdeque_next(const struct seqdeque *d, uint64_t *sequence);
 
 #endif

@@ -30,12 +30,10 @@ slots_init(struct slots *s)
 }
 
 /* Frees the table, not the items. */
-void
-slots_fini(struct slots *s);
+void slots_fini(struct slots *s);
 
 /* `item` is not NULL. The handle is never 0: generation in the upper 32 bits, index in the lower. */
-uint64_t
-slots_add(struct slots *s, void *item);
+uint64_t slots_add(struct slots *s, void *item);
 
 /* NULL when the handle is stale (or never was one). */
 static inline void *
@@ -48,13 +46,11 @@ slots_get(const struct slots *s, uint64_t handle)
 }
 
 /* Returns the item, or NULL when the handle is stale. */
-void *
-slots_remove(struct slots *s, uint64_t handle);
+void *slots_remove(struct slots *s, uint64_t handle);
 
 /* Puts `item` in the place of what the handle stands for and returns that; NULL, and no change, when stale.
  */
-void *
-slots_replace(struct slots *s, uint64_t handle, void *item);
+void *slots_replace(struct slots *s, uint64_t handle, void *item);
 
 static inline size_t
 slots_count(const struct slots *s)
@@ -66,7 +62,6 @@ slots_count(const struct slots *s)
  * Walks the items by index: `*cursor` starts at 0; NULL ends the walk. `handle` may be NULL. Items may be
  * added and removed during a walk; one added may or may not be seen.
  */
-void *
-slots_next(const struct slots *s, size_t *cursor, uint64_t *handle);
+void *slots_next(const struct slots *s, size_t *cursor, uint64_t *handle);
 
 #endif

@@ -33,30 +33,24 @@ struct wheel {
     struct list due; /* inside wheel_advance(): what fires at `now` */
 };
 
-void
-wheel_init(struct wheel *w, uint64_t now);
+void wheel_init(struct wheel *w, uint64_t now);
 
 /*
  * Fires fn(arg) in the first wheel_advance() to `deadline` or later; a deadline that has passed fires in the
  * next one, never inside this call. A running timer is started anew.
  */
-void
-wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t deadline, void (*fn)(void *arg), void *arg);
+void wheel_start(struct wheel *w, struct wheel_timer *t, uint64_t deadline, void (*fn)(void *arg), void *arg);
 /* Harmless for a timer that does not run. A stopped timer does not fire any more, even if it is due. */
-void
-wheel_stop(struct wheel_timer *t);
-bool
-wheel_timer_is_active(const struct wheel_timer *t);
+void wheel_stop(struct wheel_timer *t);
+bool wheel_timer_is_active(const struct wheel_timer *t);
 
 /*
  * When wheel_advance() must be called next at the latest: never later than the earliest deadline, and
  * possibly earlier (when timers must come down from a higher level). WHEEL_NEVER when nothing runs.
  */
-uint64_t
-wheel_next_deadline(struct wheel *w);
+uint64_t wheel_next_deadline(struct wheel *w);
 /* Moves the clock forward and fires what is due. Callbacks may start and stop any timer, and free their own.
  */
-void
-wheel_advance(struct wheel *w, uint64_t now);
+void wheel_advance(struct wheel *w, uint64_t now);
 
 #endif

@@ -15,11 +15,8 @@ struct block {
     uint32_t body_offset;  /* of the first body byte in a message */
 };
 
-void
-block_init(struct block *b, const struct options *o, const char *key, uint32_t frame_max);
-void
-block_fini(struct block *b);
-void
-block_number(struct block *b, uint32_t first, uint32_t count, uint32_t publisher, uint64_t sequence);
+void block_init(struct block *b, const struct options *o, const char *key, uint32_t frame_max);
+void block_fini(struct block *b);
+void block_number(struct block *b, uint32_t first, uint32_t count, uint32_t publisher, uint64_t sequence);
 
 #endif

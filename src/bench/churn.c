@@ -14,8 +14,7 @@
 #include <string.h>
 
 struct lane;
-typedef void
-churn_fn(struct lane *lane);
+typedef void churn_fn(struct lane *lane);
 
 struct lane {
     const struct options *o;

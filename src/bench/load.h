@@ -58,15 +58,11 @@ struct load {
     bool recording;
 };
 
-void
-load_open(struct load *l, const struct options *o, bool is_latency);
+void load_open(struct load *l, const struct options *o, bool is_latency);
 /* One turn: waits at most `wait_ns`, moves what can be moved. */
-void
-load_turn(struct load *l, uint64_t wait_ns);
+void load_turn(struct load *l, uint64_t wait_ns);
 /* Until all that was published has been consumed (and confirmed), or nothing moves for some seconds. */
-bool
-load_drain(struct load *l);
-void
-load_close(struct load *l);
+bool load_drain(struct load *l);
+void load_close(struct load *l);
 
 #endif

@@ -33,13 +33,10 @@ struct options {
 
 /* Fills *o with defaults and then from the words after the scenario's name. Prints what is wrong and returns
  * false. */
-bool
-options_parse(struct options *o, int argc, char **argv);
-void
-options_help(void);
+bool options_parse(struct options *o, int argc, char **argv);
+void options_help(void);
 
 /* Replaces the first "%d" of a pattern by a number; truncates to `size`. */
-void
-options_pattern(const char *pattern, int64_t n, char *out, unsigned size);
+void options_pattern(const char *pattern, int64_t n, char *out, unsigned size);
 
 #endif

@@ -8,8 +8,7 @@
 
 enum { PIPELINE = 500 };
 
-typedef void
-put_fn(struct link *l, const struct options *o, int64_t i);
+typedef void put_fn(struct link *l, const struct options *o, int64_t i);
 
 static void
 name_of(const struct options *o, int64_t i, char name[256])

@@ -20,12 +20,9 @@ struct report {
     struct report_row rows[REPORT_ROWS_MAX];
 };
 
-void
-report_add(struct report *r, const char *name, double value, const char *unit);
+void report_add(struct report *r, const char *name, double value, const char *unit);
 /* NAME_p50, p95, p99, p99.9, max, mean: recorded in nanoseconds, reported in microseconds. */
-void
-report_add_latency(struct report *r, const char *name, const struct histogram *h);
-void
-report_print(const struct report *r, bool json);
+void report_add_latency(struct report *r, const char *name, const struct histogram *h);
+void report_print(const struct report *r, bool json);
 
 #endif

@@ -4,15 +4,10 @@
 
 #include "bench/options.h"
 
-int
-throughput_run(const struct options *o);
-int
-latency_run(const struct options *o);
-int
-connections_run(const struct options *o);
-int
-queues_run(const struct options *o);
-int
-churn_run(const struct options *o);
+int throughput_run(const struct options *o);
+int latency_run(const struct options *o);
+int connections_run(const struct options *o);
+int queues_run(const struct options *o);
+int churn_run(const struct options *o);
 
 #endif

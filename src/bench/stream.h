@@ -32,7 +32,7 @@ struct stream_events {
     void (*on_message)(void *arg, const uint8_t body[16]);
 };
 
-void
-stream_feed(struct stream *s, const uint8_t *bytes, size_t n, const struct stream_events *events, void *arg);
+void stream_feed(struct stream *s, const uint8_t *bytes, size_t n, const struct stream_events *events,
+                 void *arg);
 
 #endif

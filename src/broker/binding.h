@@ -28,17 +28,14 @@ struct binding {
 };
 
 /* Copies key and arguments (sorted by name). On no list yet. */
-struct binding *
-binding_new(struct exchange *source, void *destination, bool to_exchange, struct slice routing_key,
-            struct slice arguments);
+struct binding *binding_new(struct exchange *source, void *destination, bool to_exchange,
+                            struct slice routing_key, struct slice arguments);
 
 /* Of the identity; the arguments may be in any order. */
-uint64_t
-binding_hash(const struct exchange *source, const void *destination, struct slice routing_key,
-             struct slice arguments);
-bool
-binding_is(const struct binding *b, const struct exchange *source, const void *destination,
-           struct slice routing_key, struct slice arguments);
+uint64_t binding_hash(const struct exchange *source, const void *destination, struct slice routing_key,
+                      struct slice arguments);
+bool binding_is(const struct binding *b, const struct exchange *source, const void *destination,
+                struct slice routing_key, struct slice arguments);
 
 static inline struct slice
 binding_routing_key(const struct binding *b)

@@ -31,18 +31,14 @@ bindset_array_of(uintptr_t word)
 }
 
 /* Zeroed is empty. */
-void
-bindset_add(struct bindset *s, struct binding *b, struct epoch *epoch);
+void bindset_add(struct bindset *s, struct binding *b, struct epoch *epoch);
 /* False: it was not there. */
-bool
-bindset_remove(struct bindset *s, struct binding *b, struct epoch *epoch);
+bool bindset_remove(struct bindset *s, struct binding *b, struct epoch *epoch);
 /* No reader is left. */
-void
-bindset_fini(struct bindset *s);
+void bindset_fini(struct bindset *s);
 
 /* Writer: */
-uint32_t
-bindset_count(const struct bindset *s);
+uint32_t bindset_count(const struct bindset *s);
 static inline bool
 bindset_is_empty(const struct bindset *s)
 {

@@ -71,32 +71,27 @@ struct broker {
 };
 
 /* One per shard, made on the shard's own thread. */
-struct broker *
-broker_new(struct node *node, struct shard *shard, const struct effects *effects, void *server);
+struct broker *broker_new(struct node *node, struct shard *shard, const struct effects *effects,
+                          void *server);
 /*
  * After shards_join() and only then, from one thread: other shards read this one's messages until they have
  * stopped. Touches neither the shard nor any effect: what is left goes with the pool. Undelivered mail may be
  * discarded (shards_free) before or afterwards.
  */
-void
-broker_free(struct broker *b);
+void broker_free(struct broker *b);
 
 /* The end of a turn: deliver from dirty queues within their budgets. True: work is left, do not sleep. */
-bool
-broker_turn(struct broker *b);
+bool broker_turn(struct broker *b);
 /*
  * Posts what was gathered for other shards (settles, confirms, credit, returned messages). broker_turn() ends
  * with it; call it again when the output of the turn has been flushed, as the last thing of on_turn, so that
  * a shard does not fall asleep on other shards' memory.
  */
-void
-broker_flush(struct broker *b);
+void broker_flush(struct broker *b);
 
 /* Walks everything and CHECKs counts, lists and holds. For tests and the simulation; slow. */
-void
-broker_check(const struct broker *b);
+void broker_check(const struct broker *b);
 /* No message, no consumer, nothing waiting to be delivered or answered: what a test expects at its end. */
-bool
-broker_is_idle(const struct broker *b);
+bool broker_is_idle(const struct broker *b);
 
 #endif

@@ -18,8 +18,7 @@ struct confirm {
     uint32_t cap;                   /* of the window, a power of two */
 };
 
-void
-confirm_fini(struct confirm *c);
+void confirm_fini(struct confirm *c);
 
 /* The number of the next publish, from 1. Say what becomes of it, by one of the next two, before the next
  * one. */
@@ -29,8 +28,7 @@ confirm_next(struct confirm *c)
     return ++c->last;
 }
 
-void
-confirm_resolve_slow(struct confirm *c, uint64_t seq, bool nack);
+void confirm_resolve_slow(struct confirm *c, uint64_t seq, bool nack);
 /* The outcome is known at once. */
 static inline void
 confirm_resolve(struct confirm *c, uint64_t seq, bool nack)
@@ -41,12 +39,10 @@ confirm_resolve(struct confirm *c, uint64_t seq, bool nack)
         confirm_resolve_slow(c, seq, nack);
 }
 /* `n` > 0 answers will come by confirm_answered(). */
-void
-confirm_pending(struct confirm *c, uint64_t seq, uint32_t n);
+void confirm_pending(struct confirm *c, uint64_t seq, uint32_t n);
 /* One queue of each of these publishes has answered: effects.confirmed(). Numbers that do not wait are
  * ignored. */
-void
-confirm_answered(struct confirm *c, uint64_t first, uint64_t last, bool nack);
+void confirm_answered(struct confirm *c, uint64_t first, uint64_t last, bool nack);
 
 /* Is there anything to tell? */
 static inline bool
@@ -61,11 +57,9 @@ confirm_outstanding(const struct confirm *c)
     return c->last - c->emitted;
 }
 
-typedef void
-confirm_emit_fn(void *arg, uint64_t seq, bool multiple, bool nack);
+typedef void confirm_emit_fn(void *arg, uint64_t seq, bool multiple, bool nack);
 /* The end of a turn: tells what is known, in rising order up to the first gap, then what lies beyond it one
  * by one. A publish is told once, as ack or as nack. */
-void
-confirm_flush(struct confirm *c, confirm_emit_fn *emit, void *arg);
+void confirm_flush(struct confirm *c, confirm_emit_fn *emit, void *arg);
 
 #endif

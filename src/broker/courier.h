@@ -22,29 +22,22 @@
 #include "broker/queue_def.h"
 #include "broker/route.h"
 
-struct courier *
-courier_new(struct broker *b);
-void
-courier_free(struct courier *c);
+struct courier *courier_new(struct broker *b);
+void courier_free(struct courier *c);
 /* Shard hooks: mail whose type is in the courier's range, and room in a data lane. */
-void
-courier_on_mail(struct broker *b, const struct mail *mail);
-void
-courier_on_room(struct broker *b, unsigned to);
+void courier_on_mail(struct broker *b, const struct mail *mail);
+void courier_on_room(struct broker *b, unsigned to);
 /* Mail in the courier's range that was never delivered (shard_hooks.on_discard): frees what it carries. */
-void
-courier_discard(const struct mail *mail);
+void courier_discard(const struct mail *mail);
 /* Posts what was gathered in this turn: broker_flush(). */
-void
-courier_flush(struct broker *b);
+void courier_flush(struct broker *b);
 
 /* --- publishing
  * ------------------------------------------------------------------------------------------------ */
 
 /* Room towards every foreign shard of this route? Ask before courier_publish(); false: park the channel until
  * effects.publish_room(*to). A route within this shard always has room. */
-bool
-courier_can_publish(struct broker *b, const struct route *route, unsigned *to);
+bool courier_can_publish(struct broker *b, const struct route *route, unsigned *to);
 
 /* How a publish stands when the call returns. */
 enum publish_result {
@@ -54,77 +47,63 @@ enum publish_result {
 };
 /* Gives the message to every queue of the route. Takes the caller's hold; *m becomes NULL. `from` and `seq`
  * come back in effects.confirmed(); seq 0: nobody waits for the outcome (it is dropped). */
-enum publish_result
-courier_publish(struct broker *b, const struct route *route, struct message **m, struct channel_ref from,
-                uint64_t seq, unsigned *pending);
+enum publish_result courier_publish(struct broker *b, const struct route *route, struct message **m,
+                                    struct channel_ref from, uint64_t seq, unsigned *pending);
 
 /* Room towards one shard, for what has no route (direct replies); false as courier_can_publish(). */
-bool
-courier_has_room(struct broker *b, unsigned to);
+bool courier_has_room(struct broker *b, unsigned to);
 
 /* A direct reply to a channel on any shard. Takes the hold. Never refused for lack of room (counts in the
  * same window). */
-void
-courier_direct_reply(struct broker *b, struct channel_ref to, uint64_t key, struct message **m);
+void courier_direct_reply(struct broker *b, struct channel_ref to, uint64_t key, struct message **m);
 
 /* --- questions; each is answered by effects.replied() with `op`
  * -------------------------------------------------- */
 
-void
-courier_counts(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op);
-void
-courier_purge(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op);
+void courier_counts(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op);
+void courier_purge(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op);
 /* `no_ack` false: the message stays with the queue until settled. */
-void
-courier_get(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op, bool no_ack);
+void courier_get(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op,
+                 bool no_ack);
 /* Deletes through the metadata: checks if_unused / if_empty on the queue's shard, then submits
  * META_QUEUE_DELETE, then closes the queue (consumers get `canceled`), then answers. A queue that is gone
  * already answers 0. */
-void
-courier_delete(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op,
-               bool if_unused, bool if_empty);
+void courier_delete(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op,
+                    bool if_unused, bool if_empty);
 /* The same by id, for exclusive queues of a closing connection; answered likewise. */
-void
-courier_delete_id(struct broker *b, uint64_t queue_id, unsigned shard, struct channel_ref from, uint32_t op);
+void courier_delete_id(struct broker *b, uint64_t queue_id, unsigned shard, struct channel_ref from,
+                       uint32_t op);
 
 /* `s` is the session's, filled in as consumer.h says; it must stay until `canceled`, or until the answer to
  * courier_cancel(), or until courier_forget(). Answer: 0, or 403 ACCESS_REFUSED "queue 'q' in vhost '/' in
  * exclusive use". */
-void
-courier_consume(struct broker *b, const struct queue_def *q, struct subscription *s,
-                const struct consumer_options *options, struct channel_ref from, uint32_t op);
+void courier_consume(struct broker *b, const struct queue_def *q, struct subscription *s,
+                     const struct consumer_options *options, struct channel_ref from, uint32_t op);
 /* After the answer no delivery comes any more. What was delivered and not settled stays unsettled. */
-void
-courier_cancel(struct broker *b, struct subscription *s, struct channel_ref from, uint32_t op);
+void courier_cancel(struct broker *b, struct subscription *s, struct channel_ref from, uint32_t op);
 
 /* For the declared things, on shard 0: the queue was removed by whatever command and is no longer to be
  * found. Its shard then cancels the consumers, drops the messages and closes the runtime. Harmless when it
  * had none. */
-void
-courier_queue_gone(struct broker *b, unsigned shard, uint64_t queue_id);
+void courier_queue_gone(struct broker *b, unsigned shard, uint64_t queue_id);
 
 /* --- no answer
  * --------------------------------------------------------------------------------------------------- */
 
 /* The channel closes: the subscription is invalid from here on; deliveries still under way to it are put
  * back. */
-void
-courier_forget(struct broker *b, struct subscription *s);
+void courier_forget(struct broker *b, struct subscription *s);
 /* The subscription has room again after has_room() had said no, or its prefetch changed. */
-void
-courier_resume(struct broker *b, struct subscription *s);
+void courier_resume(struct broker *b, struct subscription *s);
 /* The channel's shared limit came or went (basic.qos global) while the subscription was there. Nothing to do
  * for one without acks. */
-void
-courier_set_global_prefetch(struct broker *b, struct subscription *s, bool is_on);
+void courier_set_global_prefetch(struct broker *b, struct subscription *s, bool is_on);
 /* A remote subscription's delivery left for the socket: returns credit in batches. Nothing to do for a local
  * one. */
-void
-courier_taken(struct broker *b, struct subscription *s, size_t bytes);
+void courier_taken(struct broker *b, struct subscription *s, size_t bytes);
 
 enum settle { SETTLE_ACK, SETTLE_REQUEUE, SETTLE_REJECT };
 /* Ends one delivery: (shard, queue id, position). Batched per turn when remote. */
-void
-courier_settle(struct broker *b, unsigned shard, uint64_t queue_id, uint64_t position, enum settle how);
+void courier_settle(struct broker *b, unsigned shard, uint64_t queue_id, uint64_t position, enum settle how);
 
 #endif

@@ -135,65 +135,45 @@ mail_channel(const struct mail *m, uint16_t shard)
 /* courier_lane.c */
 
 /* Takes what the mail carries; never fails. `bytes` are charged to the window. */
-void
-courier_post_data(struct broker *b, unsigned to, struct mail *m, size_t bytes);
+void courier_post_data(struct broker *b, unsigned to, struct mail *m, size_t bytes);
 /* Reserved lane, at once. */
-void
-courier_post(struct broker *b, unsigned to, const struct mail *m);
+void courier_post(struct broker *b, unsigned to, const struct mail *m);
 /* Reserved lane, behind what was gathered for that shard, and behind the data mails so far: d is set. */
-void
-courier_post_fenced(struct broker *b, unsigned to, struct mail *m);
+void courier_post_fenced(struct broker *b, unsigned to, struct mail *m);
 /* The outcome of publish `seq` for `times` queues; goes out when the turn ends. */
-void
-courier_confirm(struct broker *b, struct channel_ref to, uint64_t seq, bool nack, uint32_t times);
+void courier_confirm(struct broker *b, struct channel_ref to, uint64_t seq, bool nack, uint32_t times);
 /* A blob or reference of another shard that nobody here holds any more. */
-void
-courier_return(struct broker *b, struct message *m);
+void courier_return(struct broker *b, struct message *m);
 /* A data mail of `from` was handled: credit, and whoever waits behind the fence. */
-void
-courier_data_handled(struct broker *b, unsigned from, uint32_t bytes);
+void courier_data_handled(struct broker *b, unsigned from, uint32_t bytes);
 /* True: the mail waits for its fence and comes to courier_handle() later. */
-bool
-courier_hold(struct broker *b, const struct mail *m, uint64_t fence);
-void
-courier_on_window(struct broker *b, unsigned from, uint32_t bytes);
+bool courier_hold(struct broker *b, const struct mail *m, uint64_t fence);
+void courier_on_window(struct broker *b, unsigned from, uint32_t bytes);
 
 /* courier_mail.c: what a held mail does when its time has come. */
-void
-courier_handle(struct broker *b, const struct mail *m);
+void courier_handle(struct broker *b, const struct mail *m);
 
 /* courier_ops.c */
 
-void
-courier_op_counts(struct broker *b, struct queue *q, const struct courier_op *op);
-void
-courier_op_purge(struct broker *b, struct queue *q, const struct courier_op *op);
-void
-courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op);
-void
-courier_op_consume(struct broker *b, struct queue *q, const struct courier_op *op,
-                   const struct consumer_request *want);
-void
-courier_op_cancel(struct broker *b, const struct courier_op *op, struct courier_end end);
+void courier_op_counts(struct broker *b, struct queue *q, const struct courier_op *op);
+void courier_op_purge(struct broker *b, struct queue *q, const struct courier_op *op);
+void courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op);
+void courier_op_consume(struct broker *b, struct queue *q, const struct courier_op *op,
+                        const struct consumer_request *want);
+void courier_op_cancel(struct broker *b, const struct courier_op *op, struct courier_end end);
 /* Starts an answer: code 0, everything else empty. */
-void
-courier_reply_init(struct op_reply *r, const struct courier_op *op, const struct broker *b);
+void courier_reply_init(struct op_reply *r, const struct courier_op *op, const struct broker *b);
 /* Calls effects.replied(), here or on the channel's shard; the message in it is the queue's hold. */
-void
-courier_reply(struct broker *b, struct op_reply *r);
+void courier_reply(struct broker *b, struct op_reply *r);
 /* Mail of an answer, on the channel's shard. Frees it. */
-void
-courier_on_reply(struct broker *b, struct op_reply *r);
+void courier_on_reply(struct broker *b, struct op_reply *r);
 /* "queue 'q' in vhost '/' <what>" */
-void
-courier_reply_error(struct broker *b, struct op_reply *r, uint16_t code, const char *what);
+void courier_reply_error(struct broker *b, struct op_reply *r, uint16_t code, const char *what);
 
 /* courier_delete.c */
 
-void
-courier_op_delete(struct broker *b, struct queue *q, const struct courier_op *op);
-void
-courier_deletions_free(struct courier *c);
+void courier_op_delete(struct broker *b, struct queue *q, const struct courier_op *op);
+void courier_deletions_free(struct courier *c);
 
 /* courier_deliver.c */
 
@@ -212,21 +192,14 @@ courier_queue(struct broker *b, uint64_t queue_id)
     return q;
 }
 
-void
-courier_on_deliver(struct broker *b, const struct mail *m);
-void
-courier_on_ask(struct broker *b, uint64_t subscription);
-void
-courier_on_canceled(struct broker *b, uint64_t subscription);
-void
-courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how);
+void courier_on_deliver(struct broker *b, const struct mail *m);
+void courier_on_ask(struct broker *b, uint64_t subscription);
+void courier_on_canceled(struct broker *b, uint64_t subscription);
+void courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how);
 /* The consumer leaves, whether or not its channel knew its handle yet (0). */
-void
-courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end);
-void
-courier_on_limit(struct broker *b, const struct mail *m);
+void courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end);
+void courier_on_limit(struct broker *b, const struct mail *m);
 /* The runtime is going: forget what was remembered of it. */
-void
-courier_queue_closed(struct broker *b, const struct queue *q);
+void courier_queue_closed(struct broker *b, const struct queue *q);
 
 #endif

@@ -697,8 +697,7 @@ step_publish_without_asking(struct place *p)
     return true;
 }
 
-typedef bool
-step_fn(struct place *p);
+typedef bool step_fn(struct place *p);
 static step_fn *const steps[] = {
     step_purge_sees_what_was_published_before,
     step_get_takes_the_first,

@@ -12,14 +12,12 @@ struct vhost;
 
 enum { EQUIVALENCE_NAME_MAX = 560 };
 /* "queue 'q' in vhost '/'" */
-void
-equivalence_name(char out[EQUIVALENCE_NAME_MAX], const char *kind, struct slice name, const struct vhost *v);
+void equivalence_name(char out[EQUIVALENCE_NAME_MAX], const char *kind, struct slice name,
+                      const struct vhost *v);
 
-uint16_t
-equivalence_bool(const char *field, const char *what, bool received, bool current, char text[256]);
+uint16_t equivalence_bool(const char *field, const char *what, bool received, bool current, char text[256]);
 /* The argument `key` of both tables: the same, or absent in both ("x-queue-type" absent is "classic"). */
-uint16_t
-equivalence_argument(const char *key, const char *what, struct slice received, struct slice current,
-                     char text[256]);
+uint16_t equivalence_argument(const char *key, const char *what, struct slice received, struct slice current,
+                              char text[256]);
 
 #endif

@@ -57,8 +57,7 @@ add_double(struct buffer *out, double d)
     buffer_add_fmt(out, "%.*s%s%s", mantissa, text, point ? "" : ".0", exponent ? exponent : "");
 }
 
-static void
-add_value(struct buffer *out, const struct table_value *v, int depth);
+static void add_value(struct buffer *out, const struct table_value *v, int depth);
 
 static void
 add_list(struct buffer *out, const struct table_value *v, int depth)

@@ -44,13 +44,10 @@ struct exchange {
 };
 
 /* NULL if there is none of that name. */
-const struct exchange *
-exchange_find(const struct vhost *v, struct slice name);
+const struct exchange *exchange_find(const struct vhost *v, struct slice name);
 /* "direct" -> EXCHANGE_DIRECT; false if unknown. */
-bool
-exchange_type_parse(struct slice name, enum exchange_type *out);
-const char *
-exchange_type_name(enum exchange_type type);
+bool exchange_type_parse(struct slice name, enum exchange_type *out);
+const char *exchange_type_name(enum exchange_type type);
 
 /* Routes from here may depend on the headers too. Once true it stays so. */
 static inline bool

@@ -26,22 +26,18 @@ enum header_match_kind {
 };
 
 /* What a binding's arguments say; HEADER_MATCH_ALL when they say nothing (or nonsense). */
-enum header_match_kind
-header_match_kind(struct slice arguments);
+enum header_match_kind header_match_kind(struct slice arguments);
 static inline bool
 header_match_is_any(enum header_match_kind kind)
 {
     return kind == HEADER_MATCH_ANY || kind == HEADER_MATCH_ANY_WITH_X;
 }
 /* Is a binding's field of this name compared? */
-bool
-header_match_considers(enum header_match_kind kind, struct slice name);
+bool header_match_considers(enum header_match_kind kind, struct slice name);
 
-bool
-header_match_value_eq(const struct table_value *a, const struct table_value *b);
+bool header_match_value_eq(const struct table_value *a, const struct table_value *b);
 /* Values that are equal have the same hash. Void has one of its own. */
-uint64_t
-header_match_value_hash(const struct table_value *v);
+uint64_t header_match_value_hash(const struct table_value *v);
 
 /* A message's fields by name; zeroed to start, used again for the next message. */
 struct header_fields {
@@ -59,12 +55,9 @@ struct header_fields {
     uint32_t slot_count, slot_capacity;
 };
 /* The slices point into `headers`. */
-void
-header_fields_load(struct header_fields *f, struct slice headers);
-void
-header_fields_fini(struct header_fields *f);
+void header_fields_load(struct header_fields *f, struct slice headers);
+void header_fields_fini(struct header_fields *f);
 
-bool
-header_match(struct slice arguments, struct header_fields *f);
+bool header_match(struct slice arguments, struct header_fields *f);
 
 #endif

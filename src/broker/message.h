@@ -43,27 +43,22 @@ struct message {
 /* Allocates a message with room for `body_size` body bytes, of which the caller writes all through
  * message_body() before anyone else sees it. One hold belongs to the caller. `flags` are derived from the
  * properties. Sizes are within the limits of the protocol (checked by the session); never NULL. */
-struct message *
-message_new(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
-            uint32_t body_size);
+struct message *message_new(struct broker *b, struct slice exchange, struct slice routing_key,
+                            struct slice properties, uint32_t body_size);
 
 /* A body that arrives in pieces: the blob first has room for `capacity` <= body_size bytes and grows by
  * doubling as bytes really come, so that a peer pays for what it makes us hold. Returns the (perhaps moved)
  * message. */
-struct message *
-message_new_growing(struct broker *b, struct slice exchange, struct slice routing_key,
-                    struct slice properties, uint32_t body_size, uint32_t capacity);
-struct message *
-message_grow(struct broker *b, struct message *m, uint32_t old_capacity, uint32_t capacity);
+struct message *message_new_growing(struct broker *b, struct slice exchange, struct slice routing_key,
+                                    struct slice properties, uint32_t body_size, uint32_t capacity);
+struct message *message_grow(struct broker *b, struct message *m, uint32_t old_capacity, uint32_t capacity);
 /* Frees a growing message that never became whole. */
-void
-message_discard(struct broker *b, struct message *m, uint32_t capacity);
+void message_discard(struct broker *b, struct message *m, uint32_t capacity);
 
 /* Another message with the same body and other names or properties (reply-to rewriting, BCC removal, dead
  * letters). */
-struct message *
-message_copy_with(struct broker *b, const struct message *m, struct slice exchange, struct slice routing_key,
-                  struct slice properties);
+struct message *message_copy_with(struct broker *b, const struct message *m, struct slice exchange,
+                                  struct slice routing_key, struct slice properties);
 
 static inline void
 message_hold(struct message *m)
@@ -71,8 +66,7 @@ message_hold(struct message *m)
     m->refs++;
 }
 /* The last hold is gone: frees the blob, or returns it to its home shard. */
-void
-message_free(struct broker *b, struct message *m);
+void message_free(struct broker *b, struct message *m);
 /* Gives up one hold; *m becomes NULL. */
 static inline void
 message_drop(struct broker *b, struct message **m)
@@ -87,16 +81,13 @@ message_drop(struct broker *b, struct message **m)
  * What another shard gets for the caller's hold (*m becomes NULL): the blob itself when nobody else here
  * holds it, else a remote reference. The receiver has one hold; it reads at once and drops when it likes.
  */
-struct message *
-message_hand_over(struct broker *b, struct message **m);
+struct message *message_hand_over(struct broker *b, struct message **m);
 /* Always a reference, with a list of `count` numbers (the target queues) that travels in it. */
-struct message *
-message_hand_over_with(struct broker *b, struct message **m, uint32_t count, uint64_t **numbers);
-const uint64_t *
-message_numbers(const struct message *m, uint32_t *count);
+struct message *message_hand_over_with(struct broker *b, struct message **m, uint32_t count,
+                                       uint64_t **numbers);
+const uint64_t *message_numbers(const struct message *m, uint32_t *count);
 /* A blob or reference that came from here is back: nobody holds it any more. */
-void
-message_returned(struct broker *b, struct message *m);
+void message_returned(struct broker *b, struct message *m);
 
 static inline const struct message *
 message_origin(const struct message *m)

@@ -69,11 +69,9 @@ struct meta_result {
 
 /* Empty: the caller adds the default vhost and user by commands. Needs node->epoch (node->shards NULL: one
  * shard). */
-struct meta *
-meta_new(struct node *node);
+struct meta *meta_new(struct node *node);
 /* No reader is left. Frees every declared thing; what was replaced before is the epoch's. */
-void
-meta_free(struct meta *m);
+void meta_free(struct meta *m);
 
 /* Called on shard 0 from within meta_apply(), after the thing can no longer be found and before it is freed.
  * Any may be NULL. */
@@ -81,24 +79,19 @@ struct meta_hooks {
     void (*queue_deleted)(void *arg, const struct queue_def *q);
     void (*vhost_deleted)(void *arg, const struct vhost *v);
 };
-void
-meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg);
+void meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg);
 
 /* Shard 0 only (or before the shards start, for the default vhost and user). */
-void
-meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *result);
+void meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *result);
 
 /* Everything declared as sorted text, for tests and the simulator: equal states give equal text. Writer only.
  */
-void
-meta_dump(const struct meta *m, struct buffer *out);
+void meta_dump(const struct meta *m, struct buffer *out);
 
 /* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
  * shard. */
-void
-meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
-void
-meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
+void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
+void meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
 
 /* --- submitting from any shard
  * ------------------------------------------------------------------------------------ */
@@ -111,38 +104,29 @@ struct meta_request {
     uint64_t cookie[4];                                        /* the submitter's */
 };
 /* A heap copy of the command with its slices. */
-struct meta_request *
-meta_request_new(const struct meta_command *cmd);
-void
-meta_request_free(struct meta_request *r);
+struct meta_request *meta_request_new(const struct meta_command *cmd);
+void meta_request_free(struct meta_request *r);
 /* Commands of one shard are applied in the order of their submission. on_done always comes later, never from
  * within this call. */
-void
-meta_submit(struct broker *b, struct meta_request *r);
+void meta_submit(struct broker *b, struct meta_request *r);
 /* Shard hook for mail in the metadata's range. */
-void
-meta_on_mail(struct broker *b, const struct mail *mail);
+void meta_on_mail(struct broker *b, const struct mail *mail);
 /* Mail in the metadata's range that is never delivered (shards_free()): frees the request; what its cookie
  * holds is lost. */
-void
-meta_on_discard(const struct mail *mail);
+void meta_on_discard(const struct mail *mail);
 
 /* --- checks that need no change: a session asks these first and submits only what is new
  * ------------------------------ */
 
 /* 403 for names that begin with "amq.", of queues that exist too; redeclaring checks it as well. */
-uint16_t
-queue_def_check_name(struct slice name, char text[256]);
+uint16_t queue_def_check_name(struct slice name, char text[256]);
 /* 0 if declaring again is fine, else the reply code with RabbitMQ's text in `text` ("inequivalent arg
  * 'durable' for queue 'q' in vhost '/': received 'false' but current is 'true'", "cannot obtain exclusive
  * access ..."). */
-uint16_t
-queue_def_check_redeclare(const struct queue_def *q, const struct meta_command *cmd, char text[256]);
-uint16_t
-exchange_check_redeclare(const struct exchange *x, const struct meta_command *cmd, char text[256]);
+uint16_t queue_def_check_redeclare(const struct queue_def *q, const struct meta_command *cmd, char text[256]);
+uint16_t exchange_check_redeclare(const struct exchange *x, const struct meta_command *cmd, char text[256]);
 /* 405 with RabbitMQ's text if the queue is another connection's. */
-uint16_t
-queue_def_check_exclusive(const struct queue_def *q, uint64_t connection_id, char text[256]);
+uint16_t queue_def_check_exclusive(const struct queue_def *q, uint64_t connection_id, char text[256]);
 
 /* Mail types, one table for the whole broker: `struct mail.type`. */
 enum mail_range { MAIL_META = 100, MAIL_COURIER = 200, MAIL_SERVER = 300, MAIL_RANGE_SIZE = 100 };

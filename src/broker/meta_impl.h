@@ -33,22 +33,17 @@ struct meta {
 };
 
 /* For all cmaps here: tables that were outgrown go through the epoch. */
-void
-meta_cmap_init(struct meta *m, struct cmap *map, cmap_hash_fn *hash_of);
+void meta_cmap_init(struct meta *m, struct cmap *map, cmap_hash_fn *hash_of);
 /* A copy in memory of its own; empty slices stay empty. */
-struct slice
-meta_slice_copy(struct slice s);
+struct slice meta_slice_copy(struct slice s);
 
-uint16_t
-meta_fail(struct meta_result *r, uint16_t code, const char *format, ...)
+uint16_t meta_fail(struct meta_result *r, uint16_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* NULL, and the result says so, if there is none. */
-struct vhost *
-meta_vhost_of(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
+struct vhost *meta_vhost_of(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
 
 /* One function per kind of command. */
-typedef void
-meta_apply_fn(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
+typedef void meta_apply_fn(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
 meta_apply_fn meta_vhost_add, meta_vhost_delete;
 meta_apply_fn meta_user_put, meta_user_delete, meta_permission_set, meta_permission_clear;
 meta_apply_fn meta_exchange_declare, meta_exchange_delete;
@@ -57,56 +52,41 @@ meta_apply_fn meta_queue_bind, meta_queue_unbind, meta_exchange_bind, meta_excha
 
 /* --- meta_exchange.c --- */
 
-void
-meta_exchanges_init(struct meta *m, struct vhost *v);
+void meta_exchanges_init(struct meta *m, struct vhost *v);
 /* What every new vhost has. */
-void
-meta_exchanges_predeclare(struct meta *m, struct vhost *v);
+void meta_exchanges_predeclare(struct meta *m, struct vhost *v);
 /* With all bindings from and to it, and every auto-delete exchange that thereby loses its last binding. */
-void
-meta_exchange_remove(struct meta *m, struct exchange *x);
+void meta_exchange_remove(struct meta *m, struct exchange *x);
 /* Routes from `x` may have changed: a new generation for it and for every exchange from which it can be
  * reached. */
-void
-meta_exchange_touch(struct meta *m, struct exchange *x);
+void meta_exchange_touch(struct meta *m, struct exchange *x);
 /* `x` now leads to `to`, by a binding or as alternate: passes needs_headers on. */
-void
-meta_exchange_leads_to(struct meta *m, struct exchange *x, const struct exchange *to);
+void meta_exchange_leads_to(struct meta *m, struct exchange *x, const struct exchange *to);
 /* Deletes the exchanges in m->doomed. */
-void
-meta_exchanges_sweep(struct meta *m);
+void meta_exchanges_sweep(struct meta *m);
 /* No reader is left, and no binding in it. */
-void
-meta_exchange_free(void *exchange);
+void meta_exchange_free(void *exchange);
 
 /* --- meta_binding.c --- */
 
-uint64_t
-meta_binding_hash(const void *item);
+uint64_t meta_binding_hash(const void *item);
 /* Out of the router, the lists and the table; touches the source and dooms it if it is auto-delete and was
  * its last. */
-void
-meta_binding_remove(struct meta *m, struct binding *b);
+void meta_binding_remove(struct meta *m, struct binding *b);
 
 /* --- meta_queue.c --- */
 
-void
-meta_queues_init(struct meta *m, struct vhost *v);
-void
-meta_queue_remove(struct meta *m, struct queue_def *q);
-uint64_t
-meta_queue_hash(const void *item);
+void meta_queues_init(struct meta *m, struct vhost *v);
+void meta_queue_remove(struct meta *m, struct queue_def *q);
+uint64_t meta_queue_hash(const void *item);
 
 /* --- meta_user.c --- */
 
-uint64_t
-meta_user_hash(const void *item);
-void
-meta_permissions_of_vhost_remove(struct meta *m, const struct vhost *v);
+uint64_t meta_user_hash(const void *item);
+void meta_permissions_of_vhost_remove(struct meta *m, const struct vhost *v);
 
 /* --- meta_vhost.c --- */
 
-uint64_t
-meta_vhost_hash(const void *item);
+uint64_t meta_vhost_hash(const void *item);
 
 #endif

@@ -27,18 +27,14 @@ struct permission_entry {
 };
 
 /* NULL, with `text` (and code 406 meant), if a pattern is not a regular expression. */
-struct permission_entry *
-permission_entry_new(struct slice user, const struct vhost *v, const struct slice patterns[PERMISSION_KINDS],
-                     char text[256]);
-void
-permission_entry_free(void *entry);
+struct permission_entry *permission_entry_new(struct slice user, const struct vhost *v,
+                                              const struct slice patterns[PERMISSION_KINDS], char text[256]);
+void permission_entry_free(void *entry);
 
-uint64_t
-permission_hash(struct slice user, uint64_t vhost_id);
-uint64_t
-permission_entry_hash(const void *entry);
+uint64_t permission_hash(struct slice user, uint64_t vhost_id);
+uint64_t permission_entry_hash(const void *entry);
 /* NULL if the user has none in this vhost. */
-const struct permission_entry *
-permission_find(const struct meta *m, struct slice user, const struct vhost *v);
+const struct permission_entry *permission_find(const struct meta *m, struct slice user,
+                                               const struct vhost *v);
 
 #endif

@@ -25,9 +25,7 @@ ptrset_clear(struct ptrset *s)
     s->count = 0;
 }
 /* True if it was not in the set yet. */
-bool
-ptrset_add(struct ptrset *s, const void *ptr);
-void
-ptrset_fini(struct ptrset *s);
+bool ptrset_add(struct ptrset *s, const void *ptr);
+void ptrset_fini(struct ptrset *s);
 
 #endif

@@ -29,8 +29,7 @@ const char *const queue_args_known[] = {
 };
 
 /* Appends what is wrong with `v`, or nothing. */
-typedef void
-queue_arg_test(struct buffer *wrong, const struct table_value *v, struct slice arguments);
+typedef void queue_arg_test(struct buffer *wrong, const struct table_value *v, struct slice arguments);
 
 static void
 unacceptable_type(struct buffer *wrong, const struct table_value *v)

@@ -12,7 +12,6 @@ extern const char *const queue_args_known[];
  * 0, or 406 with RabbitMQ's text ("invalid arg 'x-expires' for queue 'q' in vhost '/': {value_zero,0}").
  * `what` is "queue 'q' in vhost '/'".
  */
-uint16_t
-queue_args_check(struct slice arguments, const char *what, char text[256]);
+uint16_t queue_args_check(struct slice arguments, const char *what, char text[256]);
 
 #endif

@@ -28,10 +28,8 @@ struct queue_def {
 };
 
 /* NULL if there is none of that name. */
-const struct queue_def *
-queue_def_find(const struct vhost *v, struct slice name);
-const struct queue_def *
-queue_def_find_id(const struct meta *m, uint64_t id);
+const struct queue_def *queue_def_find(const struct vhost *v, struct slice name);
+const struct queue_def *queue_def_find_id(const struct meta *m, uint64_t id);
 
 static inline struct slice
 queue_def_name(const struct queue_def *q)

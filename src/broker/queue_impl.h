@@ -81,59 +81,43 @@ queue_ready(const struct queue *q)
 
 /* queue_messages.c */
 
-struct queue_messages *
-queue_messages_open(struct queue *q);
+struct queue_messages *queue_messages_open(struct queue *q);
 /* Frees the working part; every message in it is dropped. */
-void
-queue_messages_close(struct queue *q);
+void queue_messages_close(struct queue *q);
 /* Nothing is left: the working part rests, and is freed when it still does after a while. */
-void
-queue_messages_rest(struct queue *q);
+void queue_messages_rest(struct queue *q);
 /* Takes the lowest position off the heap of returned ones. */
-void
-queue_returned_pop(struct queue_messages *ms);
+void queue_returned_pop(struct queue_messages *ms);
 /* Back to its place; `is_redelivered`: the client may have seen it. Ignores what is not unacked. */
-void
-queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered);
+void queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered);
 
 /* A look at one of broker.resting; true: it is off the list. */
-bool
-queue_rested(struct list *resting);
+bool queue_rested(struct list *resting);
 
 /* broker.c: puts a working part on broker.resting. */
-void
-broker_rest(struct broker *b, struct list *resting);
+void broker_rest(struct broker *b, struct list *resting);
 
 /* consumer.c */
 
 /* The consumer's state changed: it joins the round if it can take a message now. */
-void
-consumer_wake(struct consumer *c);
-void
-consumer_leave_round(struct consumer *c);
+void consumer_wake(struct consumer *c);
+void consumer_leave_round(struct consumer *c);
 /* One of its unsettled deliveries is settled. Frees a canceled consumer with the last one. */
-void
-consumer_settled(struct broker *b, uint32_t slot);
+void consumer_settled(struct broker *b, uint32_t slot);
 /* Unlinks it from the queue; it lives on while something is unsettled. */
-void
-consumer_detach(struct consumer *c);
+void consumer_detach(struct consumer *c);
 
 /* courier_deliver.c: a delivery to the far end (takes the hold), the request for credit, the end of the
  * queue. */
 
-void
-courier_deliver(struct broker *b, struct consumer *c, struct message **m, uint64_t position,
-                bool redelivered);
-void
-courier_ask_credit(struct broker *b, struct consumer *c);
-void
-courier_canceled(struct broker *b, const struct consumer *c);
+void courier_deliver(struct broker *b, struct consumer *c, struct message **m, uint64_t position,
+                     bool redelivered);
+void courier_ask_credit(struct broker *b, struct consumer *c);
+void courier_canceled(struct broker *b, const struct consumer *c);
 /* courier_delete.c: the last consumer of an auto-delete queue left. */
-void
-courier_auto_delete(struct queue *q);
+void courier_auto_delete(struct queue *q);
 /* The runtime closes with `ready` messages: the answer of a deletion that is under way. */
-void
-courier_deletion_closed(struct queue_deletion *d, uint32_t ready);
+void courier_deletion_closed(struct queue_deletion *d, uint32_t ready);
 
 /* ---- the way out of a queue, inline: it is taken once per message ---- */
 

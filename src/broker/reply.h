@@ -7,7 +7,7 @@
 enum { REPLY_TEXT_SIZE = 256 };
 
 /* Writes the text, cut if it is too long, and returns the code. */
-uint16_t
-reply_fail(char text[256], uint16_t code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+uint16_t reply_fail(char text[256], uint16_t code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

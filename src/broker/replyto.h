@@ -20,11 +20,9 @@
 #define REPLYTO_ADDRESS_SIZE (sizeof REPLYTO_PREFIX - 1 + 32)
 
 /* Writes REPLYTO_ADDRESS_SIZE characters. */
-void
-replyto_encode(char *out, struct channel_ref to, uint64_t key);
+void replyto_encode(char *out, struct channel_ref to, uint64_t key);
 /* False: not an address that replyto_encode() writes, or of a shard that there is not. */
-bool
-replyto_decode(struct slice address, unsigned shard_count, struct channel_ref *to, uint64_t *key);
+bool replyto_decode(struct slice address, unsigned shard_count, struct channel_ref *to, uint64_t *key);
 
 /* Is it the pseudo-queue's own name? */
 static inline bool

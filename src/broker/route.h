@@ -30,23 +30,19 @@ struct route {
 };
 #define ROUTE_MANY_SHARDS UINT16_MAX
 
-struct route_cache *
-route_cache_new(size_t entries_max);
-void
-route_cache_free(struct route_cache *c);
+struct route_cache *route_cache_new(size_t entries_max);
+void route_cache_free(struct route_cache *c);
 /* The turn ends: frees the routes that were dropped or were not cacheable during it. broker_turn() calls
  * this. */
-void
-route_cache_turn(struct route_cache *c);
+void route_cache_turn(struct route_cache *c);
 
 /* `headers` is the payload of the message's headers table (empty slice if none); only headers exchanges look
  * at it. Never NULL; count 0 is "unroutable". */
-const struct route *
-route_find(struct broker *b, const struct exchange *x, struct slice routing_key, struct slice headers);
+const struct route *route_find(struct broker *b, const struct exchange *x, struct slice routing_key,
+                               struct slice headers);
 /* The union over several routing keys (CC, BCC). */
-const struct route *
-route_find_many(struct broker *b, const struct exchange *x, const struct slice *routing_keys, unsigned n,
-                struct slice headers);
+const struct route *route_find_many(struct broker *b, const struct exchange *x,
+                                    const struct slice *routing_keys, unsigned n, struct slice headers);
 
 /* A one-entry cache in front, for a channel that publishes to the same place again and again. Zero it to
  * start. */
@@ -58,10 +54,8 @@ struct route_memo {
     uint8_t routing_key[63]; /* longer keys are not memoized */
 };
 /* route_find() without headers. NULL: routes from this exchange may depend on them, use route_find(). */
-const struct route *
-route_find_memo(struct broker *b, struct route_memo *memo, const struct exchange *x,
-                struct slice routing_key);
-void
-route_memo_clear(struct broker *b, struct route_memo *memo);
+const struct route *route_find_memo(struct broker *b, struct route_memo *memo, const struct exchange *x,
+                                    struct slice routing_key);
+void route_memo_clear(struct broker *b, struct route_memo *memo);
 
 #endif

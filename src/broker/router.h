@@ -27,10 +27,8 @@ struct router_scratch {
     struct topic_scratch *topic;
     struct headers_scratch *headers;
 };
-void
-router_scratch_fini(struct router_scratch *s);
-void
-router_scratch_grow(struct router_scratch *s);
+void router_scratch_fini(struct router_scratch *s);
+void router_scratch_grow(struct router_scratch *s);
 
 static inline void
 router_found(struct router_scratch *s, const struct binding *b)
@@ -57,12 +55,9 @@ struct router_ops {
 
 extern const struct router_ops exchange_direct_ops, exchange_fanout_ops, exchange_topic_ops,
     exchange_headers_ops;
-const struct router_ops *
-router_ops_of(enum exchange_type type);
+const struct router_ops *router_ops_of(enum exchange_type type);
 
-void
-exchange_topic_scratch_free(struct topic_scratch *s);
-void
-exchange_headers_scratch_free(struct headers_scratch *s);
+void exchange_topic_scratch_free(struct topic_scratch *s);
+void exchange_headers_scratch_free(struct headers_scratch *s);
 
 #endif

@@ -44,19 +44,15 @@ struct tx {
 };
 
 /* Drops everything. */
-void
-tx_fini(struct broker *b, struct tx *tx);
+void tx_fini(struct broker *b, struct tx *tx);
 
 /* Takes the hold (*m becomes NULL) unless it returns false: over broker_limits.tx_bytes_max. */
-ERR_USE bool
-tx_add_publish(struct broker *b, struct tx *tx, struct message **m, const struct slice *extra_keys,
-               unsigned extra_count, bool mandatory);
-ERR_USE bool
-tx_add_settle(struct broker *b, struct tx *tx, const struct tx_settle *s);
+ERR_USE bool tx_add_publish(struct broker *b, struct tx *tx, struct message **m,
+                            const struct slice *extra_keys, unsigned extra_count, bool mandatory);
+ERR_USE bool tx_add_settle(struct broker *b, struct tx *tx, const struct tx_settle *s);
 
 /* The i-th of a publish's extra keys are walked by this: `at` starts as p->extra_keys. */
-struct slice
-tx_next_key(const uint8_t **at);
+struct slice tx_next_key(const uint8_t **at);
 
 struct tx_replay {
     /* Publishes with tx->seq; takes p->message (sets it NULL), and says by tx_published() how it stands.
@@ -72,20 +68,16 @@ enum tx_outcome {
 };
 /* Until it is through, nothing may be added. After COMMITTED or FAILED the transaction is empty and open
  * again. */
-enum tx_outcome
-tx_commit(struct broker *b, struct tx *tx, const struct tx_replay *replay, void *arg);
+enum tx_outcome tx_commit(struct broker *b, struct tx *tx, const struct tx_replay *replay, void *arg);
 /* How one publish of the replay stands. */
-void
-tx_published(struct tx *tx, enum publish_result result, unsigned pending);
+void tx_published(struct tx *tx, enum publish_result result, unsigned pending);
 /* effects.confirmed(): TX_PENDING as long as something is outstanding. Answers to other commits are ignored.
  */
-enum tx_outcome
-tx_answered(struct broker *b, struct tx *tx, uint64_t first, uint64_t last, bool nack);
+enum tx_outcome tx_answered(struct broker *b, struct tx *tx, uint64_t first, uint64_t last, bool nack);
 
 /* Publishes are dropped. Settles are forgotten: the deliveries stay unacked, and `restore` (may be NULL) is
  * given each so that the session knows it again. */
-void
-tx_rollback(struct broker *b, struct tx *tx, void (*restore)(void *arg, const struct tx_settle *s),
-            void *arg);
+void tx_rollback(struct broker *b, struct tx *tx, void (*restore)(void *arg, const struct tx_settle *s),
+                 void *arg);
 
 #endif

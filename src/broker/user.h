@@ -28,27 +28,21 @@ struct user {
     char name[];
 };
 
-const struct user *
-user_find(const struct meta *m, struct slice name);
+const struct user *user_find(const struct meta *m, struct slice name);
 /* Constant-time comparison of the salted SHA-256. False for a user without a password. */
-bool
-user_password_matches(const struct user *u, struct slice password);
+bool user_password_matches(const struct user *u, struct slice password);
 /* RabbitMQ's salted SHA-256 (rabbit_password_hashing_sha256): out gets 4 + 32 bytes. */
-void
-user_password_hash(struct slice password, const uint8_t salt[4], uint8_t out[36]);
+void user_password_hash(struct slice password, const uint8_t salt[4], uint8_t out[36]);
 
 enum permission { PERMISSION_CONFIGURE, PERMISSION_WRITE, PERMISSION_READ };
 
 /* May the user enter the vhost (has a permission entry for it)? */
-bool
-permission_has_vhost(const struct meta *m, struct slice user, const struct vhost *v);
+bool permission_has_vhost(const struct meta *m, struct slice user, const struct vhost *v);
 /* RabbitMQ's rules: an unanchored regular expression per kind; an empty expression is ^$; the nameless
  * exchange is checked as "amq.default". */
-bool
-permission_is_granted(const struct meta *m, struct slice user, const struct vhost *v, enum permission kind,
-                      struct slice resource);
+bool permission_is_granted(const struct meta *m, struct slice user, const struct vhost *v,
+                           enum permission kind, struct slice resource);
 /* Rises with every change of users and permissions: a cached answer is good while this is unchanged. */
-uint64_t
-permission_generation(const struct meta *m);
+uint64_t permission_generation(const struct meta *m);
 
 #endif

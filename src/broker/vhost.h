@@ -28,15 +28,12 @@ struct vhost {
     char name[]; /* NUL-terminated */
 };
 
-const struct vhost *
-vhost_find(const struct meta *m, struct slice name);
+const struct vhost *vhost_find(const struct meta *m, struct slice name);
 
 /* From any shard, in the turn in which it was found or while it is held. */
-void
-vhost_hold(const struct vhost *v);
+void vhost_hold(const struct vhost *v);
 /* Any shard. The last one frees a deleted vhost. */
-void
-vhost_drop(const struct vhost *v);
+void vhost_drop(const struct vhost *v);
 
 static inline bool
 vhost_is_deleted(const struct vhost *v)

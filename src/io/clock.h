@@ -7,10 +7,8 @@
 
 #include <stdint.h>
 
-uint64_t
-clock_now_ns(struct io_world *world);
+uint64_t clock_now_ns(struct io_world *world);
 /* Milliseconds since 1970; may jump. */
-uint64_t
-clock_wall_ms(struct io_world *world);
+uint64_t clock_wall_ms(struct io_world *world);
 
 #endif

@@ -63,37 +63,24 @@ struct file {
 };
 
 /* Simplified: no double or trailing slashes. To be freed. */
-char *
-sim_path(const char *path);
-struct sim_inode *
-sim_names_find(const struct sim_names *names, const char *path);
+char *sim_path(const char *path);
+struct sim_inode *sim_names_find(const struct sim_names *names, const char *path);
 /* The path's directory exists. The root and the current directory always do. */
-bool
-sim_disk_has_parent(const struct sim_disk *d, const char *path);
-bool
-sim_is_inside(const char *path, const char *dir, bool directly);
-struct sim_inode *
-sim_inode_new(struct sim_disk *d, bool is_directory);
-void
-sim_inode_drop(struct sim_inode *inode);
-void
-sim_inode_write(struct sim_disk *d, struct sim_inode *inode, const void *data, size_t len, uint64_t offset);
-void
-sim_inode_resize(struct sim_disk *d, struct sim_inode *inode, uint64_t size);
-void
-sim_inode_sync(struct sim_inode *inode);
+bool sim_disk_has_parent(const struct sim_disk *d, const char *path);
+bool sim_is_inside(const char *path, const char *dir, bool directly);
+struct sim_inode *sim_inode_new(struct sim_disk *d, bool is_directory);
+void sim_inode_drop(struct sim_inode *inode);
+void sim_inode_write(struct sim_disk *d, struct sim_inode *inode, const void *data, size_t len,
+                     uint64_t offset);
+void sim_inode_resize(struct sim_disk *d, struct sim_inode *inode, uint64_t size);
+void sim_inode_sync(struct sim_inode *inode);
 /* The pending part looks written and never will be: what a failed sync can leave behind. */
-void
-sim_inode_forget(struct sim_inode *inode);
+void sim_inode_forget(struct sim_inode *inode);
 /* Changes the names, durable with the next sync of the directories that it touches. */
-void
-sim_disk_change(struct sim_disk *d, const char *from, const char *to, struct sim_inode *inode);
-void
-sim_disk_sync_dir(struct sim_disk *d, const char *dir);
-uint64_t
-sim_disk_used(const struct sim_disk *d);
+void sim_disk_change(struct sim_disk *d, const char *from, const char *to, struct sim_inode *inode);
+void sim_disk_sync_dir(struct sim_disk *d, const char *dir);
+uint64_t sim_disk_used(const struct sim_disk *d);
 /* Counts an operation; the fault that it meets, or ERR_OK. */
-enum err
-sim_disk_fault(struct sim_disk *d);
+enum err sim_disk_fault(struct sim_disk *d);
 
 #endif

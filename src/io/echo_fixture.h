@@ -35,7 +35,6 @@ struct echo {
 };
 
 /* Runs until the client has seen the end or an error, and everything is freed. */
-void
-echo_run(struct echo *e);
+void echo_run(struct echo *e);
 
 #endif

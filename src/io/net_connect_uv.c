@@ -29,8 +29,7 @@ struct net_connecting {
     void *arg;
 };
 
-static void
-try_next(struct net_connecting *c);
+static void try_next(struct net_connecting *c);
 
 static void
 drop(struct net_connecting *c)

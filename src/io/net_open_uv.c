@@ -42,8 +42,7 @@ reserve_descriptor(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void
-on_listening(uv_poll_t *handle, int status, int events);
+static void on_listening(uv_poll_t *handle, int status, int events);
 
 static void
 resume(void *arg)

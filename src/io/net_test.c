@@ -223,8 +223,7 @@ struct crowd {
     bool is_freed;
 };
 
-static void
-open_one_more(struct crowd *w);
+static void open_one_more(struct crowd *w);
 
 static void
 crowd_server_ready(void *owner, unsigned events)

@@ -192,8 +192,7 @@ net_shard(const struct net_conn *c)
 
 /* ---- readiness ---- */
 
-static void
-on_poll(uv_poll_t *handle, int status, int events);
+static void on_poll(uv_poll_t *handle, int status, int events);
 
 static void
 start_polling(struct net_conn *c)

@@ -12,10 +12,8 @@ struct net_socket {
 };
 
 /* A socket around an open, non-blocking, connected descriptor; TCP_NODELAY is set here. */
-struct net_socket *
-net_socket_of(int fd);
+struct net_socket *net_socket_of(int fd);
 /* Either of getpeername and getsockname. NET_NONE when the system does not know (any more). */
-void
-net_addr_of(const struct sockaddr_storage *from, struct net_addr *addr);
+void net_addr_of(const struct sockaddr_storage *from, struct net_addr *addr);
 
 #endif

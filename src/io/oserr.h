@@ -4,7 +4,6 @@
 
 #include "base/err.h"
 
-enum err
-oserr_of(int number);
+enum err oserr_of(int number);
 
 #endif

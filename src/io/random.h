@@ -7,7 +7,6 @@
 
 #include <stddef.h>
 
-void
-random_bytes(struct io_world *world, void *data, size_t len);
+void random_bytes(struct io_world *world, void *data, size_t len);
 
 #endif

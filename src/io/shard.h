@@ -59,69 +59,49 @@ struct shard_hooks {
 };
 
 /* The hooks are copied. `count` is 1 .. SHARDS_COUNT_MAX. Nothing runs before shards_start(). */
-struct shards *
-shards_new(struct io_world *world, unsigned count, const struct shard_hooks *hooks, void *owner);
+struct shards *shards_new(struct io_world *world, unsigned count, const struct shard_hooks *hooks,
+                          void *owner);
 /* Starts one thread per shard (in the simulation: makes them runnable). */
-ERR_USE enum err
-shards_start(struct shards *all);
+ERR_USE enum err shards_start(struct shards *all);
 /* From any thread, any number of times: asks every shard to end after its current turn. */
-void
-shards_stop(struct shards *all);
+void shards_stop(struct shards *all);
 /* Waits until all have ended (the simulation runs until they have). Not from a shard's own thread. */
-void
-shards_join(struct shards *all);
+void shards_join(struct shards *all);
 /* After shards_join(), or instead of shards_start(): discards mail, runs what the epoch still defers. */
-void
-shards_free(struct shards *all);
+void shards_free(struct shards *all);
 
-unsigned
-shards_count(const struct shards *all);
-struct shard *
-shards_get(struct shards *all, unsigned i);
-struct io_world *
-shards_world(const struct shards *all);
+unsigned shards_count(const struct shards *all);
+struct shard *shards_get(struct shards *all, unsigned i);
+struct io_world *shards_world(const struct shards *all);
 /* One reader per shard, quiesced every turn and asleep while the shard blocks; the writer is the owner's
  * choice. */
-struct epoch *
-shards_epoch(struct shards *all);
+struct epoch *shards_epoch(struct shards *all);
 
-struct shards *
-shard_all(const struct shard *s);
-unsigned
-shard_index(const struct shard *s);
-void
-shard_set_data(struct shard *s, void *data);
-void *
-shard_data(const struct shard *s);
+struct shards *shard_all(const struct shard *s);
+unsigned shard_index(const struct shard *s);
+void shard_set_data(struct shard *s, void *data);
+void *shard_data(const struct shard *s);
 
 /* Monotonic, read at most once per turn. */
-uint64_t
-shard_now_ms(struct shard *s);
-uint64_t
-shard_now_ns(struct shard *s);
+uint64_t shard_now_ms(struct shard *s);
+uint64_t shard_now_ns(struct shard *s);
 /* Milliseconds since 1970, for timestamps only: it may jump. */
-uint64_t
-shard_wall_ms(struct shard *s);
+uint64_t shard_wall_ms(struct shard *s);
 /* Not for secrets (io/random.h is). In the simulation a function of the seed. */
-uint64_t
-shard_random(struct shard *s);
+uint64_t shard_random(struct shard *s);
 
 /*
  * Called on `from`'s own thread; never blocks. The data lane is bounded: false when it is full, and on_room
  * follows when it is not any more. The reserved lane always accepts. Posting to oneself is allowed: delivered
  * in a later mail phase, never inside this call. Order within one (from, to, lane) is kept.
  */
-bool
-shard_post(struct shard *from, unsigned to, enum shard_lane lane, const struct mail *m);
+bool shard_post(struct shard *from, unsigned to, enum shard_lane lane, const struct mail *m);
 /* Whether shard_post() to the data lane would be accepted now. A no counts as a refusal: on_room follows. */
-bool
-shard_has_room(struct shard *from, unsigned to);
+bool shard_has_room(struct shard *from, unsigned to);
 /* From a thread that is no shard (or from one), through a mutex; `from` becomes SHARD_FROM_OUTSIDE. */
-void
-shards_post_external(struct shards *all, unsigned to, const struct mail *m);
+void shards_post_external(struct shards *all, unsigned to, const struct mail *m);
 
 /* SHARD_READ_SIZE bytes, with SHARD_READ_HEADROOM writable bytes before them. Valid within one callback. */
-uint8_t *
-shard_read_buffer(struct shard *s);
+uint8_t *shard_read_buffer(struct shard *s);
 
 #endif

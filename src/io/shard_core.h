@@ -73,33 +73,23 @@ struct shards {
 /* ---- shard.c, for the backends ---- */
 
 /* Before any callback of this turn: the shard is awake. Costs a load when it was. */
-void
-shard_enter(struct shard *s);
+void shard_enter(struct shard *s);
 /* Timers, mail, room, on_turn, publishing, the epoch. True: work is left, do not sleep. */
-bool
-shard_turn(struct shard *s);
+bool shard_turn(struct shard *s);
 /* Marks the shard as sleeping; false (and awake) when something has come in meanwhile. */
-bool
-shard_try_sleep(struct shard *s);
-void
-shard_run_start_hook(struct shard *s);
-void
-shard_run_stop_hook(struct shard *s);
+bool shard_try_sleep(struct shard *s);
+void shard_run_start_hook(struct shard *s);
+void shard_run_stop_hook(struct shard *s);
 /* From a worker's thread: `done` runs in the shard's next mail phase. */
-void
-shard_finish_job(struct shard *s, struct worker_job *job);
+void shard_finish_job(struct shard *s, struct worker_job *job);
 /* SHARD_SCRATCH_SIZE bytes, valid within one call. */
-uint8_t *
-shard_scratch(struct shard *s);
+uint8_t *shard_scratch(struct shard *s);
 
 /* ---- the backends, for shard.c ---- */
 
 /* From any thread: ends the shard's sleep. */
-void
-shard_backend_wake(struct shard *s);
-void
-shard_backend_init(struct shard *s);
-void
-shard_backend_fini(struct shard *s);
+void shard_backend_wake(struct shard *s);
+void shard_backend_init(struct shard *s);
+void shard_backend_fini(struct shard *s);
 
 #endif

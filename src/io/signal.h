@@ -13,10 +13,8 @@ enum signal_kind {
 };
 
 /* Until signal_watch_close() or the shard's end. One watch per process (per node, simulated). */
-ERR_USE enum err
-signal_watch_open(struct shard *s, void (*on_signal)(void *arg, enum signal_kind kind), void *arg,
-                  struct signal_watch **watch);
-void
-signal_watch_close(struct signal_watch *w);
+ERR_USE enum err signal_watch_open(struct shard *s, void (*on_signal)(void *arg, enum signal_kind kind),
+                                   void *arg, struct signal_watch **watch);
+void signal_watch_close(struct signal_watch *w);
 
 #endif

@@ -26,11 +26,9 @@ struct sim_client;
 
 /* ---- the world ---- */
 
-struct sim *
-sim_new(uint64_t seed);
+struct sim *sim_new(uint64_t seed);
 /* After every node's shards were freed. */
-void
-sim_free(struct sim *sim);
+void sim_free(struct sim *sim);
 
 /* The network from now on; the defaults in brackets. */
 struct sim_net {
@@ -39,70 +37,49 @@ struct sim_net {
     size_t buffer_bytes;     /* [65536] of a connection in each direction, sent and not yet read */
     size_t chunk_max;        /* [4096] a segment has 1..chunk_max bytes; 0: as long as it fits */
 };
-void
-sim_set_net(struct sim *sim, const struct sim_net *net);
-struct sim_net
-sim_net(const struct sim *sim);
+void sim_set_net(struct sim *sim, const struct sim_net *net);
+struct sim_net sim_net(const struct sim *sim);
 
-uint64_t
-sim_now_ms(const struct sim *sim);
-uint64_t
-sim_now_ns(const struct sim *sim);
+uint64_t sim_now_ms(const struct sim *sim);
+uint64_t sim_now_ns(const struct sim *sim);
 /* From the seed, for the test's own choices: below `bound` (> 0). */
-uint64_t
-sim_random(struct sim *sim, uint64_t bound);
+uint64_t sim_random(struct sim *sim, uint64_t bound);
 /* A hash over everything that has happened: equal for equal seeds and scripts. */
-uint64_t
-sim_trace(const struct sim *sim);
+uint64_t sim_trace(const struct sim *sim);
 /* Prints every event to standard error. */
-void
-sim_set_verbose(struct sim *sim, bool verbose);
+void sim_set_verbose(struct sim *sim, bool verbose);
 
 /* Runs the next event; false when there is none (everything waits for something outside). */
-bool
-sim_step(struct sim *sim);
+bool sim_step(struct sim *sim);
 /* Steps until done(arg) or until `timeout_ms` of simulated time have passed; returns the last done(arg). */
-bool
-sim_run_until(struct sim *sim, bool (*done)(void *arg), void *arg, uint64_t timeout_ms);
-void
-sim_run_for(struct sim *sim, uint64_t ms);
+bool sim_run_until(struct sim *sim, bool (*done)(void *arg), void *arg, uint64_t timeout_ms);
+void sim_run_for(struct sim *sim, uint64_t ms);
 /* fn(arg) at that time from now. */
-void
-sim_at(struct sim *sim, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
+void sim_at(struct sim *sim, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
 
 /* ---- nodes ---- */
 
 /* A machine; `name` is its host name for net_connect() (unique, copied). Lives until sim_free(). */
-struct io_world *
-sim_node_new(struct sim *sim, const char *name);
-struct sim *
-sim_node_sim(struct io_world *node);
+struct io_world *sim_node_new(struct sim *sim, const char *name);
+struct sim *sim_node_sim(struct io_world *node);
 /*
  * The power goes: no hook runs any more on the node's shards, its connections are lost (the peers see a reset
  * when they next send, or at once), its disk keeps what was synced and a random part of the rest. Open files
  * of it are dead (every call: ERR_IO) and still have to be closed. Free its shards, then start anew on it.
  */
-void
-sim_node_crash(struct io_world *node);
+void sim_node_crash(struct io_world *node);
 /* The process dies, the machine does not: as sim_node_crash, but the disk keeps everything. */
-void
-sim_node_kill(struct io_world *node);
+void sim_node_kill(struct io_world *node);
 /* No byte passes between the two (either may be NULL: everything else, clients included) until healed. */
-void
-sim_partition(struct sim *sim, struct io_world *a, struct io_world *b);
-void
-sim_heal(struct sim *sim);
+void sim_partition(struct sim *sim, struct io_world *a, struct io_world *b);
+void sim_heal(struct sim *sim);
 /* Delivered to the node's signal_watch. */
-void
-sim_node_signal(struct io_world *node, enum signal_kind kind);
-void
-sim_node_set_memory(struct io_world *node, uint64_t used, uint64_t total);
+void sim_node_signal(struct io_world *node, enum signal_kind kind);
+void sim_node_set_memory(struct io_world *node, uint64_t used, uint64_t total);
 /* The node's descriptors (connections and listeners): accepting more runs out. 0: no limit. */
-void
-sim_node_set_descriptors(struct io_world *node, unsigned limit);
+void sim_node_set_descriptors(struct io_world *node, unsigned limit);
 /* The node's shards do not run for so long (as if the process were stopped). */
-void
-sim_node_pause(struct io_world *node, uint64_t ms);
+void sim_node_pause(struct io_world *node, uint64_t ms);
 
 /* ---- disks ---- */
 
@@ -114,48 +91,33 @@ struct sim_disk_faults {
     uint64_t latency_max_ns;
     uint64_t capacity_bytes; /* 0: without a bound */
 };
-void
-sim_disk_set_faults(struct io_world *node, const struct sim_disk_faults *faults);
+void sim_disk_set_faults(struct io_world *node, const struct sim_disk_faults *faults);
 /* Operations so far that could have failed: the bound for a loop over fail_at. */
-uint64_t
-sim_disk_operations(const struct io_world *node);
+uint64_t sim_disk_operations(const struct io_world *node);
 
 /* ---- clients: plain end points in the hands of the test ---- */
 
 /* Connects to a node's port; refused connections show as sim_client_is_reset(). */
-struct sim_client *
-sim_client_open(struct sim *sim, struct io_world *node, uint16_t port);
+struct sim_client *sim_client_open(struct sim *sim, struct io_world *node, uint16_t port);
 /* The same from another address: the default one is 127.0.0.1 with a port of its own. */
-struct sim_client *
-sim_client_open_from(struct sim *sim, struct io_world *node, uint16_t port, const struct net_addr *from);
-void
-sim_client_free(struct sim_client *c);
+struct sim_client *sim_client_open_from(struct sim *sim, struct io_world *node, uint16_t port,
+                                        const struct net_addr *from);
+void sim_client_free(struct sim_client *c);
 /* Copied; goes out as buffers allow. */
-void
-sim_client_send(struct sim_client *c, const void *data, size_t len);
+void sim_client_send(struct sim_client *c, const void *data, size_t len);
 /* Given to sim_client_send() and not yet taken by the connection's buffer. */
-size_t
-sim_client_unsent(const struct sim_client *c);
+size_t sim_client_unsent(const struct sim_client *c);
 /* What has arrived and was not consumed; valid until the next step or consume. */
-struct slice
-sim_client_received(const struct sim_client *c);
-void
-sim_client_consume(struct sim_client *c, size_t n);
+struct slice sim_client_received(const struct sim_client *c);
+void sim_client_consume(struct sim_client *c, size_t n);
 /* A client that does not read: its buffer fills up, then the node's. */
-void
-sim_client_set_reading(struct sim_client *c, bool reading);
+void sim_client_set_reading(struct sim_client *c, bool reading);
 /* Ends its side after what was sent; the whole connection; by a reset. */
-void
-sim_client_shutdown(struct sim_client *c);
-void
-sim_client_close(struct sim_client *c);
-void
-sim_client_abort(struct sim_client *c);
-bool
-sim_client_is_connected(const struct sim_client *c); /* accepted, and not ended by either side */
-bool
-sim_client_is_ended(const struct sim_client *c); /* the node ended its side, everything has arrived */
-bool
-sim_client_is_reset(const struct sim_client *c);
+void sim_client_shutdown(struct sim_client *c);
+void sim_client_close(struct sim_client *c);
+void sim_client_abort(struct sim_client *c);
+bool sim_client_is_connected(const struct sim_client *c); /* accepted, and not ended by either side */
+bool sim_client_is_ended(const struct sim_client *c); /* the node ended its side, everything has arrived */
+bool sim_client_is_reset(const struct sim_client *c);
 
 #endif

@@ -31,20 +31,14 @@ struct sim {
 };
 
 /* At `time` or, if that has passed, next; moves a scheduled one. */
-void
-sim_schedule(struct sim *sim, struct sim_event *e, uint64_t time);
+void sim_schedule(struct sim *sim, struct sim_event *e, uint64_t time);
 /* The same, unless it is scheduled for an earlier time. */
-void
-sim_schedule_by(struct sim *sim, struct sim_event *e, uint64_t time);
-void
-sim_cancel(struct sim *sim, struct sim_event *e);
+void sim_schedule_by(struct sim *sim, struct sim_event *e, uint64_t time);
+void sim_cancel(struct sim *sim, struct sim_event *e);
 /* Adds to the trace. */
-void
-sim_note(struct sim *sim, const char *what, uint64_t a, uint64_t b);
-uint64_t
-sim_random_between(struct sim *sim, uint64_t least, uint64_t most);
-bool
-sim_is_cut(const struct sim *sim, const struct io_world *a, const struct io_world *b);
+void sim_note(struct sim *sim, const char *what, uint64_t a, uint64_t b);
+uint64_t sim_random_between(struct sim *sim, uint64_t least, uint64_t most);
+bool sim_is_cut(const struct sim *sim, const struct io_world *a, const struct io_world *b);
 
 /* ---- nodes ---- */
 
@@ -85,22 +79,15 @@ struct sim_call {
     void *arg;
 };
 
-void
-sim_shard_call(struct shard *s, struct sim_call *call);
+void sim_shard_call(struct shard *s, struct sim_call *call);
 /* There is something to do on this shard. */
-void
-sim_shard_stir(struct shard *s);
+void sim_shard_stir(struct shard *s);
 /* net_sim.c: callbacks of ready connections; ends everything that the shard has open. */
-void
-sim_net_poll(struct shard_backend *b);
-void
-sim_net_end_all(struct shard_backend *b, bool is_crash);
-void
-sim_net_free_all(struct shard_backend *b);
-void
-sim_signal_end(struct shard_backend *b);
-void
-sim_workers_crash(struct io_world *node);
+void sim_net_poll(struct shard_backend *b);
+void sim_net_end_all(struct shard_backend *b, bool is_crash);
+void sim_net_free_all(struct shard_backend *b);
+void sim_signal_end(struct shard_backend *b);
+void sim_workers_crash(struct io_world *node);
 
 /* ---- byte pipes (link_sim.c) ---- */
 
@@ -127,49 +114,31 @@ struct sim_end {
 };
 
 /* Ends are owned by nobody yet; ends[0] connects. */
-struct sim_link *
-sim_link_new(struct sim *sim, struct io_world *from, struct io_world *to, uint16_t port);
-struct sim_end *
-sim_link_end(struct sim_link *l, unsigned i);
-void
-sim_end_own(struct sim_end *e, struct sim_end **holder, void (*on_change)(void *arg), void *arg);
-ssize_t
-sim_end_read(struct sim_end *e, const struct iovec *iov, int n);
-ssize_t
-sim_end_write(struct sim_end *e, const struct iovec *iov, int n);
-unsigned
-sim_end_ready(const struct sim_end *e);
-void
-sim_end_shutdown(struct sim_end *e);
+struct sim_link *sim_link_new(struct sim *sim, struct io_world *from, struct io_world *to, uint16_t port);
+struct sim_end *sim_link_end(struct sim_link *l, unsigned i);
+void sim_end_own(struct sim_end *e, struct sim_end **holder, void (*on_change)(void *arg), void *arg);
+ssize_t sim_end_read(struct sim_end *e, const struct iovec *iov, int n);
+ssize_t sim_end_write(struct sim_end *e, const struct iovec *iov, int n);
+unsigned sim_end_ready(const struct sim_end *e);
+void sim_end_shutdown(struct sim_end *e);
 /* Gives the end up: with the end of the stream, or with a reset. */
-void
-sim_end_close(struct sim_end *e);
-void
-sim_end_abort(struct sim_end *e);
+void sim_end_close(struct sim_end *e);
+void sim_end_abort(struct sim_end *e);
 /* Every end of a node is lost; peers learn of it now or when they next send. */
-void
-sim_links_crash(struct io_world *node);
+void sim_links_crash(struct io_world *node);
 /* A partition is over: what waited goes on. */
-void
-sim_links_resume(struct sim *sim);
-uint64_t
-sim_latency(struct sim *sim);
+void sim_links_resume(struct sim *sim);
+uint64_t sim_latency(struct sim *sim);
 /* The listener's side of a connection attempt. False: nobody listens there. */
-bool
-sim_net_offer(struct io_world *node, uint16_t port, struct sim_end *end);
-struct io_world *
-sim_node_named(struct sim *sim, const char *name);
+bool sim_net_offer(struct io_world *node, uint16_t port, struct sim_end *end);
+struct io_world *sim_node_named(struct sim *sim, const char *name);
 
 /* ---- disks, workers, signals ---- */
 
-struct sim_disk *
-sim_disk_new(struct io_world *node);
-void
-sim_disk_free(struct sim_disk *d);
+struct sim_disk *sim_disk_new(struct io_world *node);
+void sim_disk_free(struct sim_disk *d);
 /* Open files die. With `power`, what was not synced is lost or torn. */
-void
-sim_disk_crash(struct sim_disk *d, bool power);
-uint64_t
-sim_disk_latency(struct sim_disk *d);
+void sim_disk_crash(struct sim_disk *d, bool power);
+uint64_t sim_disk_latency(struct sim_disk *d);
 
 #endif

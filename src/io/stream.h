@@ -18,40 +18,31 @@ struct stream {
 };
 
 /* Fills the vectors as far as bytes are there. Bytes, 0 at the end, NET_AGAIN, NET_ERROR. */
-ssize_t
-stream_readv(struct stream *st, const struct iovec *iov, int n);
+ssize_t stream_readv(struct stream *st, const struct iovec *iov, int n);
 /*
  * Bytes taken (perhaps fewer than given), NET_AGAIN, NET_ERROR. With TLS the vectors are gathered into full
  * records of 16 KiB; after NET_AGAIN or a part, the next call must start with the bytes that were not taken.
  */
-ssize_t
-stream_writev(struct stream *st, const struct iovec *iov, int n);
+ssize_t stream_writev(struct stream *st, const struct iovec *iov, int n);
 
 /* Wants NET_READ / NET_WRITE / NET_HANGUP of the stream; during a TLS handshake the socket may be asked for
  * another. */
-void
-stream_want(struct stream *st, unsigned events);
+void stream_want(struct stream *st, unsigned events);
 /* What the socket's events mean for the stream: which of reading and writing to try. */
-unsigned
-stream_events(const struct stream *st, unsigned events);
+unsigned stream_events(const struct stream *st, unsigned events);
 /*
  * Decrypted or received bytes wait inside the TLS layer: the socket will not announce them, so an owner that
  * stops reading before NET_AGAIN (its budget is used up) must come back by itself.
  */
-bool
-stream_has_pending(const struct stream *st);
+bool stream_has_pending(const struct stream *st);
 /* Whether nothing of the stream is half-way in this process, so that the connection may move (always, for
  * plain TCP). */
-bool
-stream_is_movable(const struct stream *st);
+bool stream_is_movable(const struct stream *st);
 
 /* TLS: sends close_notify. Then net_close / net_abort; frees the TLS state. The stream is zeroed. */
-void
-stream_close(struct stream *st);
-void
-stream_abort(struct stream *st);
+void stream_close(struct stream *st);
+void stream_abort(struct stream *st);
 /* net_error(), or what TLS has to say: a text for the log, valid until the stream is closed. */
-const char *
-stream_error_text(const struct stream *st);
+const char *stream_error_text(const struct stream *st);
 
 #endif

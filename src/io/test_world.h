@@ -7,20 +7,14 @@
 #include <stdbool.h>
 
 /* NULL on the machine; else a node of a fresh simulation from `seed`. */
-struct io_world *
-test_world_new(unsigned seed);
-void
-test_world_free(struct io_world *world);
+struct io_world *test_world_new(unsigned seed);
+void test_world_free(struct io_world *world);
 /* How many seeds a test should try: 1 on the machine. */
-unsigned
-test_world_seeds(unsigned wanted);
+unsigned test_world_seeds(unsigned wanted);
 /* From now on the process (the node) can open only `count` more connections. */
-void
-test_world_limit_descriptors(struct io_world *world, unsigned count);
-void
-test_world_unlimit_descriptors(struct io_world *world);
+void test_world_limit_descriptors(struct io_world *world, unsigned count);
+void test_world_unlimit_descriptors(struct io_world *world);
 /* A directory for this test's files, removed (with what is in it) by test_world_free(). */
-const char *
-test_world_directory(struct io_world *world);
+const char *test_world_directory(struct io_world *world);
 
 #endif

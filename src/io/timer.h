@@ -9,12 +9,9 @@ struct shard;
 
 /* fn(arg) runs in the timer phase of a turn, `delay_ms` from shard_now_ms() or later. Running: started anew.
  */
-void
-timer_start(struct shard *s, struct wheel_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
+void timer_start(struct shard *s, struct wheel_timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
 /* Harmless when it does not run. */
-void
-timer_stop(struct wheel_timer *t);
-bool
-timer_is_active(const struct wheel_timer *t);
+void timer_stop(struct wheel_timer *t);
+bool timer_is_active(const struct wheel_timer *t);
 
 #endif

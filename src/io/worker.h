@@ -21,13 +21,10 @@ struct worker_job {
     struct shard *shard;
 };
 
-struct worker *
-worker_new(struct io_world *world, const char *name);
+struct worker *worker_new(struct io_world *world, const char *name);
 /* From any thread. */
-void
-worker_submit(struct worker *w, struct worker_job *job);
+void worker_submit(struct worker *w, struct worker_job *job);
 /* Runs what was submitted to its end first; what a stopped shard would have been told is dropped. */
-void
-worker_free(struct worker *w);
+void worker_free(struct worker *w);
 
 #endif

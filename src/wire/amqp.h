@@ -75,58 +75,48 @@ struct amqp_method {
 };
 
 /* NULL for an unknown one. */
-const struct amqp_method *
-amqp_method_by_id(uint32_t id);
-const struct amqp_method *
-amqp_method_by_name(struct slice name);
+const struct amqp_method *amqp_method_by_id(uint32_t id);
+const struct amqp_method *amqp_method_by_name(struct slice name);
 /* All methods, in the order of their numbers. */
-const struct amqp_method *
-amqp_method_all(size_t *count);
+const struct amqp_method *amqp_method_all(size_t *count);
 
 /* NULL for an unknown one. Dashes and underscores are the same. */
-const struct amqp_field *
-amqp_field_by_name(const struct amqp_method *method, struct slice name);
+const struct amqp_field *amqp_field_by_name(const struct amqp_method *method, struct slice name);
 
 /*
  * Decodes any method. ERR_NOT_FOUND for an unknown number (RabbitMQ: 503 or 540); otherwise as the typed
  * decoders.
  */
-enum err ERR_USE
-amqp_method_decode(struct slice payload, const struct amqp_method **method, union amqp_any *out);
+enum err ERR_USE amqp_method_decode(struct slice payload, const struct amqp_method **method,
+                                    union amqp_any *out);
 
 /*
  * Encodes any method into a whole frame. `fields` is the method's struct. ERR_LIMIT when it does not fit
  * `cap` bytes, ERR_RANGE for a shortstr above 255 bytes. Unlike the typed encoders, which take that for a
  * bug.
  */
-enum err ERR_USE
-amqp_method_encode(const struct amqp_method *method, const void *fields, uint16_t channel, uint8_t *out,
-                   size_t cap, size_t *size);
+enum err ERR_USE amqp_method_encode(const struct amqp_method *method, const void *fields, uint16_t channel,
+                                    uint8_t *out, size_t cap, size_t *size);
 
 /* Sets the defaults of the specification; what has none is zero. `out` has method->struct_size bytes. */
-void
-amqp_method_defaults(const struct amqp_method *method, void *out);
+void amqp_method_defaults(const struct amqp_method *method, void *out);
 
 /*
  * Appends one line for people: `queue.declare queue="q" durable=true arguments={"x-max-length": 5}`. Numbers
  * of zero, unset flags, empty strings and tables are left out. SASL's answers and new secrets print as `***`.
  */
-void
-amqp_method_describe(const struct amqp_method *method, const void *fields, struct buffer *out);
+void amqp_method_describe(const struct amqp_method *method, const void *fields, struct buffer *out);
 
 /* "NOT_FOUND" for 404; "UNKNOWN" for a code that is not in the table. */
-const char *
-amqp_reply_name(uint16_t code);
+const char *amqp_reply_name(uint16_t code);
 /* A soft error closes a channel, any other the connection. */
-bool
-amqp_reply_is_soft(uint16_t code);
+bool amqp_reply_is_soft(uint16_t code);
 
 /*
  * Formats a reply text as RabbitMQ's: "NOT_FOUND - no queue 'q' in vhost '/'". Cut to 255 bytes, never inside
  * a UTF-8 sequence. Returns the length; `out` ends with a NUL.
  */
-size_t
-amqp_reply_text(char out[AMQP_REPLY_TEXT_SIZE], uint16_t code, const char *format, ...)
+size_t amqp_reply_text(char out[AMQP_REPLY_TEXT_SIZE], uint16_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

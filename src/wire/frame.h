@@ -93,8 +93,7 @@ extern const uint8_t frame_protocol_header[FRAME_PROTOCOL_HEADER_SIZE];
  * ERR_TRUNCATED with fewer than 8 bytes, ERR_UNSUPPORTED for anything else: the answer is
  * frame_protocol_header, then the connection is closed.
  */
-enum err ERR_USE
-frame_protocol_header_check(struct slice in);
+enum err ERR_USE frame_protocol_header_check(struct slice in);
 
 /* The payload of a content header frame. */
 struct content_header {
@@ -107,8 +106,7 @@ struct content_header {
  * ERR_TRUNCATED when the payload is shorter than its fixed part with the property flags. The unused weight
  * may have any value, as with RabbitMQ. The properties are not validated: properties_validate() does that.
  */
-enum err ERR_USE
-content_header_decode(struct slice payload, struct content_header *out);
+enum err ERR_USE content_header_decode(struct slice payload, struct content_header *out);
 
 /* The size of the frame that content_header_encode() writes. */
 static inline size_t
@@ -119,8 +117,7 @@ content_header_size(struct slice properties)
 
 /* Writes a whole content header frame for a property run (at least its two octets of flags). Returns its
  * size. */
-size_t
-content_header_encode(uint8_t *out, uint16_t channel, uint16_t class_id, uint64_t body_size,
-                      struct slice properties);
+size_t content_header_encode(uint8_t *out, uint16_t channel, uint16_t class_id, uint64_t body_size,
+                             struct slice properties);
 
 #endif

@@ -21,12 +21,10 @@
  * The run ends exactly, and its headers are a valid table. ERR_TRUNCATED, ERR_SYNTAX (more flags, trailing
  * bytes), or what table_validate() says.
  */
-enum err ERR_USE
-properties_validate(struct slice run);
+enum err ERR_USE properties_validate(struct slice run);
 
 /* The same, and fills the struct: absent ones are zero, out->flags says which are there. */
-enum err ERR_USE
-properties_decode(struct slice run, struct properties *out);
+enum err ERR_USE properties_decode(struct slice run, struct properties *out);
 
 /* The flags of a valid run. */
 static inline uint16_t
@@ -45,21 +43,16 @@ properties_has(struct slice run, enum property property)
  * One property of a valid run: a short string's characters, a table's inside, the bytes of a number (1, or 8
  * of a timestamp). False when it is absent.
  */
-bool
-properties_find(struct slice run, enum property property, struct slice *value);
+bool properties_find(struct slice run, enum property property, struct slice *value);
 /* A property of one octet (delivery_mode, priority); `absent` when it is not there. */
-uint8_t
-properties_octet(struct slice run, enum property property, uint8_t absent);
+uint8_t properties_octet(struct slice run, enum property property, uint8_t absent);
 /* The headers table; empty when absent. */
-struct slice
-properties_headers(struct slice run);
+struct slice properties_headers(struct slice run);
 
 /* out->flags says which are written. `out` has properties_size() bytes; returns them. Short strings fit 255
  * (CHECK). */
-size_t
-properties_size(const struct properties *p);
-size_t
-properties_encode(uint8_t *out, const struct properties *p);
+size_t properties_size(const struct properties *p);
+size_t properties_encode(uint8_t *out, const struct properties *p);
 
 /*
  * Copies a valid run with one property set to `value` (shaped as properties_find() gives it) or removed
@@ -67,13 +60,10 @@ properties_encode(uint8_t *out, const struct properties *p);
  * Returns the new size.
  */
 #define PROPERTIES_REPLACE_EXTRA 4
-size_t
-properties_replace(uint8_t *out, struct slice run, enum property property, const struct slice *value);
+size_t properties_replace(uint8_t *out, struct slice run, enum property property, const struct slice *value);
 
 /* "content_type"; and back, dashes or underscores: false for an unknown name. */
-const char *
-property_name(enum property property);
-bool
-property_by_name(struct slice name, enum property *property);
+const char *property_name(enum property property);
+bool property_by_name(struct slice name, enum property *property);
 
 #endif

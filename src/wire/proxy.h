@@ -30,7 +30,6 @@ struct proxy_header {
  * ERR_SYNTAX: it is none; ERR_LIMIT: larger than the limits above. Never waits for more than
  * PROXY_V2_SIZE_MAX bytes.
  */
-enum err ERR_USE
-proxy_parse(struct slice in, struct proxy_header *out, size_t *used);
+enum err ERR_USE proxy_parse(struct slice in, struct proxy_header *out, size_t *used);
 
 #endif

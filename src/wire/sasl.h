@@ -20,18 +20,15 @@ struct sasl_response {
     struct slice authzid, user, password; /* empty where the mechanism has none */
 };
 
-const char *
-sasl_mechanism_name(enum sasl_mechanism mechanism);
+const char *sasl_mechanism_name(enum sasl_mechanism mechanism);
 /* Exact upper case, as RabbitMQ wants it. False for an unknown one. */
-bool
-sasl_mechanism_by_name(struct slice name, enum sasl_mechanism *out);
+bool sasl_mechanism_by_name(struct slice name, enum sasl_mechanism *out);
 
 /*
  * The slices point into `response`. ERR_SYNTAX when it is not of the mechanism's form, or where a name is not
  * UTF-8; ERR_NOT_FOUND for AMQPLAIN without LOGIN or PASSWORD. Passwords may be any bytes without NUL
  * (PLAIN).
  */
-enum err ERR_USE
-sasl_parse(enum sasl_mechanism mechanism, struct slice response, struct sasl_response *out);
+enum err ERR_USE sasl_parse(enum sasl_mechanism mechanism, struct slice response, struct sasl_response *out);
 
 #endif

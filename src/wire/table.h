@@ -56,71 +56,52 @@ struct table_value {
  * Walks everything. ERR_TRUNCATED when a length points past the end, ERR_TYPE for an unknown type letter,
  * ERR_LIMIT when deeper than TABLE_DEPTH_MAX. Uses no recursion.
  */
-enum err ERR_USE
-table_validate(struct slice table);
-enum err ERR_USE
-table_validate_array(struct slice array);
+enum err ERR_USE table_validate(struct slice table);
+enum err ERR_USE table_validate_array(struct slice array);
 
 struct table_iter {
     struct slice rest;
     bool is_array;
 };
 
-struct table_iter
-table_iter_fields(struct slice table);
-struct table_iter
-table_iter_items(struct slice array);
+struct table_iter table_iter_fields(struct slice table);
+struct table_iter table_iter_items(struct slice array);
 /* False at the end. `name` may be NULL, and is empty for an array's items. */
-bool
-table_iter_next(struct table_iter *it, struct slice *name, struct table_value *value);
+bool table_iter_next(struct table_iter *it, struct slice *name, struct table_value *value);
 
 /* The first field of that name, as in RabbitMQ. */
-bool
-table_find(struct slice table, struct slice name, struct table_value *value);
-bool
-table_find_str(struct slice table, const char *name, struct table_value *value);
+bool table_find(struct slice table, struct slice name, struct table_value *value);
+bool table_find_str(struct slice table, const char *name, struct table_value *value);
 
 /* Typed reading: ERR_NOT_FOUND, or ERR_TYPE when it is of another type. Any integer type does for _int. */
-enum err ERR_USE
-table_get_int(struct slice table, const char *name, int64_t *out);
-enum err ERR_USE
-table_get_bool(struct slice table, const char *name, bool *out);
-enum err ERR_USE
-table_get_str(struct slice table, const char *name, struct slice *out); /* longstr */
-enum err ERR_USE
-table_get_table(struct slice table, const char *name, struct slice *out);
-enum err ERR_USE
-table_get_array(struct slice table, const char *name, struct slice *out);
+enum err ERR_USE table_get_int(struct slice table, const char *name, int64_t *out);
+enum err ERR_USE table_get_bool(struct slice table, const char *name, bool *out);
+enum err ERR_USE table_get_str(struct slice table, const char *name, struct slice *out); /* longstr */
+enum err ERR_USE table_get_table(struct slice table, const char *name, struct slice *out);
+enum err ERR_USE table_get_array(struct slice table, const char *name, struct slice *out);
 
 /* "signedint", "longstr": RabbitMQ's word for the type, used in its reply texts. */
-const char *
-table_type_name(enum table_type type);
-bool
-table_value_is_int(const struct table_value *value);
+const char *table_type_name(enum table_type type);
+bool table_value_is_int(const struct table_value *value);
 
 /* Same type and same value. Tables inside: the same bytes. */
-bool
-table_value_eq(const struct table_value *a, const struct table_value *b);
+bool table_value_eq(const struct table_value *a, const struct table_value *b);
 /*
  * RabbitMQ's test of arguments when something is declared again (rabbit_misc:assert_args_equivalence): all
  * integer types and timestamps are one type, float and double another; then the values count.
  */
-bool
-table_value_equivalent(const struct table_value *a, const struct table_value *b);
+bool table_value_equivalent(const struct table_value *a, const struct table_value *b);
 
 /*
  * The same fields whatever their order: the identity of bindings (RabbitMQ sorts by name; fields of one name
  * keep their order). Tables of more than TABLE_SORT_MAX fields are equal only byte for byte, so that a peer
  * cannot make this slow.
  */
-bool
-table_eq(struct slice a, struct slice b);
+bool table_eq(struct slice a, struct slice b);
 /* Tables that table_eq() holds equal have the same hash. */
-uint64_t
-table_hash(struct slice table);
+uint64_t table_hash(struct slice table);
 /* Writes the fields sorted by name: table.len bytes, at `out`. As they are above TABLE_SORT_MAX fields. */
-void
-table_canonical(struct slice table, uint8_t *out);
+void table_canonical(struct slice table, uint8_t *out);
 
 /*
  * Building, appended to a buffer of the caller's. Either a whole table with its length before it:
@@ -135,45 +116,28 @@ table_canonical(struct slice table, uint8_t *out);
  * or only fields, without table_begin: then the buffer's content is the slice that methods and properties
  * take. Names have at most 255 bytes (CHECK). Items of an array are added with the name NULL.
  */
-size_t
-table_begin(struct buffer *out);
-void
-table_end(struct buffer *out, size_t at);
-size_t
-table_add_table_begin(struct buffer *out, const char *name);
-size_t
-table_add_array_begin(struct buffer *out, const char *name);
-void
-table_add_str(struct buffer *out, const char *name, struct slice value);
-void
-table_add_bool(struct buffer *out, const char *name, bool value);
-void
-table_add_int32(struct buffer *out, const char *name, int32_t value);
-void
-table_add_int64(struct buffer *out, const char *name, int64_t value);
-void
-table_add_timestamp(struct buffer *out, const char *name, uint64_t seconds);
-void
-table_add_double(struct buffer *out, const char *name, double value);
-void
-table_add_void(struct buffer *out, const char *name);
+size_t table_begin(struct buffer *out);
+void table_end(struct buffer *out, size_t at);
+size_t table_add_table_begin(struct buffer *out, const char *name);
+size_t table_add_array_begin(struct buffer *out, const char *name);
+void table_add_str(struct buffer *out, const char *name, struct slice value);
+void table_add_bool(struct buffer *out, const char *name, bool value);
+void table_add_int32(struct buffer *out, const char *name, int32_t value);
+void table_add_int64(struct buffer *out, const char *name, int64_t value);
+void table_add_timestamp(struct buffer *out, const char *name, uint64_t seconds);
+void table_add_double(struct buffer *out, const char *name, double value);
+void table_add_void(struct buffer *out, const char *name);
 /* A whole table or array that exists already (its inside). */
-void
-table_add_table(struct buffer *out, const char *name, struct slice table);
-void
-table_add_array(struct buffer *out, const char *name, struct slice array);
+void table_add_table(struct buffer *out, const char *name, struct slice table);
+void table_add_array(struct buffer *out, const char *name, struct slice array);
 /* A field or an item as it was read. `name` with data NULL: an item. */
-void
-table_add_value(struct buffer *out, struct slice name, const struct table_value *value);
+void table_add_value(struct buffer *out, struct slice name, const struct table_value *value);
 /* All fields of `table` but those named `name`. */
-void
-table_add_all_but(struct buffer *out, struct slice table, struct slice name);
+void table_add_all_but(struct buffer *out, struct slice table, struct slice name);
 
 /* Appends it for people: `{"x-max-length": 5, "l": ["a", true]}`. */
-void
-table_describe(struct slice table, struct buffer *out);
+void table_describe(struct slice table, struct buffer *out);
 /* Appends "text", with \" \\ and \xNN for whatever is not printable UTF-8. */
-void
-table_describe_str(struct slice text, struct buffer *out);
+void table_describe_str(struct slice text, struct buffer *out);
 
 #endif
