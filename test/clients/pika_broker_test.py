@@ -80,7 +80,7 @@ class Memory(PikaTest):
         consumer.basic_consume(queue, take)
         def step(_):
             consumer.connection.process_data_events(0.05)
-            publisher.connection.process_data_events(0.05)
+            publisher.connection.process_data_events()
         self.wait_for(step, lambda: 'unblocked' in events and len(got) == sent, f'{sent} messages and unblocked', 40)
         self.assertEqual(got, list(range(sent)))
         publisher.basic_publish('', queue, b'%08d' % sent)
