@@ -50,6 +50,24 @@ is_recovering(const struct chan *c)
     return false;
 }
 
+/* What the broker has sent may come back to the queue before this client has seen it. */
+static void
+open_troubles(struct chan *c)
+{
+    for (unsigned i = 0; i < CHAN_CONSUMERS_MAX; i++) {
+        struct chan_consumer *x = &c->consumers[i];
+        if (x->state != CONSUMER_NONE && !x->is_troubled && c->doubt != DOUBT_NONE)
+            troubles_add(c->troubles, x->queue, x->no_ack);
+        x->is_troubled = c->doubt != DOUBT_NONE;
+    }
+    for (unsigned i = 0; i < c->ask_count; i++) {
+        struct chan_ask *a = &c->asks[i];
+        if (a->method == AMQP_BASIC_GET && !a->is_troubled && c->doubt != DOUBT_NONE)
+            troubles_add(c->troubles, a->queue, a->no_ack);
+        a->is_troubled = c->doubt != DOUBT_NONE;
+    }
+}
+
 void
 chan_doubt(struct chan *c, bool connection_closes)
 {
@@ -57,7 +75,10 @@ chan_doubt(struct chan *c, bool connection_closes)
     for (unsigned i = 0; i < c->ask_count; i++)
         may_fail |= c->asks[i].may_fail_with != 0;
     bool closes = connection_closes || c->state == CHAN_CLOSING || is_recovering(c);
-    model_set_doubt(c->model, c->epoch, may_fail ? DOUBT_FAILING : closes ? DOUBT_CLOSING : DOUBT_NONE);
+    may_fail = may_fail || (closes && c->mode == CHAN_TX); /* acks of an open transaction end with it */
+    c->doubt = may_fail ? DOUBT_FAILING : closes ? DOUBT_CLOSING : DOUBT_NONE;
+    model_set_doubt(c->model, c->epoch, c->doubt);
+    open_troubles(c);
 }
 
 void
@@ -322,9 +343,6 @@ chan_close(struct chan *c)
     if (c->state != CHAN_OPEN || c->ask_count == CHAN_ASKS_MAX)
         return;
     c->state = CHAN_CLOSING;
-    for (unsigned i = 0; i < CHAN_CONSUMERS_MAX; i++)
-        if (c->consumers[i].state != CONSUMER_NONE)
-            troubles_add(c->troubles, c->consumers[i].queue, c->consumers[i].no_ack);
     struct amqp_channel_close m = {.reply_code = AMQP_REPLY_SUCCESS};
     (void)chan_ask(c, &(struct chan_ask){.method = AMQP_CHANNEL_CLOSE, .queue = -1}, &m);
 }
@@ -622,6 +640,7 @@ chan_ended(struct chan *c, bool politely)
     end_asks(c);
     end_consumers(c);
     c->state = CHAN_NONE;
+    c->doubt = DOUBT_NONE;
     c->settle_count = c->settled_done = c->tx_settles = 0;
     c->publish_count = c->published_done = c->tx_published = c->confirm_count = 0;
     c->prefetch = c->global_prefetch = c->global_outstanding = 0;

@@ -17,7 +17,7 @@ struct chan_ask {
     uint32_t method;
     int queue;    /* of get and purge; -1: not the model's */
     int consumer; /* of consume and cancel */
-    bool no_ack;
+    bool no_ack, is_troubled;
     uint16_t may_fail_with; /* channel.close with this code is fine */
     char queue_name[64];
     size_t settled, published; /* when it is answered the broker has handled so many of the logs' entries */
@@ -39,7 +39,7 @@ struct chan_consumer {
     enum chan_consumer_state state;
     int queue;
     char queue_name[64], tag[32];
-    bool no_ack;
+    bool no_ack, is_troubled; /* a window was opened for it while its channel is in doubt */
     unsigned prefetch, outstanding;
     struct chan_seen *seen;
     size_t seen_count;
@@ -53,6 +53,7 @@ struct chan {
     uint16_t number;
     enum chan_state state;
     enum chan_mode mode;
+    enum model_doubt doubt;
     uint32_t epoch;
     uint64_t next_tag, next_consumer;
     unsigned prefetch, global_prefetch, global_outstanding;

@@ -232,14 +232,21 @@ model_deliver(struct model *m, const struct model_delivery *d)
     struct copy *c = &x->copies[d->queue];
     TRIAL_EXPECT(t, x->queues & 1u << d->queue, "m%llu came from queue %s, where it was not routed", n,
                  q->name);
-    if (c->state != COPY_READY && c->holder != d->holder && doubt_of(m, d->holder) != DOUBT_NONE)
-        return number; /* this channel had it before another got it, and learns of it late */
+    bool is_late = c->state != COPY_READY || (c->was_delivered && !d->redelivered);
+    if (is_late && c->holder != d->holder && doubt_of(m, d->holder) != DOUBT_NONE) {
+        /* This channel had it before another got it, and learns of it late; unless both may have lost it. */
+        c->is_vague = c->is_vague || (c->state != COPY_READY && is_stealable(m, c));
+        return number;
+    }
+    if (c->is_vague)
+        return number;
     TRIAL_EXPECT(t, c->state == COPY_READY || is_stealable(m, c),
                  "m%llu of queue %s is delivered to channel %u: it was %s by %u", n, q->name, d->holder,
                  state_name(c), c->holder);
     bool is_exact = q->troubles == 0 && number >= q->orderly_from;
     if (c->was_delivered)
-        TRIAL_EXPECT(t, d->redelivered, "m%llu of queue %s comes again, not as redelivered", n, q->name);
+        TRIAL_EXPECT(t, d->redelivered, "m%llu of queue %s comes again to channel %u, not as redelivered", n,
+                     q->name, d->holder);
     else if (is_exact)
         TRIAL_EXPECT(t, !d->redelivered, "m%llu of queue %s comes first, as redelivered", n, q->name);
     if (!d->redelivered) {
@@ -247,7 +254,8 @@ model_deliver(struct model *m, const struct model_delivery *d)
         c->was_fresh = true;
     }
     c->is_sure = true;
-    c->may_be_gone = false;
+    if (doubt_of(m, d->holder) == DOUBT_NONE) /* else it may be back in its queue, and gone from there */
+        c->may_be_gone = false;
     c->state = d->no_ack ? COPY_GONE : COPY_HELD;
     c->was_delivered = c->was_delivered || !d->no_ack;
     c->holder = d->holder;
@@ -310,7 +318,7 @@ model_doubt_all(struct model *m, int queue)
 {
     for (uint64_t i = 0; i < m->count; i++) {
         struct copy *c = &m->messages[i].copies[queue];
-        if (c->state == COPY_READY)
+        if (c->state == COPY_READY || is_stealable(m, c))
             c->may_be_gone = true;
     }
 }
@@ -361,7 +369,7 @@ model_check_rest(struct model *m, int queue, const uint64_t *numbers, size_t cou
     for (uint64_t i = 0; i < m->count; i++) {
         const struct model_message *x = &m->messages[i];
         const struct copy *c = &x->copies[queue];
-        if (!(x->queues & 1u << queue) || c->state == COPY_GONE)
+        if (!(x->queues & 1u << queue) || c->state == COPY_GONE || c->is_vague)
             continue;
         TRIAL_EXPECT(m->t, c->state == COPY_READY, "m%llu of queue %s is %s at the end",
                      (unsigned long long)i, m->queues[queue].name, state_name(c));

@@ -26,6 +26,7 @@ struct copy {
     uint8_t state;
     bool is_sure, may_be_gone;
     bool was_delivered; /* to a client that was to acknowledge it: from then on `redelivered` */
+    bool is_vague;      /* who holds it cannot be told any more: nothing is checked */
     bool was_fresh;     /* it came once without `redelivered` */
     uint32_t holder;    /* channel epoch */
 };

@@ -145,6 +145,8 @@ trial_for(struct trial *t, uint64_t ms)
     uint64_t deadline = sim_now_ms(t->sim) + ms;
     while (sim_now_ms(t->sim) < deadline && trial_step(t))
         ;
+    if (sim_now_ms(t->sim) < deadline) /* nothing is due: time goes on all the same */
+        sim_run_for(t->sim, deadline - sim_now_ms(t->sim));
 }
 
 static bool

@@ -153,11 +153,6 @@ actor_close(struct actor *a)
         if (a->channels[i].state == CHAN_NONE)
             continue;
         chan_doubt(&a->channels[i], true);
-        for (unsigned k = 0; k < CHAN_CONSUMERS_MAX; k++) {
-            const struct chan_consumer *x = &a->channels[i].consumers[k];
-            if (x->state != CONSUMER_NONE)
-                troubles_add(&a->g->troubles, x->queue, x->no_ack);
-        }
     }
     sim_session_close(a->session);
 }
@@ -246,10 +241,9 @@ do_qos(struct chan *c)
         return; /* a limit that sinks does not take back what is out */
     if (!chan_ask(c, &(struct chan_ask){.method = AMQP_BASIC_QOS, .queue = -1}, &m))
         return;
-    if (is_global)
-        c->global_prefetch = m.prefetch_count;
-    else
+    if (!is_global)
         c->prefetch = m.prefetch_count;
+    c->global_prefetch = is_global ? m.prefetch_count : 0; /* one takes the place of the other: RabbitMQ */
 }
 
 static void
@@ -386,7 +380,7 @@ act(struct actor *a)
     sim_session_flush(a->session, trial_chance(t, 6) ? trial_random(t, left + 1) : left);
 }
 
-/* Does the broker know of every connection that has ended? */
+/* Does the broker know of everything that has ended, and the clients too? */
 static bool
 is_calm(struct general *g)
 {
@@ -396,6 +390,9 @@ is_calm(struct general *g)
         if (a->session && !(a->is_open && !a->is_closing))
             return false;
         open += a->is_open;
+        for (unsigned k = 0; k < ACTOR_CHANNELS; k++)
+            if (a->channels[k].doubt != DOUBT_NONE)
+                return false;
     }
     return open == sim_broker_connections(g->t->broker);
 }
