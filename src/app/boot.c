@@ -194,12 +194,12 @@ make_node(struct boot *b, char *why)
 static void
 take_down(struct boot *b)
 {
+    if (b->node.meta)
+        meta_free(b->node.meta); /* the epoch, which is the shards', frees what it held */
     if (b->node.shards)
         shards_free(b->node.shards);
     if (b->server)
         server_free(b->server);
-    if (b->node.meta)
-        meta_free(b->node.meta);
     if (b->tls)
         tls_slot_free(b->tls);
     buffer_fini(&b->ready);

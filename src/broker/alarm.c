@@ -87,7 +87,7 @@ void
 alarm_watch_start(struct alarm_watch *w, struct broker *b, uint64_t limit, uint64_t period_ms)
 {
     *w = (struct alarm_watch){.broker = b, .limit = limit, .period_ms = period_ms};
-    timer_start(b->shard, &w->timer, period_ms, alarm_tick, w);
+    alarm_tick(w); /* the first sample now: the first publish must already meet an alarm */
 }
 
 void
