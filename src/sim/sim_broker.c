@@ -121,9 +121,9 @@ sim_broker_new(struct sim *sim, const struct sim_broker_options *options)
 void
 sim_broker_bury(struct sim_broker *b)
 {
+    meta_free(b->node.meta); /* its epoch is the shards' */
     shards_free(b->node.shards);
     server_free(b->server);
-    meta_free(b->node.meta);
     free(b);
 }
 
