@@ -224,7 +224,7 @@ connection_read(struct connection *c)
     size_t budget = c->home->server->config.limits.read_turn_bytes;
     struct iovec iov[2];
     int n = 0;
-    struct slice room = channel_body_room(c);
+    struct slice room = before ? slice_of(NULL, 0) : channel_body_room(c);
     if (room.len > 0)
         iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)room.data, .iov_len = room.len};
     iov[n++] =

@@ -129,8 +129,8 @@ session_expect(struct session_client *c, uint16_t channel, uint32_t method, void
     if (m->id != method || frame.channel != channel) {
         struct buffer text = {0};
         amqp_method_describe(m, &any, &text);
-        fprintf(stderr, "expected %s on channel %u, got %.*s on %u\n", amqp_method_by_id(method)->name, channel,
-                SLICE_FMT(text), frame.channel);
+        fprintf(stderr, "expected %s on channel %u, got %.*s on %u\n", amqp_method_by_id(method)->name,
+                channel, SLICE_FMT(text), frame.channel);
         CHECK_UNREACHABLE("another method");
     }
     if (out)

@@ -29,11 +29,11 @@ session_is_listening(void *arg)
 }
 
 struct session_world *
-session_world_new(unsigned shards, const struct server_config *config)
+session_world_new(unsigned shards, const struct server_config *config, unsigned seed)
 {
     struct session_world *w = calloc(1, sizeof *w);
     CHECK(w);
-    w->sim = sim_new(shards);
+    w->sim = sim_new(seed);
     w->machine = sim_node_new(w->sim, "node");
     session_node_init(&w->node, w->machine, shards, config);
     CHECK(sim_run_until(w->sim, session_is_listening, &w->node, SESSION_PATIENCE_MS));

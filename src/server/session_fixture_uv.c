@@ -25,7 +25,7 @@ struct session_client {
 };
 
 struct session_world *
-session_world_new(unsigned shards, const struct server_config *config)
+session_world_new(unsigned shards, const struct server_config *config, unsigned seed)
 {
     struct session_world *w = calloc(1, sizeof *w);
     CHECK(w);

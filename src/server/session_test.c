@@ -561,7 +561,7 @@ test_slow_consumer_is_bounded(void **state)
 static int
 setup(void **state, unsigned shards)
 {
-    *state = session_world_new(shards, NULL);
+    *state = session_world_new(shards, NULL, shards);
     return 0;
 }
 static int
