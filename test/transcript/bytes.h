@@ -12,26 +12,20 @@ struct bytes {
     size_t cap;
 };
 
-void
-bytes_fini(struct bytes *b);
+void bytes_fini(struct bytes *b);
 
-void
-bytes_append(struct bytes *b, const void *data, size_t size);
+void bytes_append(struct bytes *b, const void *data, size_t size);
 
 /* Appends the `width` low octets of `value`, most significant first. */
-void
-bytes_put(struct bytes *b, uint64_t value, unsigned width);
+void bytes_put(struct bytes *b, uint64_t value, unsigned width);
 
 /* Appends formatted text, without a final NUL. */
-void
-bytes_printf(struct bytes *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void bytes_printf(struct bytes *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Drops the first `size` octets. */
-void
-bytes_consume(struct bytes *b, size_t size);
+void bytes_consume(struct bytes *b, size_t size);
 
 /* The content as a C string: valid until the next change. */
-const char *
-bytes_text(struct bytes *b);
+const char *bytes_text(struct bytes *b);
 
 #endif

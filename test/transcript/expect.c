@@ -36,8 +36,8 @@ message_fini(struct message *m)
 static bool
 content_receive(struct run *run, const struct address *a, struct message *m, struct bytes *why)
 {
-    struct session_frame *header = session_next(a->connection, run->options, a->channel, false, why);
-    bool ok = header != NULL && header->type == SESSION_FRAME_HEADER && header->payload.size >= 14;
+    struct client_frame *header = client_next(a->connection, run->options, a->channel, false, why);
+    bool ok = header != NULL && header->type == CLIENT_FRAME_HEADER && header->payload.size >= 14;
     uint64_t size = 0;
     if (ok) {
         for (unsigned i = 4; i < 12; i++) {
@@ -48,11 +48,11 @@ content_receive(struct run *run, const struct address *a, struct message *m, str
         bytes_printf(why, "a content header should follow %s", m->method.name);
     }
     if (header != NULL) {
-        session_frame_free(header);
+        client_frame_free(header);
     }
     while (ok && m->body.size < size) {
-        struct session_frame *body = session_next(a->connection, run->options, a->channel, false, why);
-        ok = body != NULL && body->type == SESSION_FRAME_BODY && body->payload.size > 0 &&
+        struct client_frame *body = client_next(a->connection, run->options, a->channel, false, why);
+        ok = body != NULL && body->type == CLIENT_FRAME_BODY && body->payload.size > 0 &&
              m->body.size + body->payload.size <= size;
         if (ok) {
             bytes_append(&m->body, body->payload.data, body->payload.size);
@@ -60,7 +60,7 @@ content_receive(struct run *run, const struct address *a, struct message *m, str
             bytes_printf(why, "a body frame should follow, of at most what the header has announced");
         }
         if (body != NULL) {
-            session_frame_free(body);
+            client_frame_free(body);
         }
     }
     return ok;
@@ -71,22 +71,22 @@ static bool
 message_receive(struct run *run, const struct address *a, bool heartbeats, struct message *m,
                 struct bytes *why)
 {
-    struct session_frame *frame = session_next(a->connection, run->options, a->channel, heartbeats, why);
+    struct client_frame *frame = client_next(a->connection, run->options, a->channel, heartbeats, why);
     if (frame == NULL) {
         return false;
     }
     bool ok = true;
     const uint8_t *p = frame->payload.data;
-    if (frame->type == SESSION_FRAME_METHOD && frame->payload.size >= 4) {
+    if (frame->type == CLIENT_FRAME_METHOD && frame->payload.size >= 4) {
         m->is_method =
             notation_method_by_id((unsigned)(p[0] << 8 | p[1]), (unsigned)(p[2] << 8 | p[3]), &m->method);
     }
-    session_frame_describe(frame, &m->raw);
+    client_frame_describe(frame, &m->raw);
     if (m->is_method) {
         ok = notation_method_decode(&m->method, p + 4, frame->payload.size - 4, pairs_put, &m->fields, why);
-        session_observe(a->connection, a->channel, m->method.name);
+        client_observe(a->connection, a->channel, m->method.name);
     }
-    session_frame_free(frame);
+    client_frame_free(frame);
     if (ok && m->is_method && m->method.has_content) {
         ok = content_receive(run, a, m, why);
         bytes_printf(&m->raw, " ; props=%s ; body of %zu octets", bytes_text(&m->props), m->body.size);
@@ -226,9 +226,9 @@ message_confirm(const struct address *a, struct message *m, struct bytes *why)
         (strcmp(m->method.name, "basic.ack") != 0 && strcmp(m->method.name, "basic.nack") != 0)) {
         return true;
     }
-    return session_confirm(session_channel(a->connection, a->channel),
-                           strtoull(pairs_get(&m->fields, "delivery-tag"), NULL, 10),
-                           strcmp(pairs_get(&m->fields, "multiple"), "1") == 0, why);
+    return client_confirm(client_channel(a->connection, a->channel),
+                          strtoull(pairs_get(&m->fields, "delivery-tag"), NULL, 10),
+                          strcmp(pairs_get(&m->fields, "multiple"), "1") == 0, why);
 }
 
 /* Takes acks until publishes 1..n are confirmed; `only_one` takes one message and says whether it was one. */
@@ -236,14 +236,14 @@ static bool
 acks_receive(struct run *run, const struct address *a, unsigned n, struct bytes *why)
 {
     bool ok = true;
-    while (ok && session_channel(a->connection, a->channel)->covered < n) {
+    while (ok && client_channel(a->connection, a->channel)->covered < n) {
         struct message m = {0};
         ok = message_receive(run, a, false, &m, why) && message_matches(run, "basic.ack", &m, why) &&
              message_confirm(a, &m, why);
         message_fini(&m);
     }
-    if (ok && session_channel(a->connection, a->channel)->covered > n) {
-        bytes_printf(why, "%u publishes are confirmed", session_channel(a->connection, a->channel)->covered);
+    if (ok && client_channel(a->connection, a->channel)->covered > n) {
+        bytes_printf(why, "%u publishes are confirmed", client_channel(a->connection, a->channel)->covered);
         return false;
     }
     return ok;
@@ -263,7 +263,7 @@ gone_receive(struct run *run, const struct address *a, struct bytes *why)
     message_fini(&m);
     bytes_fini(&ended);
     a->connection->is_ready = false;
-    return ok && session_expect_end(a->connection, run->options, why);
+    return ok && client_expect_end(a->connection, run->options, why);
 }
 
 static bool
@@ -273,7 +273,7 @@ expect_word(struct run *run, const struct address *a, const char *text, bool *ha
     *handled = true;
     if (strcmp(text, "closed") == 0) {
         a->connection->is_ready = false;
-        return session_expect_end(a->connection, run->options, why);
+        return client_expect_end(a->connection, run->options, why);
     }
     if (strcmp(text, "gone") == 0) {
         return gone_receive(run, a, why);
@@ -334,7 +334,7 @@ unordered_try(struct run *run, const struct address *a, const char *text, struct
     if (!message_matches(run, "basic.ack", m, why) || !message_confirm(a, m, why)) {
         return false;
     }
-    *done = session_channel(a->connection, a->channel)->covered >= n;
+    *done = client_channel(a->connection, a->channel)->covered >= n;
     return true;
 }
 

@@ -286,8 +286,7 @@ notation_octets(struct bytes *out, const char *text, struct bytes *why)
     }
 }
 
-static bool
-value_parse(struct bytes *out, const char **p, struct bytes *why);
+static bool value_parse(struct bytes *out, const char **p, struct bytes *why);
 
 /* The entries of a table or the elements of an array, up to the closing bracket. */
 static bool
@@ -705,8 +704,7 @@ key_render(struct bytes *text, struct reader s)
     }
 }
 
-static void
-value_render(struct reader *r, struct bytes *text, unsigned depth);
+static void value_render(struct reader *r, struct bytes *text, unsigned depth);
 
 static void
 list_render(struct reader list, struct bytes *text, bool is_table, unsigned depth, bool *is_short)

@@ -32,10 +32,8 @@ struct notation_method {
 };
 
 /* Looks a method up by its name ("queue.declare") or its ids; false when there is none. */
-bool
-notation_method_by_name(const char *name, struct notation_method *method);
-bool
-notation_method_by_id(unsigned class_id, unsigned method_id, struct notation_method *method);
+bool notation_method_by_name(const char *name, struct notation_method *method);
+bool notation_method_by_id(unsigned class_id, unsigned method_id, struct notation_method *method);
 
 /* Values of a method's fields as text: `get` returns NULL for the default (0, "", {}). */
 typedef const char *(*notation_get_fn)(void *ctx, const char *field);
@@ -43,31 +41,24 @@ typedef const char *(*notation_get_fn)(void *ctx, const char *field);
 typedef void (*notation_put_fn)(void *ctx, const char *field, const char *text);
 
 /* Appends class id, method id and fields. On failure returns false with the reason in `why`. */
-bool
-notation_method_encode(struct bytes *out, const struct notation_method *method, notation_get_fn get,
-                       void *ctx, struct bytes *why);
+bool notation_method_encode(struct bytes *out, const struct notation_method *method, notation_get_fn get,
+                            void *ctx, struct bytes *why);
 
 /* Decodes what follows the ids; every octet must be used up. */
-bool
-notation_method_decode(const struct notation_method *method, const uint8_t *data, size_t size,
-                       notation_put_fn put, void *ctx, struct bytes *why);
+bool notation_method_decode(const struct notation_method *method, const uint8_t *data, size_t size,
+                            notation_put_fn put, void *ctx, struct bytes *why);
 
 /* Text of basic properties, e.g. {delivery-mode: 2, headers: {a: 1}}, to flags and values, and back. */
-bool
-notation_props_encode(struct bytes *out, const char *text, struct bytes *why);
-bool
-notation_props_decode(const uint8_t *data, size_t size, struct bytes *text, struct bytes *why);
+bool notation_props_encode(struct bytes *out, const char *text, struct bytes *why);
+bool notation_props_decode(const uint8_t *data, size_t size, struct bytes *text, struct bytes *why);
 
 /* Octets written as text, hex:, repetition or a sum of those. */
-bool
-notation_octets(struct bytes *out, const char *text, struct bytes *why);
+bool notation_octets(struct bytes *out, const char *text, struct bytes *why);
 
 /* Copies `text` without blanks outside quotes. */
-void
-notation_squeeze(struct bytes *out, const char *text);
+void notation_squeeze(struct bytes *out, const char *text);
 
 /* The end of the value that starts at `p`: the next blank, comma, semicolon or closing bracket outside it. */
-const char *
-notation_value_end(const char *p);
+const char *notation_value_end(const char *p);
 
 #endif

@@ -30,11 +30,11 @@ content_encode(struct run *run, struct bytes *out, const struct address *a, unsi
     const char *text = pairs_get(pairs, "body");
     bool ok = text == NULL || notation_octets(&body, text, &why) || run_fail(run, "%s", bytes_text(&why));
     ok = ok && header_encode(run, &payload, class_id, 0, body.size, pairs_get(pairs, "props"));
-    session_frame_encode(out, SESSION_FRAME_HEADER, a->channel, &payload, 0xCE);
+    client_frame_encode(out, CLIENT_FRAME_HEADER, a->channel, &payload, 0xCE);
     size_t room = a->connection->frame_max - 8;
     for (size_t at = 0; at < body.size; at += room) {
         struct bytes piece = {.data = body.data + at, .size = body.size - at < room ? body.size - at : room};
-        session_frame_encode(out, SESSION_FRAME_BODY, a->channel, &piece, 0xCE);
+        client_frame_encode(out, CLIENT_FRAME_BODY, a->channel, &piece, 0xCE);
     }
     bytes_fini(&payload);
     bytes_fini(&body);
@@ -50,13 +50,13 @@ send_method(struct run *run, const struct address *a, const struct notation_meth
     bool ok = pairs_check(run, method, pairs) &&
               (notation_method_encode(&payload, method, pairs_get, pairs, &why) ||
                run_fail(run, "%s", bytes_text(&why)));
-    session_frame_encode(&out, SESSION_FRAME_METHOD, a->channel, &payload, pairs_number(pairs, "end", 0xCE));
+    client_frame_encode(&out, CLIENT_FRAME_METHOD, a->channel, &payload, pairs_number(pairs, "end", 0xCE));
     if (ok && method->has_content && pairs_get(pairs, "bare") == NULL) {
         ok = content_encode(run, &out, a, method->class_id, pairs);
     }
     if (ok) {
-        session_send(a->connection, run->options, &out);
-        session_observe(a->connection, a->channel, method->name);
+        client_send(a->connection, run->options, &out);
+        client_observe(a->connection, a->channel, method->name);
     }
     if (ok && strcmp(method->name, "connection.tune-ok") == 0 &&
         pairs_number(pairs, "frame-max", 0) >= 4096) {
@@ -74,14 +74,14 @@ send_low(struct run *run, const struct address *a, const char *word, const char 
 {
     struct bytes out = {0}, payload = {0}, why = {0};
     struct pairs pairs = {0};
-    unsigned type = strcmp(word, "header") == 0      ? SESSION_FRAME_HEADER
-                    : strcmp(word, "body") == 0      ? SESSION_FRAME_BODY
-                    : strcmp(word, "heartbeat") == 0 ? SESSION_FRAME_HEARTBEAT
+    unsigned type = strcmp(word, "header") == 0      ? CLIENT_FRAME_HEADER
+                    : strcmp(word, "body") == 0      ? CLIENT_FRAME_BODY
+                    : strcmp(word, "heartbeat") == 0 ? CLIENT_FRAME_HEARTBEAT
                                                      : 0;
     bool ok = true;
     if (strcmp(word, "protocol-header") == 0) {
         bytes_append(&out, "AMQP\0\0\011\001", 8);
-    } else if (type == SESSION_FRAME_HEADER) {
+    } else if (type == CLIENT_FRAME_HEADER) {
         ok =
             pairs_parse(run, rest, &pairs) &&
             header_encode(run, &payload, pairs_number(&pairs, "class", 60), pairs_number(&pairs, "weight", 0),
@@ -90,17 +90,17 @@ send_low(struct run *run, const struct address *a, const char *word, const char 
         type = (unsigned)strtoul(rest, (char **)&rest, 0);
         rest = line_skip_blanks(rest);
         ok = *rest == 0 || notation_octets(&payload, rest, &why) || run_fail(run, "%s", bytes_text(&why));
-        session_frame_encode(&out, type, a->channel, &payload, 0xCE);
+        client_frame_encode(&out, type, a->channel, &payload, 0xCE);
         type = 0;
-    } else if (type != SESSION_FRAME_HEARTBEAT) {
+    } else if (type != CLIENT_FRAME_HEARTBEAT) {
         struct bytes *to = type == 0 ? &out : &payload;
         ok = notation_octets(to, rest, &why) || run_fail(run, "%s", bytes_text(&why));
     }
     if (type != 0) {
-        session_frame_encode(&out, type, a->channel, &payload, 0xCE);
+        client_frame_encode(&out, type, a->channel, &payload, 0xCE);
     }
     if (ok) {
-        session_send(a->connection, run->options, &out);
+        client_send(a->connection, run->options, &out);
     }
     pairs_fini(&pairs);
     bytes_fini(&out);

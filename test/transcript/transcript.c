@@ -16,8 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool
-run_line(struct run *run, const char *line);
+static bool run_line(struct run *run, const char *line);
 
 bool
 run_fail(struct run *run, const char *format, ...)
@@ -112,12 +111,12 @@ statement_macro(struct run *run, const struct address *a, const char *text)
                run_format(run, "%s< connection.close-ok", a->text) && run_format(run, "%s: drop", a->text);
     }
     if (!is_channel && strcmp(text, "connect") == 0) {
-        ok = session_connect(a->connection, run->options, &why) || run_fail(run, "%s", bytes_text(&why));
+        ok = client_connect(a->connection, run->options, &why) || run_fail(run, "%s", bytes_text(&why));
         bytes_fini(&why);
         return ok;
     }
     if (!is_channel && strcmp(text, "drop") == 0) {
-        session_drop(a->connection, run->options);
+        client_drop(a->connection, run->options);
         return true;
     }
     return run_fail(run, "%s: %s is no macro", a->text, text);
@@ -293,19 +292,19 @@ static bool
 run_leftovers(struct run *run)
 {
     bool ok = true;
-    for (unsigned i = 0; i < SESSION_CONNECTIONS_MAX; i++) {
-        struct session_connection *c = &run->connections[i];
+    for (unsigned i = 0; i < CLIENT_CONNECTIONS_MAX; i++) {
+        struct client *c = &run->connections[i];
         for (unsigned j = 0; ok && c->is_ready && j < c->channel_count; j++) {
             if (c->channels[j]->is_open) {
                 ok = run_format(run, "%c.%u< nothing", 'A' + i, c->channels[j]->number);
             }
         }
     }
-    for (unsigned i = 0; ok && i < SESSION_CONNECTIONS_MAX; i++) {
-        for (struct session_frame *f = run->connections[i].first; f != NULL; f = f->next) {
-            if (f->type != SESSION_FRAME_HEARTBEAT) {
+    for (unsigned i = 0; ok && i < CLIENT_CONNECTIONS_MAX; i++) {
+        for (struct client_frame *f = run->connections[i].first; f != NULL; f = f->next) {
+            if (f->type != CLIENT_FRAME_HEARTBEAT) {
                 struct bytes text = {0};
-                session_frame_describe(f, &text);
+                client_frame_describe(f, &text);
                 ok = run_fail(run, "at the end %c has an unexpected %s", 'A' + i, bytes_text(&text));
                 bytes_fini(&text);
                 break;
@@ -319,22 +318,22 @@ run_leftovers(struct run *run)
 static void
 run_close(struct run *run)
 {
-    for (unsigned i = 0; i < SESSION_CONNECTIONS_MAX; i++) {
-        struct session_connection *c = &run->connections[i];
+    for (unsigned i = 0; i < CLIENT_CONNECTIONS_MAX; i++) {
+        struct client *c = &run->connections[i];
         if (c->is_ready && !c->is_ended) {
             struct bytes why = {0};
-            struct session_frame *frame;
+            struct client_frame *frame;
             run_format(run, "%c> connection.close reply-code=200 reply-text=\"bye\"", 'A' + i);
             for (bool done = false; !done;) {
-                frame = session_next(c, run->options, 0, false, &why);
-                done = frame == NULL || session_frame_is(frame, "connection.close-ok");
+                frame = client_next(c, run->options, 0, false, &why);
+                done = frame == NULL || client_frame_is(frame, "connection.close-ok");
                 if (frame != NULL) {
-                    session_frame_free(frame);
+                    client_frame_free(frame);
                 }
             }
             bytes_fini(&why);
         }
-        session_drop(c, run->options);
+        client_drop(c, run->options);
     }
 }
 

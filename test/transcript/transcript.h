@@ -44,8 +44,7 @@ struct transcript_report {
     struct bytes reason; /* of a failure, with the line; released by the caller */
 };
 
-void
-transcript_run(const struct transcript_options *options, const char *name, const char *text,
-               struct transcript_report *report);
+void transcript_run(const struct transcript_options *options, const char *name, const char *text,
+                    struct transcript_report *report);
 
 #endif

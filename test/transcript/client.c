@@ -5,7 +5,7 @@
  * first frame of its channel. So frames of one channel are strictly ordered, and channels do not disturb each
  * other. Every frame received is checked: its end octet, and that it is not larger than was negotiated.
  */
-#include "session.h"
+#include "client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 #include <time.h>
 
 bool
-session_connect(struct session_connection *c, const struct transcript_options *options, struct bytes *why)
+client_connect(struct client *c, const struct transcript_options *options, struct bytes *why)
 {
-    session_drop(c, options);
+    client_drop(c, options);
     c->handle = options->net->connect(options->net->ctx);
     if (c->handle < 0) {
         bytes_printf(why, "the broker cannot be reached");
@@ -28,32 +28,32 @@ session_connect(struct session_connection *c, const struct transcript_options *o
 }
 
 void
-session_drop(struct session_connection *c, const struct transcript_options *options)
+client_drop(struct client *c, const struct transcript_options *options)
 {
     if (c->is_open) {
         options->net->close(options->net->ctx, c->handle);
     }
     while (c->first != NULL) {
-        struct session_frame *frame = c->first;
+        struct client_frame *frame = c->first;
         c->first = frame->next;
-        session_frame_free(frame);
+        client_frame_free(frame);
     }
     for (unsigned i = 0; i < c->channel_count; i++) {
         free(c->channels[i]);
     }
     bytes_fini(&c->input);
-    *c = (struct session_connection){0};
+    *c = (struct client){0};
 }
 
 void
-session_send(struct session_connection *c, const struct transcript_options *options, const struct bytes *data)
+client_send(struct client *c, const struct transcript_options *options, const struct bytes *data)
 {
     options->net->send(options->net->ctx, c->handle, data->data, data->size);
 }
 
 void
-session_frame_encode(struct bytes *out, unsigned type, unsigned channel, const struct bytes *payload,
-                     unsigned end)
+client_frame_encode(struct bytes *out, unsigned type, unsigned channel, const struct bytes *payload,
+                    unsigned end)
 {
     bytes_put(out, type, 1);
     bytes_put(out, channel, 2);
@@ -63,7 +63,7 @@ session_frame_encode(struct bytes *out, unsigned type, unsigned channel, const s
 }
 
 void
-session_frame_free(struct session_frame *frame)
+client_frame_free(struct client_frame *frame)
 {
     bytes_fini(&frame->payload);
     free(frame);
@@ -80,10 +80,9 @@ be(const uint8_t *p, unsigned width)
 }
 
 static void
-frame_queue(struct session_connection *c, unsigned type, unsigned channel, const uint8_t *payload,
-            size_t size)
+frame_queue(struct client *c, unsigned type, unsigned channel, const uint8_t *payload, size_t size)
 {
-    struct session_frame *frame = calloc(1, sizeof(*frame));
+    struct client_frame *frame = calloc(1, sizeof(*frame));
     if (frame == NULL) {
         abort();
     }
@@ -96,7 +95,7 @@ frame_queue(struct session_connection *c, unsigned type, unsigned channel, const
 
 /* Moves complete frames from the input to the queue; false when what arrived is no frame. */
 static bool
-input_cut(struct session_connection *c, struct bytes *why)
+input_cut(struct client *c, struct bytes *why)
 {
     for (;;) {
         const uint8_t *p = c->input.data;
@@ -104,7 +103,7 @@ input_cut(struct session_connection *c, struct bytes *why)
             if (c->input.size < 8) {
                 return true;
             }
-            frame_queue(c, SESSION_FRAME_PROTOCOL, 0, p, 8);
+            frame_queue(c, CLIENT_FRAME_PROTOCOL, 0, p, 8);
             bytes_consume(&c->input, 8);
             continue;
         }
@@ -132,8 +131,7 @@ input_cut(struct session_connection *c, struct bytes *why)
 
 /* Receives once; false when nothing comes in time or what comes is malformed. */
 static bool
-input_more(struct session_connection *c, const struct transcript_options *options, int timeout_ms,
-           struct bytes *why)
+input_more(struct client *c, const struct transcript_options *options, int timeout_ms, struct bytes *why)
 {
     uint8_t buffer[65536];
     ssize_t n = options->net->recv(options->net->ctx, c->handle, buffer, sizeof(buffer), timeout_ms);
@@ -148,12 +146,12 @@ input_more(struct session_connection *c, const struct transcript_options *option
     return input_cut(c, why);
 }
 
-static struct session_frame *
-frame_take(struct session_connection *c, unsigned channel, bool heartbeats)
+static struct client_frame *
+frame_take(struct client *c, unsigned channel, bool heartbeats)
 {
-    for (struct session_frame **link = &c->first; *link != NULL; link = &(*link)->next) {
-        struct session_frame *frame = *link;
-        if (frame->channel != channel || (frame->type == SESSION_FRAME_HEARTBEAT) != heartbeats) {
+    for (struct client_frame **link = &c->first; *link != NULL; link = &(*link)->next) {
+        struct client_frame *frame = *link;
+        if (frame->channel != channel || (frame->type == CLIENT_FRAME_HEARTBEAT) != heartbeats) {
             continue;
         }
         *link = frame->next;
@@ -167,10 +165,10 @@ frame_take(struct session_connection *c, unsigned channel, bool heartbeats)
 
 /* A connection.close that was not asked for makes waiting on a channel pointless. */
 static bool
-is_closing(const struct session_connection *c, unsigned channel)
+is_closing(const struct client *c, unsigned channel)
 {
-    for (const struct session_frame *f = c->first; f != NULL && channel != 0; f = f->next) {
-        if (f->channel == 0 && session_frame_is(f, "connection.close")) {
+    for (const struct client_frame *f = c->first; f != NULL && channel != 0; f = f->next) {
+        if (f->channel == 0 && client_frame_is(f, "connection.close")) {
             return true;
         }
     }
@@ -178,23 +176,23 @@ is_closing(const struct session_connection *c, unsigned channel)
 }
 
 static void
-pending_describe(const struct session_connection *c, struct bytes *why)
+pending_describe(const struct client *c, struct bytes *why)
 {
-    for (const struct session_frame *f = c->first; f != NULL; f = f->next) {
+    for (const struct client_frame *f = c->first; f != NULL; f = f->next) {
         bytes_printf(why, "%s", f == c->first ? "; received and not expected: " : "; ");
         if (f->channel != 0) {
             bytes_printf(why, "[%u] ", f->channel);
         }
-        session_frame_describe(f, why);
+        client_frame_describe(f, why);
     }
 }
 
-struct session_frame *
-session_next(struct session_connection *c, const struct transcript_options *options, unsigned channel,
-             bool heartbeats, struct bytes *why)
+struct client_frame *
+client_next(struct client *c, const struct transcript_options *options, unsigned channel, bool heartbeats,
+            struct bytes *why)
 {
     for (int waited_ms = 0;;) {
-        struct session_frame *frame = frame_take(c, channel, heartbeats);
+        struct client_frame *frame = frame_take(c, channel, heartbeats);
         if (frame != NULL) {
             return frame;
         }
@@ -220,7 +218,7 @@ session_next(struct session_connection *c, const struct transcript_options *opti
 }
 
 bool
-session_expect_end(struct session_connection *c, const struct transcript_options *options, struct bytes *why)
+client_expect_end(struct client *c, const struct transcript_options *options, struct bytes *why)
 {
     while (!c->is_ended) {
         if (!input_more(c, options, options->timeout_ms, why)) {
@@ -228,9 +226,9 @@ session_expect_end(struct session_connection *c, const struct transcript_options
             pending_describe(c, why);
             return false;
         }
-        struct session_frame *heartbeat = frame_take(c, 0, true);
+        struct client_frame *heartbeat = frame_take(c, 0, true);
         if (heartbeat != NULL) {
-            session_frame_free(heartbeat);
+            client_frame_free(heartbeat);
         }
         if (c->first != NULL) {
             break;
@@ -245,10 +243,10 @@ session_expect_end(struct session_connection *c, const struct transcript_options
 }
 
 bool
-session_frame_is(const struct session_frame *frame, const char *name)
+client_frame_is(const struct client_frame *frame, const char *name)
 {
     struct notation_method method;
-    return frame->type == SESSION_FRAME_METHOD && notation_method_by_name(name, &method) &&
+    return frame->type == CLIENT_FRAME_METHOD && notation_method_by_name(name, &method) &&
            frame->payload.size >= 4 &&
            be(frame->payload.data, 4) == (method.class_id << 16 | method.method_id);
 }
@@ -260,10 +258,10 @@ field_describe(void *ctx, const char *field, const char *text)
 }
 
 void
-session_frame_describe(const struct session_frame *frame, struct bytes *text)
+client_frame_describe(const struct client_frame *frame, struct bytes *text)
 {
     struct bytes why = {0};
-    if (frame->type == SESSION_FRAME_METHOD && frame->payload.size >= 4) {
+    if (frame->type == CLIENT_FRAME_METHOD && frame->payload.size >= 4) {
         const uint8_t *p = frame->payload.data;
         struct notation_method method;
         if (!notation_method_by_id(be(p, 2), be(p + 2, 2), &method)) {
@@ -272,16 +270,16 @@ session_frame_describe(const struct session_frame *frame, struct bytes *text)
             bytes_printf(text, "%s", method.name);
             notation_method_decode(&method, p + 4, frame->payload.size - 4, field_describe, text, &why);
         }
-    } else if (frame->type == SESSION_FRAME_HEADER && frame->payload.size >= 14) {
+    } else if (frame->type == CLIENT_FRAME_HEADER && frame->payload.size >= 14) {
         bytes_printf(text, "header body-size=%u", be(frame->payload.data + 8, 4));
         bytes_printf(text, " props=");
         notation_props_decode(frame->payload.data + 12, frame->payload.size - 12, text, &why);
     } else {
         bytes_printf(text, "%s of %zu octets",
-                     frame->type == SESSION_FRAME_BODY        ? "body"
-                     : frame->type == SESSION_FRAME_HEARTBEAT ? "heartbeat"
-                     : frame->type == SESSION_FRAME_PROTOCOL  ? "protocol-header"
-                                                              : "frame",
+                     frame->type == CLIENT_FRAME_BODY        ? "body"
+                     : frame->type == CLIENT_FRAME_HEARTBEAT ? "heartbeat"
+                     : frame->type == CLIENT_FRAME_PROTOCOL  ? "protocol-header"
+                                                             : "frame",
                      frame->payload.size);
     }
     if (why.size > 0) {
@@ -290,16 +288,16 @@ session_frame_describe(const struct session_frame *frame, struct bytes *text)
     bytes_fini(&why);
 }
 
-struct session_channel *
-session_channel(struct session_connection *c, unsigned number)
+struct client_channel *
+client_channel(struct client *c, unsigned number)
 {
     for (unsigned i = 0; i < c->channel_count; i++) {
         if (c->channels[i]->number == number) {
             return c->channels[i];
         }
     }
-    struct session_channel *channel = calloc(1, sizeof(*channel));
-    if (channel == NULL || c->channel_count == SESSION_CHANNELS_MAX) {
+    struct client_channel *channel = calloc(1, sizeof(*channel));
+    if (channel == NULL || c->channel_count == CLIENT_CHANNELS_MAX) {
         abort();
     }
     channel->number = number;
@@ -308,30 +306,30 @@ session_channel(struct session_connection *c, unsigned number)
 }
 
 void
-session_observe(struct session_connection *c, unsigned channel, const char *method)
+client_observe(struct client *c, unsigned channel, const char *method)
 {
     if (strcmp(method, "connection.open-ok") == 0) {
         c->is_ready = true;
     } else if (strcmp(method, "connection.close") == 0) {
         c->is_ready = false;
     } else if (strcmp(method, "channel.open-ok") == 0) {
-        *session_channel(c, channel) = (struct session_channel){.number = channel, .is_open = true};
+        *client_channel(c, channel) = (struct client_channel){.number = channel, .is_open = true};
     } else if (strcmp(method, "channel.close") == 0) {
-        session_channel(c, channel)->is_open = false;
+        client_channel(c, channel)->is_open = false;
     }
 }
 
 bool
-session_confirm(struct session_channel *channel, uint64_t tag, bool multiple, struct bytes *why)
+client_confirm(struct client_channel *channel, uint64_t tag, bool multiple, struct bytes *why)
 {
-    if (tag >= SESSION_CONFIRMS_MAX || tag <= channel->covered || channel->is_confirmed[tag]) {
+    if (tag >= CLIENT_CONFIRMS_MAX || tag <= channel->covered || channel->is_confirmed[tag]) {
         bytes_printf(why, "publish %llu is confirmed twice, or is none", (unsigned long long)tag);
         return false;
     }
     for (uint64_t i = multiple ? channel->covered + 1 : tag; i <= tag; i++) {
         channel->is_confirmed[i] = true;
     }
-    while (channel->covered + 1 < SESSION_CONFIRMS_MAX && channel->is_confirmed[channel->covered + 1]) {
+    while (channel->covered + 1 < CLIENT_CONFIRMS_MAX && channel->is_confirmed[channel->covered + 1]) {
         channel->covered++;
     }
     return true;
