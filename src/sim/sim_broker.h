@@ -31,8 +31,7 @@ struct sim_broker_options {
     struct log *log;           /* NULL: silent */
 };
 /* The program's defaults, with one shard. */
-void
-sim_broker_options_init(struct sim_broker_options *options);
+void sim_broker_options_init(struct sim_broker_options *options);
 
 struct sim_broker {
     struct sim *sim;
@@ -44,32 +43,24 @@ struct sim_broker {
 };
 
 /* Listens when it returns. */
-struct sim_broker *
-sim_broker_new(struct sim *sim, const struct sim_broker_options *options);
+struct sim_broker *sim_broker_new(struct sim *sim, const struct sim_broker_options *options);
 /* Stops it politely, as SIGTERM does, and frees everything; time goes on meanwhile. */
-void
-sim_broker_free(struct sim_broker *b);
+void sim_broker_free(struct sim_broker *b);
 /* Frees it after sim_node_crash() or sim_node_kill(); its world can start another one. */
-void
-sim_broker_bury(struct sim_broker *b);
+void sim_broker_bury(struct sim_broker *b);
 
 /* broker_check() on every shard. */
-void
-sim_broker_check(const struct sim_broker *b);
+void sim_broker_check(const struct sim_broker *b);
 /* Bytes of message blobs, all shards. */
-size_t
-sim_broker_pool_bytes(const struct sim_broker *b);
-uint64_t
-sim_broker_connections(const struct sim_broker *b);
+size_t sim_broker_pool_bytes(const struct sim_broker *b);
+uint64_t sim_broker_connections(const struct sim_broker *b);
 /*
  * What a node without clients and with empty queues only has to look like: NULL, or what is still there, in
  * words (static text). Deletions and confirmations between shards may be under way for a moment: see
  * sim_run_until().
  */
-const char *
-sim_broker_residue(const struct sim_broker *b);
+const char *sim_broker_residue(const struct sim_broker *b);
 /* Everything declared, as text: meta_dump(). */
-void
-sim_broker_dump(const struct sim_broker *b, struct buffer *out);
+void sim_broker_dump(const struct sim_broker *b, struct buffer *out);
 
 #endif

@@ -28,8 +28,7 @@ struct sim_session_options {
     bool is_plain;        /* tells no capabilities */
 };
 /* guest, guest, "/", what is offered, no heartbeats. */
-void
-sim_session_options_init(struct sim_session_options *options);
+void sim_session_options_init(struct sim_session_options *options);
 
 enum sim_session_state {
     SIM_SESSION_HANDSHAKE,
@@ -57,59 +56,43 @@ struct sim_session_event {
     struct slice properties, body; /* of basic.deliver, get-ok and return */
     const char *text;
 };
-typedef void
-sim_session_on_event(void *arg, struct sim_session *s, const struct sim_session_event *e);
+typedef void sim_session_on_event(void *arg, struct sim_session *s, const struct sim_session_event *e);
 
 /* Connects to SIM_BROKER_PORT. Options are copied, their texts are not. */
-struct sim_session *
-sim_session_new(struct sim *sim, struct io_world *node, const struct sim_session_options *options,
-                sim_session_on_event *on_event, void *arg);
+struct sim_session *sim_session_new(struct sim *sim, struct io_world *node,
+                                    const struct sim_session_options *options, sim_session_on_event *on_event,
+                                    void *arg);
 /* A connection that is still open is reset. */
-void
-sim_session_free(struct sim_session *s);
+void sim_session_free(struct sim_session *s);
 
 /* Handles what has arrived; true if there was anything. Not from within on_event. */
-bool
-sim_session_poll(struct sim_session *s);
-enum sim_session_state
-sim_session_state(const struct sim_session *s);
+bool sim_session_poll(struct sim_session *s);
+enum sim_session_state sim_session_state(const struct sim_session *s);
 /* Is the stream still there, in both directions? */
-bool
-sim_session_is_connected(const struct sim_session *s);
-uint32_t
-sim_session_frame_max(const struct sim_session *s);
-uint16_t
-sim_session_channel_max(const struct sim_session *s);
-struct sim_client *
-sim_session_client(struct sim_session *s);
+bool sim_session_is_connected(const struct sim_session *s);
+uint32_t sim_session_frame_max(const struct sim_session *s);
+uint16_t sim_session_channel_max(const struct sim_session *s);
+struct sim_client *sim_session_client(struct sim_session *s);
 
 /* Encodes a method frame; `fields` may be NULL for a method that has none. CHECKs that it fits. */
-void
-sim_session_send(struct sim_session *s, uint16_t channel, uint32_t method, const void *fields);
+void sim_session_send(struct sim_session *s, uint16_t channel, uint32_t method, const void *fields);
 /* Method, header and body frames of at most `payload_max` bytes each (0: frame_max). */
-void
-sim_session_publish(struct sim_session *s, uint16_t channel, const struct amqp_basic_publish *m,
-                    struct slice properties, struct slice body, uint32_t payload_max);
+void sim_session_publish(struct sim_session *s, uint16_t channel, const struct amqp_basic_publish *m,
+                         struct slice properties, struct slice body, uint32_t payload_max);
 /* Bytes as they are. */
-void
-sim_session_send_raw(struct sim_session *s, const void *data, size_t len);
+void sim_session_send_raw(struct sim_session *s, const void *data, size_t len);
 /* connection.close, 200. */
-void
-sim_session_close(struct sim_session *s);
+void sim_session_close(struct sim_session *s);
 /* A reset, now. */
-void
-sim_session_abort(struct sim_session *s);
+void sim_session_abort(struct sim_session *s);
 
 /*
  * A corked session collects what it sends until sim_session_flush() passes on the first `most` bytes of it.
  * How a frame is cut is thus the test's choice. The handshake is not held up.
  */
-void
-sim_session_set_corked(struct sim_session *s, bool corked);
-void
-sim_session_flush(struct sim_session *s, size_t most);
+void sim_session_set_corked(struct sim_session *s, bool corked);
+void sim_session_flush(struct sim_session *s, size_t most);
 /* Sent and not yet flushed. */
-size_t
-sim_session_corked_bytes(const struct sim_session *s);
+size_t sim_session_corked_bytes(const struct sim_session *s);
 
 #endif

@@ -162,6 +162,9 @@ chan_consume(struct chan *c, int queue, const char *queue_name, bool no_ack, uin
         .state = CONSUMER_ASKED, .queue = queue, .no_ack = no_ack, .prefetch = no_ack ? 0 : c->prefetch};
     snprintf(x->queue_name, sizeof x->queue_name, "%s", queue_name);
     snprintf(x->tag, sizeof x->tag, "c%u-%llu", c->epoch, (unsigned long long)c->next_consumer++);
+    x->has_shared_limit = queue >= 0 && c->global_prefetch;
+    if (x->has_shared_limit)
+        c->model->queues[queue].shared_limits++;
     struct amqp_basic_consume m = {
         .queue = slice_str(queue_name), .consumer_tag = slice_str(x->tag), .no_ack = no_ack};
     struct chan_ask ask = {
@@ -374,7 +377,7 @@ check_order(struct chan *c, struct chan_consumer *x, uint64_t number)
         struct chan_seen *s = &x->seen[i];
         if (s->publisher != publisher)
             continue;
-        if (q->troubles == 0 && number >= q->orderly_from)
+        if (q->troubles == 0 && number >= q->orderly_from && !q->shared_limits && number >= q->ordered_from)
             TRIAL_EXPECT(c->t, s->number < number, "consumer %s of %s: m%llu after m%llu", x->tag, q->name,
                          (unsigned long long)number, (unsigned long long)s->number);
         if (number > s->number)
@@ -516,6 +519,16 @@ on_server_close(struct chan *c, const struct amqp_channel_close *m)
 }
 
 static void
+end_shared_limit(struct chan *c, struct chan_consumer *x)
+{
+    if (!x->has_shared_limit)
+        return;
+    x->has_shared_limit = false;
+    c->model->queues[x->queue].shared_limits--;
+    c->model->queues[x->queue].ordered_from = c->model->count;
+}
+
+static void
 on_consumer_reply(struct chan *c, const struct chan_ask *a)
 {
     struct chan_consumer *x = &c->consumers[a->consumer];
@@ -524,6 +537,7 @@ on_consumer_reply(struct chan *c, const struct chan_ask *a)
     if (a->method != AMQP_BASIC_CANCEL || x->state != CONSUMER_CANCELING)
         return;
     x->state = CONSUMER_NONE;
+    end_shared_limit(c, x);
     troubles_add(c->troubles, x->queue, false);
     model_trouble_end(c->model, x->queue, false);
 }
@@ -618,6 +632,7 @@ end_consumers(struct chan *c)
             troubles_add(c->troubles, x->queue, x->no_ack);
         if (x->state == CONSUMER_CANCELING)
             model_trouble_end(c->model, x->queue, false);
+        end_shared_limit(c, x);
         free(x->seen);
         *x = (struct chan_consumer){0};
     }

@@ -39,6 +39,7 @@ struct chan_consumer {
     enum chan_consumer_state state;
     int queue;
     char queue_name[64], tag[32];
+    bool has_shared_limit;
     bool no_ack, is_troubled; /* a window was opened for it while its channel is in doubt */
     unsigned prefetch, outstanding;
     struct chan_seen *seen;
@@ -84,53 +85,35 @@ struct troubles {
     } items[TROUBLES_MAX];
 };
 /* Opens a window; it stays at least TROUBLE_LINGER_MS. */
-void
-troubles_add(struct troubles *all, int queue, bool lossy);
+void troubles_add(struct troubles *all, int queue, bool lossy);
 /* `calm`: the broker knows of every connection that has ended. */
-void
-troubles_tend(struct troubles *all, bool calm);
+void troubles_tend(struct troubles *all, bool calm);
 
-void
-chan_open(struct chan *c, struct sim_session *s, uint16_t number, uint32_t epoch, enum chan_mode mode);
+void chan_open(struct chan *c, struct sim_session *s, uint16_t number, uint32_t epoch, enum chan_mode mode);
 /* Sends a method that is answered; false: too many are unanswered, nothing was sent. */
-bool
-chan_ask(struct chan *c, const struct chan_ask *ask, const void *fields);
-void
-chan_publish(struct chan *c, const char *exchange, const char *key, uint8_t queues, bool elsewhere,
-             bool mandatory);
-void
-chan_consume(struct chan *c, int queue, const char *queue_name, bool no_ack, uint16_t may_fail_with);
-void
-chan_cancel(struct chan *c, unsigned consumer);
-void
-chan_get(struct chan *c, int queue, const char *queue_name, bool no_ack, uint16_t may_fail_with);
-void
-chan_purge(struct chan *c, int queue, const char *queue_name);
+bool chan_ask(struct chan *c, const struct chan_ask *ask, const void *fields);
+void chan_publish(struct chan *c, const char *exchange, const char *key, uint8_t queues, bool elsewhere,
+                  bool mandatory);
+void chan_consume(struct chan *c, int queue, const char *queue_name, bool no_ack, uint16_t may_fail_with);
+void chan_cancel(struct chan *c, unsigned consumer);
+void chan_get(struct chan *c, int queue, const char *queue_name, bool no_ack, uint16_t may_fail_with);
+void chan_purge(struct chan *c, int queue, const char *queue_name);
 /* Settles the i-th held delivery (with `multiple` those before it too). */
 enum chan_settle { CHAN_ACK, CHAN_REJECT, CHAN_REQUEUE };
-void
-chan_settle(struct chan *c, size_t i, bool multiple, enum chan_settle how);
-void
-chan_recover(struct chan *c);
-void
-chan_commit(struct chan *c);
-void
-chan_rollback(struct chan *c);
-void
-chan_close(struct chan *c);
+void chan_settle(struct chan *c, size_t i, bool multiple, enum chan_settle how);
+void chan_recover(struct chan *c);
+void chan_commit(struct chan *c);
+void chan_rollback(struct chan *c);
+void chan_close(struct chan *c);
 
 /* Tells the model what this client cannot know; to be called when something wrong was sent, or the end of the
  * connection. */
-void
-chan_doubt(struct chan *c, bool connection_closes);
+void chan_doubt(struct chan *c, bool connection_closes);
 
 /* Every event with this channel's number. */
-void
-chan_on_method(struct chan *c, const struct sim_session_event *e);
+void chan_on_method(struct chan *c, const struct sim_session_event *e);
 /* The channel is gone: politely (everything before was handled) or not. Ready to be opened again. */
-void
-chan_ended(struct chan *c, bool politely);
-void
-chan_fini(struct chan *c);
+void chan_ended(struct chan *c, bool politely);
+void chan_fini(struct chan *c);
 
 #endif

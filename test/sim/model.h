@@ -47,8 +47,11 @@ struct model_message {
 
 struct model_queue {
     char name[16];
-    uint64_t orderly_from; /* messages from this number on must come in order and with exact flags */
-    unsigned troubles;     /* windows in which deliveries may be lost or put back unseen, now open */
+    uint64_t orderly_from;  /* messages from this number on must come in order and with exact flags */
+    uint64_t ordered_from;  /* likewise, order only */
+    unsigned shared_limits; /* consumers of channels with a shared limit: what one has no room for after all
+                               goes back, and may come to another one late */
+    unsigned troubles;      /* windows in which deliveries may be lost or put back unseen, now open */
 };
 
 /* What a client cannot know about its own channel: whether the broker has already ended it. Then another
@@ -76,56 +79,40 @@ struct model_delivery {
     struct slice exchange, key, properties, body;
 };
 
-void
-model_init(struct model *m, struct trial *t);
-void
-model_fini(struct model *m);
+void model_init(struct model *m, struct trial *t);
+void model_fini(struct model *m);
 
 /* A new message with random properties and body, its number in message-id; -> its number. */
-uint64_t
-model_publish(struct model *m, uint32_t publisher, const char *exchange, const char *key, uint8_t queues,
-              bool may_route_elsewhere, bool is_mandatory, struct buffer *properties, struct buffer *body);
-struct model_message *
-model_message(struct model *m, uint64_t number);
+uint64_t model_publish(struct model *m, uint32_t publisher, const char *exchange, const char *key,
+                       uint8_t queues, bool may_route_elsewhere, bool is_mandatory, struct buffer *properties,
+                       struct buffer *body);
+struct model_message *model_message(struct model *m, uint64_t number);
 /* The number in a message's properties; fails if it is no message of ours, or another than was published. */
-uint64_t
-model_identify(struct model *m, struct slice exchange, struct slice key, struct slice properties,
-               struct slice body);
+uint64_t model_identify(struct model *m, struct slice exchange, struct slice key, struct slice properties,
+                        struct slice body);
 /* It was routed for certain. */
-void
-model_done(struct model *m, uint64_t number);
+void model_done(struct model *m, uint64_t number);
 /* -> its number. Fails if it must not have come. */
-uint64_t
-model_deliver(struct model *m, const struct model_delivery *d);
+uint64_t model_deliver(struct model *m, const struct model_delivery *d);
 
-void
-model_set_doubt(struct model *m, uint32_t epoch, enum model_doubt doubt);
+void model_set_doubt(struct model *m, uint32_t epoch, enum model_doubt doubt);
 
 /* The settled copy: what the client asked for, then what became of it. Nothing happens when it is not the
  * holder's any more. */
-void
-model_requeue(struct model *m, int queue, uint64_t number, uint32_t holder);
-void
-model_settling(struct model *m, int queue, uint64_t number, uint32_t holder);
-void
-model_settled(struct model *m, int queue, uint64_t number, uint32_t holder);
+void model_requeue(struct model *m, int queue, uint64_t number, uint32_t holder);
+void model_settling(struct model *m, int queue, uint64_t number, uint32_t holder);
+void model_settled(struct model *m, int queue, uint64_t number, uint32_t holder);
 /* A rolled back settlement. */
-void
-model_hold_again(struct model *m, int queue, uint64_t number, uint32_t holder);
+void model_hold_again(struct model *m, int queue, uint64_t number, uint32_t holder);
 /* The channel died with the settlement under way. */
-void
-model_unsettled(struct model *m, int queue, uint64_t number, uint32_t holder);
+void model_unsettled(struct model *m, int queue, uint64_t number, uint32_t holder);
 /* Everything ready in the queue may be gone. */
-void
-model_doubt_all(struct model *m, int queue);
+void model_doubt_all(struct model *m, int queue);
 /* From begin to end (paired) order and flags are not exact; with `lossy` ready messages may vanish. */
-void
-model_trouble_begin(struct model *m, int queue, bool lossy);
-void
-model_trouble_end(struct model *m, int queue, bool lossy);
+void model_trouble_begin(struct model *m, int queue, bool lossy);
+void model_trouble_end(struct model *m, int queue, bool lossy);
 
 /* The queue was emptied in order, `numbers` being what came out: is that all, and in order? */
-void
-model_check_rest(struct model *m, int queue, const uint64_t *numbers, size_t count);
+void model_check_rest(struct model *m, int queue, const uint64_t *numbers, size_t count);
 
 #endif

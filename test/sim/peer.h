@@ -31,34 +31,23 @@ struct peer {
 };
 
 /* Connects; with `wait` until it is open. */
-void
-peer_init(struct peer *p, struct trial *t, const struct sim_session_options *options, bool wait);
-void
-peer_open_channel(struct peer *p, uint16_t channel);
+void peer_init(struct peer *p, struct trial *t, const struct sim_session_options *options, bool wait);
+void peer_open_channel(struct peer *p, uint16_t channel);
 /* Sends and waits for the answer; fails when the channel or the connection is closed instead. */
-void
-peer_call(struct peer *p, uint16_t channel, uint32_t method, const void *fields);
+void peer_call(struct peer *p, uint16_t channel, uint32_t method, const void *fields);
 /* The same, where channel.close with `code` must come. */
-void
-peer_call_fails(struct peer *p, uint16_t channel, uint32_t method, const void *fields, uint16_t code);
-void
-peer_declare(struct peer *p, uint16_t channel, const char *queue);
-void
-peer_consume(struct peer *p, uint16_t channel, const char *queue, bool no_ack);
+void peer_call_fails(struct peer *p, uint16_t channel, uint32_t method, const void *fields, uint16_t code);
+void peer_declare(struct peer *p, uint16_t channel, const char *queue);
+void peer_consume(struct peer *p, uint16_t channel, const char *queue, bool no_ack);
 /* Default exchange. */
-void
-peer_publish(struct peer *p, uint16_t channel, const char *queue, const void *body, size_t len);
+void peer_publish(struct peer *p, uint16_t channel, const char *queue, const void *body, size_t len);
 /* connection.close with `code` comes. */
-void
-peer_expect_close(struct peer *p, uint16_t code);
+void peer_expect_close(struct peer *p, uint16_t code);
 /* The stream ends, with or without a goodbye. */
-void
-peer_expect_end(struct peer *p, uint64_t ms);
+void peer_expect_end(struct peer *p, uint64_t ms);
 /* Politely, and waits. */
-void
-peer_close(struct peer *p);
+void peer_close(struct peer *p);
 /* At once, without a goodbye. */
-void
-peer_drop(struct peer *p);
+void peer_drop(struct peer *p);
 
 #endif

@@ -25,56 +25,42 @@ struct trial {
 };
 
 /* Ends the process: what went wrong, the seed, and how to repeat it. */
-_Noreturn void
-trial_fail(const struct trial *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void trial_fail(const struct trial *t, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 #define TRIAL_EXPECT(t, condition, ...) ((condition) ? (void)0 : trial_fail((t), __VA_ARGS__))
 /* Only when the run is verbose. */
-void
-trial_say(const struct trial *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void trial_say(const struct trial *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-uint64_t
-trial_random(struct trial *t, uint64_t bound);
+uint64_t trial_random(struct trial *t, uint64_t bound);
 /* Once in `n` times. */
-bool
-trial_chance(struct trial *t, unsigned n);
+bool trial_chance(struct trial *t, unsigned n);
 
 /* A node in a new world. The network is made awkward by the seed: latencies, buffers, segment sizes. */
-void
-trial_begin(struct trial *t, const struct sim_broker_options *options);
+void trial_begin(struct trial *t, const struct sim_broker_options *options);
 /* 1, 2, 3 or 5 shards, mostly 1 and 3. */
-unsigned
-trial_shards(struct trial *t);
+unsigned trial_shards(struct trial *t);
 /* Before trial_begin(): the world alone, so that options can depend on the seed. */
-void
-trial_begin_world(struct trial *t);
+void trial_begin_world(struct trial *t);
 
-struct sim_session *
-trial_session(struct trial *t, const struct sim_session_options *options, sim_session_on_event *on_event,
-              void *arg);
-void
-trial_session_free(struct trial *t, struct sim_session *s);
+struct sim_session *trial_session(struct trial *t, const struct sim_session_options *options,
+                                  sim_session_on_event *on_event, void *arg);
+void trial_session_free(struct trial *t, struct sim_session *s);
 
 /* One event, then whatever arrived is handled. False: nothing will happen any more. */
-bool
-trial_step(struct trial *t);
+bool trial_step(struct trial *t);
 /* Steps until done(arg); fails with `what` after `ms` of simulated time. */
-void
-trial_until(struct trial *t, bool (*done)(void *arg), void *arg, uint64_t ms, const char *what);
-void
-trial_for(struct trial *t, uint64_t ms);
+void trial_until(struct trial *t, bool (*done)(void *arg), void *arg, uint64_t ms, const char *what);
+void trial_for(struct trial *t, uint64_t ms);
 
 /*
  * The clients have gone and the queues are empty: nothing may be left. Stops the node, frees everything.
  */
-void
-trial_end(struct trial *t);
+void trial_end(struct trial *t);
 /* The same for a node whose queues may still hold messages. */
-void
-trial_end_full(struct trial *t);
+void trial_end_full(struct trial *t);
 
 /* The workloads. */
-typedef void
-trial_workload(struct trial *t);
+typedef void trial_workload(struct trial *t);
 trial_workload workload_general, workload_flood, workload_hostile, workload_churn, workload_alarms,
     workload_moves;
 

@@ -58,8 +58,7 @@ send_frame(struct peer *p, uint8_t type, uint16_t channel, const void *payload, 
 
 /* ---- what they do; the peer is connected, channel 1 open, and is dropped afterwards or at the end ---- */
 
-typedef void
-act_fn(struct hostile *h, struct peer *p);
+typedef void act_fn(struct hostile *h, struct peer *p);
 
 static void
 act_oversized_frame(struct hostile *h, struct peer *p)
