@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLIENTS_MAX = 256 };
+enum { CLIENTS_MAX = 256, MEMORY_WATERMARK = 600 << 20, MEMORY_TOTAL = 1000 << 20, MEMORY_SAMPLE_MS = 1000 };
 
 struct world {
     unsigned shards;
@@ -133,6 +133,15 @@ sim_close(void *ctx, int handle)
     sim_client_close(w->clients[handle]);
 }
 
+static bool
+sim_memory(void *ctx, bool is_short)
+{
+    struct world *w = ctx;
+    sim_node_set_memory(w->broker->world, is_short ? MEMORY_WATERMARK + 1 : 0, MEMORY_TOTAL);
+    sim_run_for(w->sim, MEMORY_SAMPLE_MS); /* the broker looks now and then */
+    return true;
+}
+
 /* ---- the world ---- */
 
 static const struct transcript_net *
@@ -151,10 +160,16 @@ world_open(void *ctx, const char *name)
     struct sim_broker_options options;
     sim_broker_options_init(&options);
     options.shards = w->shards;
+    options.memory_watermark = MEMORY_WATERMARK;
     w->broker = sim_broker_new(w->sim, &options);
+    sim_node_set_memory(w->broker->world, 0, MEMORY_TOTAL);
     people_declare(w);
-    w->net = (struct transcript_net){
-        .ctx = w, .connect = sim_connect, .send = sim_send, .recv = sim_recv, .close = sim_close};
+    w->net = (struct transcript_net){.ctx = w,
+                                     .connect = sim_connect,
+                                     .send = sim_send,
+                                     .recv = sim_recv,
+                                     .close = sim_close,
+                                     .memory = sim_memory};
     return &w->net;
 }
 
@@ -179,7 +194,7 @@ main(int argc, char **argv)
     suite.ctx = &world;
     suite.net_open = world_open;
     suite.net_close = world_close;
-    snprintf(suite.provides, sizeof(suite.provides), " users ");
+    snprintf(suite.provides, sizeof(suite.provides), " users memory ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);

@@ -2,8 +2,10 @@
  * transcript_tcp: replays transcripts over TCP against a broker that is already running.
  *
  *   transcript_tcp [-v] [--host H] [--port N] [--provides "WORD ..."] [--rabbitmq] [--expect-failure]
- *                  [--timeout-ms N] [--chunk N] [--jobs N] FILE ...
+ *                  [--memory-command CMD] [--timeout-ms N] [--chunk N] [--jobs N] FILE ...
  *
+ * --memory-command CMD: `CMD short` and `CMD enough` raise and clear the broker's memory alarm; use it with
+ * --jobs 1 and --provides memory.
  * --chunk N sends at most N octets at a time. The other options: suite.h.
  */
 #include "suite.h"
@@ -25,6 +27,7 @@ struct tcp {
     const char *host;
     const char *port;
     size_t chunk;
+    const char *memory_command; /* run with "short" or "enough" */
     struct transcript_net net;
 };
 
@@ -87,6 +90,15 @@ tcp_close(void *ctx, int fd)
     close(fd);
 }
 
+static bool
+tcp_memory(void *ctx, bool is_short)
+{
+    const struct tcp *t = ctx;
+    char command[1024];
+    snprintf(command, sizeof(command), "%s %s", t->memory_command, is_short ? "short" : "enough");
+    return system(command) == 0;
+}
+
 static const struct transcript_net *
 tcp_net_open(void *ctx, const char *name)
 {
@@ -94,6 +106,7 @@ tcp_net_open(void *ctx, const char *name)
     (void)name;
     t->net = (struct transcript_net){
         .ctx = t, .connect = tcp_connect, .send = tcp_send, .recv = tcp_recv, .close = tcp_close};
+    t->net.memory = t->memory_command == NULL ? NULL : tcp_memory;
     return &t->net;
 }
 
@@ -113,6 +126,8 @@ tcp_option(struct tcp *t, char **argv, int left)
         t->host = argv[1];
     } else if (strcmp(argv[0], "--port") == 0) {
         t->port = argv[1];
+    } else if (strcmp(argv[0], "--memory-command") == 0) {
+        t->memory_command = argv[1];
     } else if (strcmp(argv[0], "--chunk") == 0) {
         t->chunk = strtoul(argv[1], NULL, 10);
     } else {
@@ -137,7 +152,8 @@ main(int argc, char **argv)
     }
     if (i >= argc || argv[i][0] == '-' || tcp.chunk == 0) {
         fprintf(stderr, "usage: transcript_tcp [-v] [--host H] [--port N] [--provides WORDS] [--rabbitmq]\n"
-                        "       [--expect-failure] [--timeout-ms N] [--chunk N] [--jobs N] FILE ...\n");
+                        "       [--expect-failure] [--memory-command CMD] [--timeout-ms N] [--chunk N] "
+                        "[--jobs N] FILE ...\n");
         return 2;
     }
     return suite_run(&suite, argv + i, argc - i);

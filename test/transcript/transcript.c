@@ -175,6 +175,18 @@ statement_needs(struct run *run, const char *text)
 }
 
 static bool
+statement_memory(struct run *run, const char *text)
+{
+    bool is_short = strcmp(text, "short") == 0;
+    if (!is_short && strcmp(text, "enough") != 0) {
+        return run_fail(run, "memory is short or enough, not %s", text);
+    }
+    run->is_memory_short = is_short;
+    const struct transcript_net *net = run->options->net;
+    return (net->memory != NULL && net->memory(net->ctx, is_short)) || run_fail(run, "memory cannot be set");
+}
+
+static bool
 run_line(struct run *run, const char *line)
 {
     struct bytes expanded = {0};
@@ -191,6 +203,8 @@ run_line(struct run *run, const char *line)
         ok = true;
     } else if (strncmp(text, "names ", 6) == 0) {
         ok = statement_names(run, text + 6);
+    } else if (strncmp(text, "memory ", 7) == 0) {
+        ok = statement_memory(run, text + 7);
     } else if (strncmp(text, "needs:", 6) == 0) {
         ok = statement_needs(run, text + 6);
     } else if (strncmp(text, "differs:", 8) == 0) {
@@ -360,6 +374,9 @@ transcript_run(const struct transcript_options *options, const char *name, const
     }
     if (report->result == TRANSCRIPT_PASSED) {
         run_leftovers(run);
+    }
+    if (run->is_memory_short) {
+        statement_memory(run, "enough");
     }
     run_close(run);
     for (unsigned i = 0; i < run->variable_count; i++) {
