@@ -26,7 +26,7 @@ basic_tag_hash(struct slice tag)
 struct channel_consumer *
 basic_consumer_find(struct channel *ch, struct slice tag)
 {
-    struct channel_consumer *consumer = idmap_get(&ch->consumers, basic_tag_hash(tag));
+    struct channel_consumer *consumer = ch->consumers ? idmap_get(ch->consumers, basic_tag_hash(tag)) : NULL;
     while (consumer && !slice_eq(slice_of(consumer->tag, consumer->tag_size), tag))
         consumer = consumer->next;
     return consumer;
@@ -40,8 +40,11 @@ basic_consumer_new(struct channel *ch, struct slice tag)
     consumer->channel = ch;
     consumer->tag_size = (uint8_t)tag.len;
     memcpy(consumer->tag, tag.data, tag.len);
-    consumer->next = idmap_put(&ch->consumers, basic_tag_hash(tag), consumer);
-    ch->consumer_count++;
+    if (!ch->consumers) {
+        ch->consumers = calloc(1, sizeof *ch->consumers);
+        CHECK(ch->consumers);
+    }
+    consumer->next = idmap_put(ch->consumers, basic_tag_hash(tag), consumer);
     return consumer;
 }
 
@@ -50,17 +53,16 @@ basic_consumer_free(struct channel_consumer *consumer)
 {
     struct channel *ch = consumer->channel;
     uint64_t hash = basic_tag_hash(slice_of(consumer->tag, consumer->tag_size));
-    struct channel_consumer *first = idmap_get(&ch->consumers, hash);
+    struct channel_consumer *first = idmap_get(ch->consumers, hash);
     if (first != consumer) {
         while (first->next != consumer)
             first = first->next;
         first->next = consumer->next;
     } else if (consumer->next) {
-        idmap_put(&ch->consumers, hash, consumer->next);
+        idmap_put(ch->consumers, hash, consumer->next);
     } else {
-        idmap_remove(&ch->consumers, hash);
+        idmap_remove(ch->consumers, hash);
     }
-    ch->consumer_count--;
     courier_forget(ch->connection->home->broker, &consumer->subscription);
     free(consumer);
 }
@@ -69,7 +71,7 @@ static struct channel_consumer *
 basic_consumer_any(struct channel *ch)
 {
     size_t cursor = 0;
-    return idmap_next(&ch->consumers, &cursor, NULL);
+    return ch->consumers ? idmap_next(ch->consumers, &cursor, NULL) : NULL;
 }
 
 void
@@ -77,7 +79,10 @@ basic_consumer_free_all(struct channel *ch)
 {
     for (struct channel_consumer *consumer; (consumer = basic_consumer_any(ch));)
         basic_consumer_free(consumer);
-    idmap_fini(&ch->consumers);
+    if (ch->consumers)
+        idmap_fini(ch->consumers);
+    free(ch->consumers);
+    ch->consumers = NULL;
 }
 
 void
@@ -85,7 +90,8 @@ basic_consumer_resume_all(struct channel *ch)
 {
     size_t cursor = 0;
     struct broker *b = ch->connection->home->broker;
-    for (struct channel_consumer *consumer; (consumer = idmap_next(&ch->consumers, &cursor, NULL));) {
+    for (struct channel_consumer *consumer;
+         ch->consumers && (consumer = idmap_next(ch->consumers, &cursor, NULL));) {
         for (; consumer; consumer = consumer->next) {
             delivery_pay(consumer);
             if (consumer->subscription.stalled || consumer->subscription.grant_owed)
@@ -144,7 +150,7 @@ basic_consume_allowed(struct channel *ch, struct amqp_basic_consume *m)
         return false;
     }
     uint32_t max = ch->connection->home->broker->node->limits.consumers_per_channel_max;
-    if (max && ch->consumer_count >= max) {
+    if (max && ch->consumers && idmap_count(ch->consumers) >= max) {
         channel_fail(ch, AMQP_REPLY_NOT_ALLOWED, AMQP_BASIC_CONSUME,
                      "reached maximum (%u) of consumers per channel", max);
         return false;

@@ -84,7 +84,7 @@ channel_new(struct connection *c, uint16_t number)
     CHECK(ch);
     ch->connection = c;
     ch->number = number;
-    ch->serial = ++c->channel_serial;
+    ch->serial = ++c->home->channels_made;
     ch->next_tag = 1;
     ch->prefetch = c->home->server->config.default_prefetch;
     if (c->channel && !c->channels) {
@@ -133,11 +133,9 @@ channel_release(struct channel *ch)
     unacked_free(ch->unacked);
     free(ch->publisher);
     free(ch->last_queue);
-    free(ch->doom);
     ch->unacked = NULL;
     ch->publisher = NULL;
     ch->last_queue = NULL;
-    ch->doom = NULL;
     ch->state = CHANNEL_CLOSING;
 }
 
@@ -153,7 +151,6 @@ channel_free(struct channel *ch)
         c->channel = c->channels ? idmap_next(c->channels, &cursor, NULL) : NULL;
     }
     c->channel_count--;
-    idmap_fini(&ch->consumers);
     if (ch->parked) { /* its replay is up the stack */
         ch->parked->is_orphan = true;
         ch->parked = NULL;
@@ -230,11 +227,11 @@ channel_fail_text(struct channel *ch, uint16_t code, uint32_t method, const char
         return;
     }
     ch->state = CHANNEL_DOOMED;
-    ch->doom = calloc(1, sizeof *ch->doom);
-    CHECK(ch->doom);
-    ch->doom->code = code;
-    ch->doom->method = method;
-    snprintf(ch->doom->text, sizeof ch->doom->text, "%s", text);
+    struct channel_doom *doom = ch->parked->doom = calloc(1, sizeof *doom);
+    CHECK(doom);
+    doom->code = code;
+    doom->method = method;
+    snprintf(doom->text, sizeof doom->text, "%s", text);
 }
 
 void
@@ -247,7 +244,7 @@ channel_fail_now(struct channel *ch, uint16_t code, uint32_t method, const char 
 void
 channel_fail_doomed(struct channel *ch)
 {
-    struct channel_doom doom = *ch->doom;
+    struct channel_doom doom = *ch->parked->doom;
     channel_close_now(ch, doom.code, doom.method, doom.text, doom.close_received);
 }
 
@@ -394,7 +391,7 @@ channel_closing_frame(struct channel *ch, uint8_t type, struct slice payload)
     uint32_t method = type == AMQP_FRAME_METHOD ? amqp_method_id(payload) : 0;
     if (ch->state == CHANNEL_DOOMED) {
         if (method == AMQP_CHANNEL_CLOSE)
-            ch->doom->close_received = true;
+            ch->parked->doom->close_received = true;
     } else if (method == AMQP_CHANNEL_CLOSE_OK) {
         channel_free(ch);
     } else if (method == AMQP_CHANNEL_CLOSE) {

@@ -35,7 +35,7 @@ channel_exclusive_made(struct server_shard *home, const struct meta_request *r)
         return;
     }
     struct channel_ref ref = {.connection = r->cookie[0], .shard = (uint16_t)home->index};
-    if (c && c->closing)
+    if (c && c->state == CONNECTION_CLOSING)
         c->closing->waiting++;
     courier_delete_id(home->broker, r->result.queue_id, r->result.queue_shard, ref, 0);
 }

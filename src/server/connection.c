@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct connection) <= 232, "an idle connection must be small");
-_Static_assert(sizeof(struct channel) <= 128, "an idle channel must be small");
+_Static_assert(sizeof(struct connection) <= 200, "an idle connection must be small");
+_Static_assert(sizeof(struct channel) <= 104, "an idle channel must be small");
 
 enum { CONNECTION_IOV_MAX = 128 };
 
@@ -45,7 +45,7 @@ connection_accept(struct server_shard *home, struct net_socket *socket, struct t
     }
     c->id = connection_new_id(home);
     c->handle = slots_add(&home->connections, c);
-    c->connected_at_ms = shard_wall_ms(home->shard);
+    c->connected_at_s = (uint32_t)(shard_wall_ms(home->shard) / 1000);
     handshake_begin(c);
     connection_want(c);
 }
@@ -183,6 +183,7 @@ connection_wrote(struct connection *c, ssize_t got, size_t n)
 {
     if (got > 0) {
         c->sent_bytes += (uint64_t)got;
+        c->flags |= CONNECTION_SPOKE;
         outbound_written(&c->home->outputs, c->out, (size_t)got);
     }
     if (got == NET_ERROR) {
@@ -287,7 +288,6 @@ connection_free(struct connection *c)
         free(c->channels);
     }
     free(c->tail);
-    free(c->queues);
     free(c->closing);
     free(c);
 }

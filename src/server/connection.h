@@ -62,9 +62,9 @@ enum connection_flag {
     CONNECTION_SETTLED = 1 << 8,     /* will not move (any more) */
     CONNECTION_BODY_OPEN = 1 << 9,   /* in the middle of a body frame: body_left bytes and the end octet */
     CONNECTION_DECLARED_QUEUE = 1 << 10, /* has made a queue: further ones may live anywhere */
-    CONNECTION_REPLIES = 1 << 11,        /* some channel takes direct replies */
-    CONNECTION_TIMED_OUT = 1 << 12,
-    CONNECTION_MOVING = 1 << 13, /* goes to another shard as soon as the parser lets go of it */
+    CONNECTION_HEARD = 1 << 12,          /* something was received since the last heartbeat tick */
+    CONNECTION_SPOKE = 1 << 14,          /* something was sent since then */
+    CONNECTION_MOVING = 1 << 13,         /* goes to another shard as soon as the parser lets go of it */
 };
 
 /* Bytes that came and could not be handled yet: an incomplete frame, or what a blocked connection sent
@@ -107,22 +107,22 @@ struct connection {
     struct idmap *channels;    /* by number, once there is a second one */
     struct connection_tail *tail;
     struct outbound *out; /* NULL: nothing to write */
-    struct connection_queues *queues;
-    struct connection_closing *closing;
+    union {
+        struct connection_queues *queues;   /* before CLOSING */
+        struct connection_closing *closing; /* from then on */
+    };
     struct connection *flush_next;
     uint64_t received_bytes, sent_bytes;
-    uint64_t connected_at_ms;          /* wall clock */
-    uint32_t received_mark, sent_mark; /* low halves of the counters at the last heartbeat tick */
+    uint32_t connected_at_s; /* wall clock */
     uint32_t frame_max;
     uint32_t body_left; /* of the body frame in progress */
     uint32_t parked_bytes;
-    uint32_t channel_serial; /* of the channel opened last */
     uint16_t channel_max;
     uint16_t channel_count;
     uint16_t heartbeat_s;
     uint16_t body_channel; /* whose body frame is in progress */
-    uint16_t move_to;      /* with CONNECTION_MOVING */
     uint16_t flags;        /* enum connection_flag */
+    uint8_t move_to;       /* shard; with CONNECTION_MOVING */
     uint8_t state;
     uint8_t blocked; /* enum connection_block */
     uint8_t missed;  /* heartbeat ticks without a byte */
@@ -132,38 +132,26 @@ struct connection {
  * ---------------------------------------------------------------------------------------------- */
 
 /* Takes socket and hold; freed by itself. May fail quietly (no descriptors): then all is released. */
-void
-connection_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls);
-struct connection *
-connection_find(struct server_shard *home, uint64_t handle);
+void connection_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls);
+struct connection *connection_find(struct server_shard *home, uint64_t handle);
 /* As RabbitMQ names it: "127.0.0.1:40000 -> 127.0.0.1:5672". */
-const char *
-connection_name(const struct connection *c, char out[2 * NET_ADDR_TEXT_SIZE + 8]);
+const char *connection_name(const struct connection *c, char out[2 * NET_ADDR_TEXT_SIZE + 8]);
 /* RabbitMQ's word for the state, for reply texts and views. */
-const char *
-connection_state_name(const struct connection *c);
-void
-connection_on_ready(void *owner, unsigned events);
+const char *connection_state_name(const struct connection *c);
+void connection_on_ready(void *owner, unsigned events);
 /* Asks the socket for what this connection can use now. */
-void
-connection_want(struct connection *c);
-void
-connection_block(struct connection *c, enum connection_block why);
+void connection_want(struct connection *c);
+void connection_block(struct connection *c, enum connection_block why);
 /* The last reason gone: what was left unread is handled, in the next turn at the latest. */
-void
-connection_unblock(struct connection *c, enum connection_block why);
+void connection_unblock(struct connection *c, enum connection_block why);
 /* Off the socket, out of the table; freed at the end of the turn. */
-void
-connection_die(struct connection *c);
-void
-connection_free(struct connection *c);
+void connection_die(struct connection *c);
+void connection_free(struct connection *c);
 /* On its way between shards that have stopped. */
-void
-connection_discard(struct connection *c, struct net_socket *socket);
+void connection_discard(struct connection *c, struct net_socket *socket);
 
 /* Bytes towards the client: reserve, write, commit. Never fails. */
-void
-connection_mark_flush(struct connection *c);
+void connection_mark_flush(struct connection *c);
 static inline uint8_t *
 connection_reserve(struct connection *c, size_t n)
 {
@@ -179,14 +167,11 @@ connection_commit(struct connection *c, size_t n)
         connection_mark_flush(c);
 }
 /* Writes what there is; see limits write_turn_bytes. True: there is more that the socket might take. */
-bool
-connection_flush(struct connection *c);
+bool connection_flush(struct connection *c);
 /* All connections with output; frees the dead ones. True: not done. */
-bool
-connection_flush_all(struct server_shard *home);
+bool connection_flush_all(struct server_shard *home);
 /* Is there room for another delivery? A no is remembered: the consumers are resumed at the low mark. */
-bool
-connection_has_room(struct connection *c);
+bool connection_has_room(struct connection *c);
 
 /* A method without arguments, or any encoder: CONNECTION_SEND(c, SIZE_MAX, encode(out, ...)). */
 #define CONNECTION_SEND(c, size_max, encode_call)                                                            \
@@ -199,100 +184,76 @@ connection_has_room(struct connection *c);
  * --------------------------------------------------------------------------------------------- */
 
 /* One read from the socket, at most read_turn_bytes, and all whole frames in it. */
-void
-connection_read(struct connection *c);
+void connection_read(struct connection *c);
 /* What is not consumed stays for later. */
-void
-connection_keep(struct connection *c, struct slice rest);
+void connection_keep(struct connection *c, struct slice rest);
 /* Frames that were left unhandled while the connection was blocked. */
-void
-connection_resume(struct connection *c);
+void connection_resume(struct connection *c);
 
 /* ---- handshake.c
  * --------------------------------------------------------------------------------------------------- */
 
-void
-handshake_begin(struct connection *c);
+void handshake_begin(struct connection *c);
 /* The protocol header was right: connection.start goes out. */
-void
-handshake_started(struct connection *c);
+void handshake_started(struct connection *c);
 /* connection.* methods before RUNNING. */
-void
-handshake_method(struct connection *c, uint32_t method, struct slice payload);
+void handshake_method(struct connection *c, uint32_t method, struct slice payload);
 
 /* ---- class_connection.c: methods on channel 0
  * -------------------------------------------------------------------------- */
 
-void
-class_connection_method(struct connection *c, struct slice payload);
+void class_connection_method(struct connection *c, struct slice payload);
 
 /* ---- connection_close.c
  * -------------------------------------------------------------------------------------------- */
 
 /* A hard error: logs, ends the channels, deletes exclusive queues, sends connection.close. `method` (0: none)
  * caused it. */
-void
-connection_fail(struct connection *c, uint16_t code, uint32_t method, const char *format, ...)
+void connection_fail(struct connection *c, uint16_t code, uint32_t method, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The same, and the frames that follow cannot be read any more. */
-void
-connection_fail_framing(struct connection *c, const struct frame *frame, const char *what);
+void connection_fail_framing(struct connection *c, const struct frame *frame, const char *what);
 /* 505: a frame of a type or on a channel where it has no business. */
-void
-connection_fail_unexpected(struct connection *c, const struct frame *frame);
+void connection_fail_unexpected(struct connection *c, const struct frame *frame);
 /* The client's connection.close. */
-void
-connection_close_requested(struct connection *c);
+void connection_close_requested(struct connection *c);
 /* The client's connection.close-ok. */
-void
-connection_close_confirmed(struct connection *c);
+void connection_close_confirmed(struct connection *c);
 /* The socket is gone or useless: no goodbye. `why` is for the log; NULL: not worth a line. */
-void
-connection_lost(struct connection *c, const char *why);
+void connection_lost(struct connection *c, const char *why);
 /* Output still goes out, then the socket is closed. */
-void
-connection_drain(struct connection *c);
+void connection_drain(struct connection *c);
 /* A failed login: nothing is said, and the socket stays for a while. */
-void
-connection_silence(struct connection *c);
+void connection_silence(struct connection *c);
 /* An exclusive queue of ours exists / was deleted. */
-void
-connection_queue_add(struct connection *c, uint64_t id, unsigned shard);
-void
-connection_queue_remove(struct connection *c, uint64_t id);
+void connection_queue_add(struct connection *c, uint64_t id, unsigned shard);
+void connection_queue_remove(struct connection *c, uint64_t id);
 /* One of the deletions that CLOSING waits for was answered. */
-void
-connection_queue_deleted(struct connection *c);
+void connection_queue_deleted(struct connection *c);
 
 /* ---- connection_move.c
  * --------------------------------------------------------------------------------------------- */
 
 /* Should it go to `shard`, and can it now? True: the move is arranged and the present frame must not be
  * consumed. */
-bool
-connection_move(struct connection *c, unsigned shard);
+bool connection_move(struct connection *c, unsigned shard);
 /* The parser has let go: `rest` is what was not consumed. The connection is gone from this shard when this
  * returns. */
-void
-connection_move_now(struct connection *c, struct slice rest);
+void connection_move_now(struct connection *c, struct slice rest);
 /* It comes: the other end of the mail. */
-void
-connection_arrive(struct server_shard *home, struct connection *c, struct net_socket *socket);
+void connection_arrive(struct server_shard *home, struct connection *c, struct net_socket *socket);
 
 /* ---- heartbeat.c
  * --------------------------------------------------------------------------------------------------- */
 
-void
-heartbeat_start(struct connection *c);
+void heartbeat_start(struct connection *c);
 
 /* ---- blocked.c
  * ----------------------------------------------------------------------------------------------------- */
 
 /* After a publish: blocks the connection if an alarm is on. */
-void
-blocked_on_publish(struct connection *c);
+void blocked_on_publish(struct connection *c);
 /* effects.alarm */
-void
-blocked_alarm(void *server, const char *reason);
+void blocked_alarm(void *server, const char *reason);
 
 #endif

@@ -59,7 +59,7 @@ connection_queue_add(struct connection *c, uint64_t id, unsigned shard)
 void
 connection_queue_remove(struct connection *c, uint64_t id)
 {
-    struct connection_queues *q = c->queues;
+    struct connection_queues *q = c->state < CONNECTION_CLOSING ? c->queues : NULL;
     for (uint32_t i = 0; q && i < q->count; i++) {
         if (q->queues[i].id == id) {
             q->queues[i] = q->queues[--q->count];
@@ -68,14 +68,12 @@ connection_queue_remove(struct connection *c, uint64_t id)
     }
 }
 
-/* Asks for the deletion of all; returns how many. */
+/* Asks for the deletion of all of them, which are taken off the connection before; returns how many. */
 static uint32_t
-connection_queues_delete(struct connection *c)
+connection_queues_delete(struct connection *c, struct connection_queues *q)
 {
-    struct connection_queues *q = c->queues;
     if (!q)
         return 0;
-    c->queues = NULL;
     struct channel_ref ref = {.connection = c->handle, .shard = (uint16_t)c->home->index};
     uint32_t count = q->count;
     for (uint32_t i = 0; i < count; i++)
@@ -122,17 +120,18 @@ connection_say_goodbye(struct connection *c)
 static void
 connection_begin_close(struct connection *c, uint16_t code, uint32_t method, const char *text)
 {
+    struct connection_queues *queues = c->queues;
+    channel_each(c, channel_release);
+    c->state = CONNECTION_CLOSING;
     c->closing = calloc(1, sizeof *c->closing);
     CHECK(c->closing);
     c->closing->code = code;
     c->closing->method = method;
     if (code)
         amqp_reply_text(c->closing->text, code, "%s", text);
-    channel_each(c, channel_release);
-    c->state = CONNECTION_CLOSING;
     c->closing->waiting = 1; /* ours: answers may come while we ask */
     connection_timer(c, c->home->server->config.limits.close_timeout_ms, connection_close_timeout);
-    c->closing->waiting += connection_queues_delete(c);
+    c->closing->waiting += connection_queues_delete(c, queues);
     connection_unblock(c, BLOCK_ALARM);
     connection_unblock(c, BLOCK_ROOM);
     connection_unblock(c, BLOCK_BY_PARKED);
@@ -142,7 +141,7 @@ connection_begin_close(struct connection *c, uint16_t code, uint32_t method, con
 void
 connection_queue_deleted(struct connection *c)
 {
-    if (c->closing && c->closing->waiting > 0 && --c->closing->waiting == 0 && c->state == CONNECTION_CLOSING)
+    if (c->state == CONNECTION_CLOSING && --c->closing->waiting == 0)
         connection_say_goodbye(c);
 }
 
@@ -232,7 +231,10 @@ connection_lost(struct connection *c, const char *why)
     if (why && c->state < CONNECTION_CLOSING)
         connection_log(c, LOG_LEVEL_WARNING, why);
     channel_each(c, channel_release);
-    connection_queues_delete(c);
+    if (c->state < CONNECTION_CLOSING) {
+        connection_queues_delete(c, c->queues);
+        c->queues = NULL;
+    }
     stream_abort(&c->stream);
     connection_die(c);
 }

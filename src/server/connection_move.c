@@ -9,9 +9,9 @@
  * ended.
  *
  *   connection_move()      decides, in the middle of a frame that is then not consumed
- *   connection_move_now()  when the parser has let go: writes what there is, and packs the connection with the
- *                          bytes that were not consumed into a mail; or, if it cannot be, leaves it here
- *   connection_arrive()    unpacks it on the other shard and goes on with the same frame
+ *   connection_move_now()  when the parser has let go: writes what there is, and packs the connection with
+ * the bytes that were not consumed into a mail; or, if it cannot be, leaves it here connection_arrive()
+ * unpacks it on the other shard and goes on with the same frame
  */
 #include "base/check.h"
 #include "server/channel.h"
@@ -22,7 +22,8 @@ static bool
 channel_is_busy(const struct channel *ch)
 {
     return ch->state != CHANNEL_OPEN || ch->draft || (ch->parked && ch->parked->first) ||
-           ch->consumer_count || ch->reply_consumer || unacked_count(ch->unacked) || ch->doom ||
+           (ch->consumers && idmap_count(ch->consumers)) || ch->reply_consumer ||
+           unacked_count(ch->unacked) ||
            (ch->confirm &&
             (confirm_outstanding(&ch->confirm->confirm) || list_is_linked(&ch->confirm->node))) ||
            (ch->tx && (ch->tx->publish_count || ch->tx->settle_count || ch->tx->state != TX_OPEN));
@@ -53,7 +54,7 @@ connection_move(struct connection *c, unsigned shard)
     if (c->flags & CONNECTION_WANTS_WRITE)
         return false;
     c->flags |= CONNECTION_MOVING;
-    c->move_to = (uint16_t)shard;
+    c->move_to = (uint8_t)shard;
     return true;
 }
 
@@ -136,6 +137,13 @@ connection_move_now(struct connection *c, struct slice rest)
 
 /* ---- arriving ---- */
 
+/* A serial of this shard, lest a later channel of the same number gets the same. */
+static void
+channel_unpack(struct channel *ch)
+{
+    ch->serial = ++ch->connection->home->channels_made;
+}
+
 void
 connection_arrive(struct server_shard *home, struct connection *c, struct net_socket *socket)
 {
@@ -143,6 +151,7 @@ connection_arrive(struct server_shard *home, struct connection *c, struct net_so
     c->user = intern_give(&home->interned, c->user);
     c->client_properties = intern_give(&home->interned, c->client_properties);
     c->handle = slots_add(&home->connections, c);
+    channel_each(c, channel_unpack);
     if (net_attach(home->shard, socket, connection_on_ready, c, &c->stream.net)) {
         if (c->stream.tls)
             tls_free(c->stream.tls);

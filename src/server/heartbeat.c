@@ -11,8 +11,7 @@
 
 enum { HEARTBEAT_TICKS = 2, HEARTBEAT_MISSED_MAX = 2 * HEARTBEAT_TICKS };
 
-static void
-heartbeat_tick(void *arg);
+static void heartbeat_tick(void *arg);
 
 static void
 heartbeat_next(struct connection *c)
@@ -24,8 +23,7 @@ void
 heartbeat_start(struct connection *c)
 {
     c->missed = 0;
-    c->received_mark = (uint32_t)c->received_bytes;
-    c->sent_mark = (uint32_t)c->sent_bytes;
+    c->flags &= (uint16_t) ~(CONNECTION_HEARD | CONNECTION_SPOKE);
     if (c->heartbeat_s)
         heartbeat_next(c);
     else
@@ -38,7 +36,7 @@ heartbeat_tick(void *arg)
     struct connection *c = arg;
     if (c->state != CONNECTION_RUNNING && c->state != CONNECTION_OPENING)
         return;
-    if (c->blocked || c->received_mark != (uint32_t)c->received_bytes)
+    if (c->blocked || c->flags & CONNECTION_HEARD)
         c->missed = 0;
     else if (++c->missed >= HEARTBEAT_MISSED_MAX) {
         char why[64];
@@ -46,11 +44,10 @@ heartbeat_tick(void *arg)
         connection_lost(c, why);
         return;
     }
-    if (c->sent_mark == (uint32_t)c->sent_bytes && !c->out) {
+    if (!(c->flags & CONNECTION_SPOKE) && !c->out) {
         memcpy(connection_reserve(c, FRAME_OVERHEAD), frame_heartbeat, FRAME_OVERHEAD);
         connection_commit(c, FRAME_OVERHEAD);
     }
-    c->received_mark = (uint32_t)c->received_bytes;
-    c->sent_mark = (uint32_t)c->sent_bytes;
+    c->flags &= (uint16_t) ~(CONNECTION_HEARD | CONNECTION_SPOKE);
     heartbeat_next(c);
 }

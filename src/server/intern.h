@@ -21,16 +21,12 @@ struct intern_table {
 };
 
 /* One hold for the caller. Never NULL. */
-struct intern *
-intern_hold(struct intern_table *t, struct slice bytes);
+struct intern *intern_hold(struct intern_table *t, struct slice bytes);
 /* NULL is allowed. */
-void
-intern_drop(struct intern_table *t, struct intern *s);
+void intern_drop(struct intern_table *t, struct intern *s);
 /* How many different strings there are. */
-size_t
-intern_count(const struct intern_table *t);
-void
-intern_table_fini(struct intern_table *t);
+size_t intern_count(const struct intern_table *t);
+void intern_table_fini(struct intern_table *t);
 
 /* NULL: the empty slice. */
 static inline struct slice

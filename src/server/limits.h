@@ -14,7 +14,7 @@
     X(handshake_timeout_ms, 10000, "from accept to connection.open-ok, TLS included")                        \
     X(close_timeout_ms, 30000, "how long connection.close waits for its close-ok; shorter heartbeats win")   \
     X(silent_close_delay_ms, 3000, "before a failed login's socket is closed")                               \
-    X(read_turn_bytes, 65536, "read from one connection in a turn")                                         \
+    X(read_turn_bytes, 65536, "read from one connection in a turn")                                          \
     X(write_turn_bytes, 1048576, "written to one connection in a turn")                                      \
     X(output_high_bytes, 524288, "unsent output at which a connection's consumers stop")                     \
     X(output_low_bytes, 131072, "unsent output at which they go on")                                         \
@@ -30,7 +30,6 @@ struct server_limits {
 };
 
 /* Never NULL; valid for ever. */
-const struct server_limits *
-server_limits_default(void);
+const struct server_limits *server_limits_default(void);
 
 #endif

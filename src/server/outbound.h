@@ -59,21 +59,16 @@ struct outbound_pool {
     uint32_t spare_count, spare_chunks_count, spare_first_count;
 };
 
-void
-outbound_pool_init(struct outbound_pool *pool, struct broker *broker);
-void
-outbound_pool_fini(struct outbound_pool *pool);
+void outbound_pool_init(struct outbound_pool *pool, struct broker *broker);
+void outbound_pool_fini(struct outbound_pool *pool);
 
 /* An empty one. */
-struct outbound *
-outbound_new(struct outbound_pool *pool);
+struct outbound *outbound_new(struct outbound_pool *pool);
 /* Whatever is in it is forgotten. NULL is allowed. */
-void
-outbound_free(struct outbound_pool *pool, struct outbound *o);
+void outbound_free(struct outbound_pool *pool, struct outbound *o);
 
 /* The slow half of outbound_reserve. */
-uint8_t *
-outbound_reserve_slow(struct outbound_pool *pool, struct outbound *o, size_t n);
+uint8_t *outbound_reserve_slow(struct outbound_pool *pool, struct outbound *o, size_t n);
 
 /* Room for `n` bytes in one piece; what is written there counts from outbound_commit(), which must come next.
  */
@@ -87,17 +82,13 @@ outbound_reserve(struct outbound_pool *pool, struct outbound *o, size_t n)
 }
 
 /* At most what was reserved. */
-void
-outbound_commit(struct outbound *o, size_t n);
+void outbound_commit(struct outbound *o, size_t n);
 /* Bytes inside a message's blob, by reference; takes over one hold. */
-void
-outbound_add_message(struct outbound *o, struct message *m, const uint8_t *data, size_t len);
+void outbound_add_message(struct outbound *o, struct message *m, const uint8_t *data, size_t len);
 
 /* The first `max` segments at most; returns how many. */
-int
-outbound_iov(const struct outbound *o, struct iovec *iov, int max);
+int outbound_iov(const struct outbound *o, struct iovec *iov, int max);
 /* The first `n` bytes are out. */
-void
-outbound_written(struct outbound_pool *pool, struct outbound *o, size_t n);
+void outbound_written(struct outbound_pool *pool, struct outbound *o, size_t n);
 
 #endif

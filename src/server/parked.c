@@ -33,6 +33,8 @@ parked_clear(struct parked *p)
 {
     while (p->first)
         parked_op_free(parked_op_shift(p));
+    free(p->doom);
+    p->doom = NULL;
     p->handled = p->frames.len;
 }
 

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct message;
+struct channel_doom;
 
 /* A method whose answer is due. */
 struct parked_op {
@@ -40,21 +40,19 @@ struct parked {
     struct parked_op *first, *last;
     uint32_t ops;
     uint32_t next_number;
-    bool is_joinable;     /* all ops are declarations: another one may join them */
-    bool is_replaying;    /* channel_replay() is up the stack: it frees this */
-    bool is_orphan;       /* the channel is gone meanwhile */
-    struct buffer frames; /* type: u8, size: u32, payload */
-    size_t handled;       /* of the frames' bytes */
+    bool is_joinable;          /* all ops are declarations: another one may join them */
+    bool is_replaying;         /* channel_replay() is up the stack: it frees this */
+    bool is_orphan;            /* the channel is gone meanwhile */
+    struct channel_doom *doom; /* channel.h: an error that waits for the ops; owned */
+    struct buffer frames;      /* type: u8, size: u32, payload */
+    size_t handled;            /* of the frames' bytes */
 };
 
-struct parked *
-parked_new(void);
+struct parked *parked_new(void);
 /* Frees the ops, too. */
-void
-parked_free(struct parked *p);
+void parked_free(struct parked *p);
 /* Forgets ops and frames; the frames' memory stays until parked_free(). */
-void
-parked_clear(struct parked *p);
+void parked_clear(struct parked *p);
 /* Neither ops nor frames. */
 static inline bool
 parked_is_empty(const struct parked *p)
@@ -63,16 +61,12 @@ parked_is_empty(const struct parked *p)
 }
 
 /* `name` is copied; there is room for a longer one of up to `room` bytes. */
-struct parked_op *
-parked_op_add(struct parked *p, uint32_t method, struct slice name, size_t room);
+struct parked_op *parked_op_add(struct parked *p, uint32_t method, struct slice name, size_t room);
 /* NULL when it is not awaited any more. */
-struct parked_op *
-parked_op_find(const struct parked *p, uint32_t number);
+struct parked_op *parked_op_find(const struct parked *p, uint32_t number);
 /* Takes the first one off the list; the caller frees it. */
-struct parked_op *
-parked_op_shift(struct parked *p);
-void
-parked_op_free(struct parked_op *op);
+struct parked_op *parked_op_shift(struct parked *p);
+void parked_op_free(struct parked_op *op);
 
 /* Bytes that the copy takes from the budget. */
 static inline size_t
@@ -80,15 +74,11 @@ parked_frame_cost(size_t payload)
 {
     return payload + 5;
 }
-void
-parked_frame_add(struct parked *p, uint8_t type, struct slice payload);
+void parked_frame_add(struct parked *p, uint8_t type, struct slice payload);
 /* The next one, inside the buffer: valid until the next change. False: none. */
-bool
-parked_frame_peek(const struct parked *p, uint8_t *type, struct slice *payload);
+bool parked_frame_peek(const struct parked *p, uint8_t *type, struct slice *payload);
 /* The one that was peeked is handled. Returns its cost. */
-size_t
-parked_frame_drop(struct parked *p);
-bool
-parked_has_frames(const struct parked *p);
+size_t parked_frame_drop(struct parked *p);
+bool parked_has_frames(const struct parked *p);
 
 #endif

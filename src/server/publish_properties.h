@@ -19,9 +19,7 @@ struct publish_properties {
 };
 
 /* Validates the run. False: the channel has failed with RabbitMQ's words, and nothing is to be freed. */
-bool
-publish_properties_check(struct channel *ch, struct slice run, struct publish_properties *out);
-void
-publish_properties_fini(struct publish_properties *p);
+bool publish_properties_check(struct channel *ch, struct slice run, struct publish_properties *out);
+void publish_properties_fini(struct publish_properties *p);
 
 #endif

@@ -60,37 +60,29 @@ struct server_config {
     void (*on_mail)(void *arg, struct shard *s, const struct mail *m);
     void *arg;
 };
-void
-server_config_init(struct server_config *config);
+void server_config_init(struct server_config *config);
 
 /* Copies the config. Of `node` only the names must be set yet. `shard_count` as for shards_new(). */
-struct server *
-server_new(struct node *node, const struct server_config *config, unsigned shard_count);
+struct server *server_new(struct node *node, const struct server_config *config, unsigned shard_count);
 /* After shards_free(). */
-void
-server_free(struct server *server);
+void server_free(struct server *server);
 /* For shards_new(), whose owner is the server. */
-const struct shard_hooks *
-server_hooks(void);
+const struct shard_hooks *server_hooks(void);
 
 /*
  * On shard 0. `tls` NULL: plain TCP; else where each new connection takes its context from (kept by the
  * caller). Port 0 lets the system choose; *port_out (may be NULL) says which. `why`: see net_listen().
  */
-ERR_USE enum err
-server_listen(struct server *server, const char *addr, uint16_t port, int backlog, struct tls_slot *tls,
-              uint16_t *port_out, char *why, size_t why_size);
+ERR_USE enum err server_listen(struct server *server, const char *addr, uint16_t port, int backlog,
+                               struct tls_slot *tls, uint16_t *port_out, char *why, size_t why_size);
 /* On shard 0: no new connections from now on. */
-void
-server_unlisten(struct server *server);
+void server_unlisten(struct server *server);
 /* On shard 0: no new connections; the open ones get 320 CONNECTION_FORCED "broker forced connection closure
  * with reason 'shutdown'"; when all are gone, or after deadline_ms, shards_stop(). */
-void
-server_stop(struct server *server, uint64_t deadline_ms);
+void server_stop(struct server *server, uint64_t deadline_ms);
 
 /* Any thread, not exact while they come and go. */
-uint64_t
-server_connection_count(const struct server *server);
+uint64_t server_connection_count(const struct server *server);
 
 /* ---- for the other files of this folder
  * ---------------------------------------------------------------------- */
@@ -100,8 +92,7 @@ struct server_handles {
     uint64_t *handles;
     uint32_t count, cap;
 };
-void
-server_handles_add(struct server_handles *list, uint64_t handle);
+void server_handles_add(struct server_handles *list, uint64_t handle);
 
 struct server_counts {
     _Alignas(64) _Atomic uint32_t connections; /* on this shard, or on their way to it */
@@ -127,6 +118,7 @@ struct server_shard {
     unsigned index;
     uint64_t turn;             /* pointers into declared things are good within one */
     uint64_t connections_made; /* for ids */
+    uint32_t channels_made;    /* for serials */
     struct slots connections;  /* all of this shard: the list that a view walks */
     struct intern_table interned;
     struct outbound_pool outputs;
@@ -147,17 +139,13 @@ enum server_mail {
 };
 
 /* Reads and resumes the connection once more before the shard sleeps. */
-void
-server_again(struct server_shard *home, struct connection *c);
+void server_again(struct server_shard *home, struct connection *c);
 /* Closes every connection of this shard with 320 CONNECTION_FORCED. */
-void
-server_close_all(struct server_shard *home);
+void server_close_all(struct server_shard *home);
 /* listener.c: the shard that a new connection should live on. */
-unsigned
-server_pick_shard(const struct server *server);
+unsigned server_pick_shard(const struct server *server);
 /* listener.c: takes a socket and a hold on the context on its shard. */
-void
-server_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls);
+void server_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls);
 
 /* The tables of what the broker asks of us: delivery.c, class files. */
 extern const struct effects server_effects;

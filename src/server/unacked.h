@@ -22,10 +22,8 @@ struct unacked {
 };
 
 /* The next delivery gets the tag `first`. */
-struct unacked *
-unacked_new(uint64_t first);
-void
-unacked_free(struct unacked *u);
+struct unacked *unacked_new(uint64_t first);
+void unacked_free(struct unacked *u);
 
 static inline uint64_t
 unacked_count(const struct unacked *u)
@@ -34,19 +32,14 @@ unacked_count(const struct unacked *u)
 }
 
 /* Returns the delivery tag. */
-uint64_t
-unacked_add(struct unacked *u, const struct unacked_delivery *d);
+uint64_t unacked_add(struct unacked *u, const struct unacked_delivery *d);
 /* A tag for a delivery without acknowledgement. */
-uint64_t
-unacked_skip(struct unacked *u);
+uint64_t unacked_skip(struct unacked *u);
 /* Takes out the one with this tag. False: there is none. */
-bool
-unacked_take(struct unacked *u, uint64_t tag, struct unacked_delivery *out);
-bool
-unacked_has(const struct unacked *u, uint64_t tag);
+bool unacked_take(struct unacked *u, uint64_t tag, struct unacked_delivery *out);
+bool unacked_has(const struct unacked *u, uint64_t tag);
 /* Takes out the oldest one, if its tag is at most `up_to`. */
-bool
-unacked_take_first(struct unacked *u, uint64_t up_to, uint64_t *tag, struct unacked_delivery *out);
+bool unacked_take_first(struct unacked *u, uint64_t up_to, uint64_t *tag, struct unacked_delivery *out);
 /* An entry with its tag. */
 struct unacked_tagged {
     uint64_t tag;
@@ -54,7 +47,6 @@ struct unacked_tagged {
 };
 /* Puts entries back that were taken out (a transaction's rollback); sorts them. Costs a pass over everything
  * from the lowest tag on. */
-void
-unacked_put_back(struct unacked *u, struct unacked_tagged *entries, size_t count);
+void unacked_put_back(struct unacked *u, struct unacked_tagged *entries, size_t count);
 
 #endif
