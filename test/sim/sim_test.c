@@ -19,8 +19,9 @@ static const struct workload {
     const char *name;
     trial_workload *run;
 } workloads[] = {
-    {"general", workload_general}, {"flood", workload_flood},   {"hostile", workload_hostile},
-    {"churn", workload_churn},     {"alarms", workload_alarms}, {"moves", workload_moves},
+    {"found", workload_found},     {"general", workload_general}, {"flood", workload_flood},
+    {"hostile", workload_hostile}, {"churn", workload_churn},     {"alarms", workload_alarms},
+    {"moves", workload_moves},
 };
 enum { WORKLOADS = sizeof workloads / sizeof *workloads };
 

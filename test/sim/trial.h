@@ -61,7 +61,7 @@ void trial_end_full(struct trial *t);
 
 /* The workloads. */
 typedef void trial_workload(struct trial *t);
-trial_workload workload_general, workload_flood, workload_hostile, workload_churn, workload_alarms,
-    workload_moves;
+trial_workload workload_found, workload_general, workload_flood, workload_hostile, workload_churn,
+    workload_alarms, workload_moves;
 
 #endif

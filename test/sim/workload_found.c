@@ -1,0 +1,130 @@
+/* What the random workloads have found, as the shortest scripts that show it; each is named after what was
+ * wrong. */
+#include "peer.h"
+
+#include <stdio.h>
+
+enum { FOUND_CLIENTS = 6, FOUND_PUBLISHES = 60, FOUND_RESETS = 40, FOUND_MS = 30000 };
+
+static void
+begin(struct trial *t, struct sim_broker_options *options, bool moves)
+{
+    trial_begin_world(t);
+    sim_broker_options_init(options);
+    options->shards = 3;
+    options->server.move_connections = moves;
+}
+
+/* Messages in the queue, asked by a client of its own; then it is deleted. */
+static uint32_t
+count_and_delete(struct trial *t, const char *queue)
+{
+    struct peer p = {0};
+    struct amqp_queue_delete m = {.queue = slice_str(queue)};
+    peer_init(&p, t, NULL, true);
+    peer_open_channel(&p, 1);
+    peer_call(&p, 1, AMQP_QUEUE_DELETE, &m);
+    peer_close(&p);
+    return p.count;
+}
+
+/* Frames that waited behind an unanswered method were thrown away by connection.close. */
+static void
+publish_behind_a_declaration_was_lost_by_close(struct trial *t)
+{
+    struct sim_broker_options options;
+    begin(t, &options, false);
+    trial_begin(t, &options);
+    for (unsigned i = 0; i < FOUND_CLIENTS; i++) {
+        struct peer p = {0};
+        char name[16];
+        snprintf(name, sizeof name, "close%u", i);
+        peer_init(&p, t, NULL, true);
+        sim_session_set_corked(p.session, true); /* all in one segment, if the network likes */
+        sim_session_send(p.session, 1, AMQP_CHANNEL_OPEN, &(struct amqp_channel_open){0});
+        sim_session_send(p.session, 1, AMQP_QUEUE_DECLARE,
+                         &(struct amqp_queue_declare){.queue = slice_str(name), .nowait = true});
+        peer_publish(&p, 1, name, "message", 7);
+        sim_session_close(p.session);
+        peer_expect_end(&p, FOUND_MS);
+        TRIAL_EXPECT(t, p.was_closed && p.code == 0, "no close-ok");
+        peer_drop(&p);
+        TRIAL_EXPECT(t, count_and_delete(t, name) == 1, "the publish before connection.close is lost");
+    }
+    trial_end(t);
+}
+
+/* The parked budget was over and the lane to the queue's shard full: nothing resumed the connection. */
+static void
+parked_publishes_without_room_never_went_on(struct trial *t)
+{
+    static const uint8_t body[300];
+    struct sim_broker_options options;
+    begin(t, &options, false);
+    options.server.limits.parked_bytes_max = 4096;
+    options.limits.publish_window_bytes = 500;
+    trial_begin(t, &options);
+    struct peer home = {0};
+    peer_init(&home, t, NULL, true);
+    peer_open_channel(&home, 1);
+    peer_declare(&home, 1, "room");
+    for (unsigned i = 0; i < FOUND_CLIENTS; i++) {
+        struct peer p = {0};
+        peer_init(&p, t, NULL, true);
+        peer_open_channel(&p, 1);
+        sim_session_set_corked(p.session, true);
+        sim_session_send(p.session, 1, AMQP_QUEUE_DECLARE, &(struct amqp_queue_declare){.exclusive = true});
+        for (unsigned n = 0; n < FOUND_PUBLISHES; n++)
+            peer_publish(&p, 1, "room", body, sizeof body);
+        sim_session_set_corked(p.session, false);
+        peer_call(&p, 1, AMQP_BASIC_QOS, &(struct amqp_basic_qos){0});
+        peer_call(&p, 1, AMQP_BASIC_QOS, &(struct amqp_basic_qos){0});
+        peer_close(&p);
+    }
+    peer_close(&home);
+    uint32_t count = count_and_delete(t, "room");
+    TRIAL_EXPECT(t, count == FOUND_CLIENTS * FOUND_PUBLISHES, "%u messages have arrived", count);
+    trial_end(t);
+}
+
+/* The flush before a move met a dead socket and freed the channel that was publishing. */
+static void
+reset_while_moving_freed_the_publishing_channel(struct trial *t)
+{
+    struct sim_broker_options options;
+    begin(t, &options, true);
+    trial_begin(t, &options);
+    struct sim_net net = sim_net(t->sim);
+    net.latency_max_ns = net.latency_min_ns;
+    net.chunk_max = 0;
+    sim_set_net(t->sim, &net); /* data and reset arrive together */
+    struct peer home = {0};
+    peer_init(&home, t, NULL, true);
+    peer_open_channel(&home, 1);
+    peer_declare(&home, 1, "home");
+    peer_consume(&home, 1, "home", true);
+    for (unsigned i = 0; i < FOUND_RESETS; i++) {
+        struct peer p = {0};
+        peer_init(&p, t, NULL, true);
+        sim_session_set_corked(p.session, true);
+        sim_session_send(p.session, 1, AMQP_CHANNEL_OPEN, &(struct amqp_channel_open){0});
+        peer_publish(&p, 1, "home", "away", 4);
+        sim_session_flush(p.session, SIZE_MAX);
+        peer_drop(&p);
+    }
+    peer_call(&home, 1, AMQP_QUEUE_DELETE, &(struct amqp_queue_delete){.queue = slice_str("home")});
+    peer_close(&home);
+    trial_end(t);
+}
+
+void
+workload_found(struct trial *t)
+{
+    publish_behind_a_declaration_was_lost_by_close(t);
+    uint64_t trace = t->trace;
+    parked_publishes_without_room_never_went_on(t);
+    trace ^= t->trace << 1;
+    reset_while_moving_freed_the_publishing_channel(t);
+    t->trace ^= trace << 1;
+    t->operations += 3;
+}
