@@ -196,6 +196,8 @@ void channel_replay(struct channel *ch);
 /* A change of declared things: op's answer comes with the change. Fills in the command's vhost and
  * connection. */
 void channel_submit(struct channel *ch, struct parked_op *op, struct meta_command *cmd);
+/* The op keeps the command until it is known whether it is needed. */
+void channel_submit_later(struct channel *ch, struct parked_op *op, struct meta_command *cmd);
 /* effects.replied */
 void channel_replied(void *server, struct op_reply *r);
 

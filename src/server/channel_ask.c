@@ -40,10 +40,12 @@ channel_exclusive_made(struct server_shard *home, const struct meta_request *r)
     courier_delete_id(home->broker, r->result.queue_id, r->result.queue_shard, ref, 0);
 }
 
-/* The op of a queue.declare whose queue exists. False: its counts have yet to come. */
+/* The op of a queue.declare whose queue exists. False: its counts have yet to come, and the op has the
+ * request. */
 static bool
-channel_declared(struct channel *ch, struct parked_op *op, const struct meta_result *result)
+channel_declared(struct channel *ch, struct parked_op *op, struct meta_request *r)
 {
+    const struct meta_result *result = &r->result;
     struct broker *b = ch->connection->home->broker;
     size_t size = strlen(result->name);
     CHECK(size <= UINT8_MAX);
@@ -56,6 +58,7 @@ channel_declared(struct channel *ch, struct parked_op *op, const struct meta_res
     const struct queue_def *q = queue_def_find_id(b->node->meta, result->queue_id);
     if (!q)
         return true;
+    op->again = r;
     courier_counts(b, q, channel_ref_of(ch), op->number);
     return false;
 }
@@ -73,14 +76,16 @@ channel_meta_done(struct broker *b, struct meta_request *r)
     if (op && result->code)
         channel_op_refuse(op, result->code, result->text);
     else if (op && r->command.kind == META_QUEUE_DECLARE)
-        is_done = channel_declared(ch, op, result);
+        is_done = channel_declared(ch, op, r);
+    if (!is_done)
+        return;
     meta_request_free(r);
-    if (op && is_done)
+    if (op)
         channel_op_done(ch, op);
 }
 
-void
-channel_submit(struct channel *ch, struct parked_op *op, struct meta_command *cmd)
+static struct meta_request *
+channel_request(struct channel *ch, struct parked_op *op, struct meta_command *cmd)
 {
     struct connection *c = ch->connection;
     cmd->vhost = slice_of(c->vhost->name, c->vhost->name_size);
@@ -91,7 +96,29 @@ channel_submit(struct channel *ch, struct parked_op *op, struct meta_command *cm
     r->cookie[1] = ch->number;
     r->cookie[2] = ch->serial;
     r->cookie[3] = op->number;
-    meta_submit(c->home->broker, r);
+    return r;
+}
+
+void
+channel_submit(struct channel *ch, struct parked_op *op, struct meta_command *cmd)
+{
+    meta_submit(ch->connection->home->broker, channel_request(ch, op, cmd));
+}
+
+void
+channel_submit_later(struct channel *ch, struct parked_op *op, struct meta_command *cmd)
+{
+    op->again = channel_request(ch, op, cmd);
+}
+
+/* The queue that was found has been deleted before it could be counted: like RabbitMQ we declare it then. */
+static void
+channel_submit_again(struct channel *ch, struct parked_op *op)
+{
+    struct meta_request *r = op->again;
+    op->again = NULL;
+    r->result = (struct meta_result){0};
+    meta_submit(ch->connection->home->broker, r);
 }
 
 /* ---- queues ---- */
@@ -121,6 +148,10 @@ channel_replied(void *server, struct op_reply *r)
     struct parked_op *op = ch ? parked_op_find(ch->parked, r->op) : NULL;
     if (!op) {
         channel_reply_unwanted(home->broker, r);
+        return;
+    }
+    if (op->again && r->code == AMQP_REPLY_NOT_FOUND) {
+        channel_submit_again(ch, op);
         return;
     }
     op->message_count = r->message_count;

@@ -45,18 +45,24 @@ class_queue_answer(struct channel *ch, struct parked_op *op)
 
 /* ---- declare ---- */
 
-/* The answer is the counts of a queue that is there. */
+/* The answer is the counts of a queue that is there. Should it go meanwhile, `cmd` (may be NULL) makes it
+ * anew. */
 static void
-class_queue_count(struct channel *ch, const struct queue_def *q, bool nowait)
+class_queue_count(struct channel *ch, const struct queue_def *q, struct meta_command *cmd, bool nowait)
 {
+    struct slice dead_letter;
     struct slice name = queue_def_name(q);
     struct parked_op *op = channel_op(ch, AMQP_QUEUE_DECLARE, name, nowait);
     op->queue_id = q->id;
     op->queue_shard = q->shard;
-    if (nowait)
+    if (nowait) {
         channel_op_done(ch, op);
-    else
-        courier_counts(ch->connection->home->broker, q, channel_ref_of(ch), op->number);
+        return;
+    }
+    /* Making one with that argument asks for more permissions than finding one. */
+    if (cmd && table_get_str(cmd->arguments, "x-dead-letter-exchange", &dead_letter) != ERR_OK)
+        channel_submit_later(ch, op, cmd);
+    courier_counts(ch->connection->home->broker, q, channel_ref_of(ch), op->number);
 }
 
 static bool
@@ -75,9 +81,6 @@ class_queue_declare_new(struct channel *ch, struct meta_command *cmd, bool nowai
     struct connection *c = ch->connection;
     if (!class_queue_dead_letter_ok(ch, cmd->name, cmd->arguments))
         return;
-    cmd->shard_hint = (uint16_t)c->home->index;
-    cmd->first_of_connection = !(c->flags & CONNECTION_DECLARED_QUEUE);
-    cmd->random = shard_random(c->home->shard);
     c->flags |= CONNECTION_DECLARED_QUEUE;
     channel_submit(ch, channel_op(ch, AMQP_QUEUE_DECLARE, cmd->name, nowait), cmd);
 }
@@ -85,6 +88,7 @@ class_queue_declare_new(struct channel *ch, struct meta_command *cmd, bool nowai
 static void
 class_queue_declare_active(struct channel *ch, const struct amqp_queue_declare *m, struct slice name)
 {
+    struct connection *c = ch->connection;
     struct slice checked = name.len ? name : slice_str(GENERATED_NAME_LIKE);
     if (!channel_may(ch, AMQP_QUEUE_DECLARE, PERMISSION_CONFIGURE, "queue", checked))
         return;
@@ -94,14 +98,17 @@ class_queue_declare_active(struct channel *ch, const struct amqp_queue_declare *
                                .exclusive = m->exclusive,
                                .auto_delete = m->auto_delete,
                                .arguments = m->arguments,
-                               .connection_id = ch->connection->id};
-    const struct queue_def *q = ch->parked || !name.len ? NULL : queue_def_find(ch->connection->vhost, name);
+                               .connection_id = c->id,
+                               .shard_hint = (uint16_t)c->home->index,
+                               .first_of_connection = !(c->flags & CONNECTION_DECLARED_QUEUE),
+                               .random = shard_random(c->home->shard)};
+    const struct queue_def *q = ch->parked || !name.len ? NULL : queue_def_find(c->vhost, name);
     char text[256];
     uint16_t code = q ? queue_def_check_redeclare(q, &cmd, text) : 0;
     if (code)
         channel_fail_text(ch, code, AMQP_QUEUE_DECLARE, text);
     else if (q)
-        class_queue_count(ch, q, m->nowait);
+        class_queue_count(ch, q, &cmd, m->nowait);
     else
         class_queue_declare_new(ch, &cmd, m->nowait);
 }
@@ -125,7 +132,7 @@ class_queue_declare(struct channel *ch, struct slice payload)
     }
     const struct queue_def *q = channel_queue(ch, AMQP_QUEUE_DECLARE, name);
     if (q)
-        class_queue_count(ch, q, m.nowait);
+        class_queue_count(ch, q, NULL, m.nowait);
 }
 
 /* ---- bind ---- */

@@ -5,6 +5,7 @@
 #include "server/parked.h"
 
 #include "base/check.h"
+#include "broker/meta.h"
 
 #include <stdlib.h>
 
@@ -87,6 +88,7 @@ parked_op_free(struct parked_op *op)
     if (!op)
         return;
     free(op->text);
+    meta_request_free(op->again);
     free(op);
 }
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct channel_doom;
+struct meta_request;
 
 /* A method whose answer is due. */
 struct parked_op {
@@ -30,6 +31,9 @@ struct parked_op {
     uint16_t code; /* of a refusal */
     uint32_t message_count, consumer_count;
     char *text; /* of a refusal, owned */
+    /* Of a queue.declare that found a queue: submitted again should that have been deleted meanwhile. Owned.
+     */
+    struct meta_request *again;
     uint64_t queue_id;
     uint16_t queue_shard;
     uint8_t name_size;

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { FOUND_CLIENTS = 6, FOUND_PUBLISHES = 60, FOUND_RESETS = 40, FOUND_MS = 30000 };
+enum { FOUND_CLIENTS = 6, FOUND_PUBLISHES = 60, FOUND_RESETS = 40, FOUND_DECLARES = 40, FOUND_MS = 30000 };
 
 static void
 begin(struct trial *t, struct sim_broker_options *options, bool moves)
@@ -117,6 +117,45 @@ reset_while_moving_freed_the_publishing_channel(struct trial *t)
     trial_end(t);
 }
 
+static bool
+has_answer(void *arg)
+{
+    const struct peer *p = arg;
+    return p->answers > 0 || p->channel_code || p->is_over;
+}
+
+/* queue.declare found a queue whose deletion was under way, and said 404 instead of making it. */
+static void
+declare_of_a_vanishing_queue_was_answered_404(struct trial *t)
+{
+    struct sim_broker_options options;
+    struct amqp_queue_declare declare = {.queue = slice_str("vanishing"), .auto_delete = true};
+    struct peer a = {0}, b = {0};
+    begin(t, &options, false);
+    trial_begin(t, &options);
+    peer_init(&a, t, NULL, true);
+    peer_open_channel(&a, 1);
+    peer_init(&b, t, NULL, true);
+    peer_open_channel(&b, 1);
+    for (unsigned i = 0; i < FOUND_DECLARES; i++) {
+        struct amqp_basic_consume consume = {.queue = declare.queue, .consumer_tag = slice_str("c")};
+        struct amqp_basic_cancel cancel = {.consumer_tag = slice_str("c"), .nowait = true};
+        peer_call(&a, 1, AMQP_QUEUE_DECLARE, &declare);
+        peer_call(&a, 1, AMQP_BASIC_CONSUME, &consume);
+        sim_session_send(a.session, 1, AMQP_BASIC_CANCEL, &cancel);
+        for (uint64_t n = trial_random(t, 12); n > 0; n--)
+            (void)trial_step(t);
+        b.answers = 0;
+        sim_session_send(b.session, 1, AMQP_QUEUE_DECLARE, &declare);
+        trial_until(t, has_answer, &b, FOUND_MS, "queue.declare-ok");
+        TRIAL_EXPECT(t, !b.channel_code && !b.is_over, "queue.declare: %u %s", b.channel_code, b.text);
+        peer_call(&a, 1, AMQP_QUEUE_DELETE, &(struct amqp_queue_delete){.queue = declare.queue});
+    }
+    peer_close(&a);
+    peer_close(&b);
+    trial_end(t);
+}
+
 void
 workload_found(struct trial *t)
 {
@@ -125,6 +164,8 @@ workload_found(struct trial *t)
     parked_publishes_without_room_never_went_on(t);
     trace ^= t->trace << 1;
     reset_while_moving_freed_the_publishing_channel(t);
+    trace ^= t->trace << 1;
+    declare_of_a_vanishing_queue_was_answered_404(t);
     t->trace ^= trace << 1;
-    t->operations += 3;
+    t->operations += 4;
 }

@@ -257,10 +257,7 @@ do_queue(struct chan *c)
         m.auto_delete = true;
     }
     m.queue = slice_str(name);
-    /* The shared queues may be on their way out when they are declared: then the answer is 404. */
-    struct chan_ask ask = {
-        .method = AMQP_QUEUE_DECLARE, .queue = -1, .may_fail_with = *name ? AMQP_REPLY_NOT_FOUND : 0};
-    (void)chan_ask(c, &ask, &m);
+    (void)chan_ask(c, &(struct chan_ask){.method = AMQP_QUEUE_DECLARE, .queue = -1}, &m);
 }
 
 static void
