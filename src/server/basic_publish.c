@@ -369,6 +369,8 @@ basic_publish_fast(struct connection *c, const uint8_t *p, size_t size)
             return 0;
         used += body.len + FRAME_OVERHEAD;
     }
+    if (body_size >= c->home->server->config.limits.bulk_body_bytes)
+        c->flags |= CONNECTION_BULK;
     struct amqp_basic_publish m;
     if (amqp_decode_basic_publish(method, &m))
         return 0;
@@ -469,23 +471,22 @@ basic_publish_header(struct channel *ch, struct slice payload)
     draft->body_size = header.body_size;
     if (header.body_size > home->broker->node->limits.message_size_max)
         return; /* read to its end, kept nowhere */
-    uint32_t first = home->server->config.limits.draft_first_bytes;
-    draft->capacity = header.body_size < first ? (uint32_t)header.body_size : first;
     draft->message =
         message_new_growing(home->broker, slice_of(draft->names, draft->exchange_size),
                             slice_of(draft->names + draft->exchange_size, draft->routing_key_size),
-                            header.properties, (uint32_t)header.body_size, draft->capacity);
+                            header.properties, (uint32_t)header.body_size, 0);
 }
 
-/* Room for `need` bytes of body: doubled, up to the body's size. */
+/* Room for `need` bytes of body, and as much again for those to come; never more than the body's size. A peer
+ * pays with bytes for what it makes us hold. */
 static void
 basic_publish_grow(struct channel *ch, uint64_t need)
 {
     struct channel_draft *draft = ch->draft;
     if (need <= draft->capacity)
         return;
-    uint64_t capacity = draft->capacity ? draft->capacity : 1;
-    while (capacity < need)
+    uint64_t capacity = ch->connection->home->server->config.limits.draft_first_bytes;
+    while (capacity < 2 * need)
         capacity *= 2;
     if (capacity > draft->body_size)
         capacity = draft->body_size;
@@ -504,6 +505,8 @@ basic_publish_content(struct channel *ch, uint8_t type, struct slice payload)
         channel_fail(ch, AMQP_REPLY_FRAME_ERROR, AMQP_BASIC_PUBLISH,
                      "content body frame exceeds remaining content size");
     } else {
+        if (payload.len >= ch->connection->home->server->config.limits.bulk_body_bytes)
+            ch->connection->flags |= CONNECTION_BULK;
         if (draft->message && payload.len) {
             basic_publish_grow(ch, draft->received + payload.len);
             memcpy(message_body_mut(draft->message) + draft->received, payload.data, payload.len);
@@ -536,6 +539,7 @@ basic_publish_body_arrived(struct channel *ch, size_t n)
 {
     struct channel_draft *draft = ch->draft;
     draft->received += n;
+    ch->connection->flags |= CONNECTION_BULK;
     if (draft->received == draft->body_size)
         basic_publish_draft(ch);
 }

@@ -62,6 +62,7 @@ enum connection_flag {
     CONNECTION_SETTLED = 1 << 8,     /* will not move (any more) */
     CONNECTION_BODY_OPEN = 1 << 9,   /* in the middle of a body frame: body_left bytes and the end octet */
     CONNECTION_DECLARED_QUEUE = 1 << 10, /* has made a queue: further ones may live anywhere */
+    CONNECTION_BULK = 1 << 11,           /* the last read brought a large body: the next may be longer */
     CONNECTION_HEARD = 1 << 12,          /* something was received since the last heartbeat tick */
     CONNECTION_SPOKE = 1 << 14,          /* something was sent since then */
     CONNECTION_MOVING = 1 << 13,         /* goes to another shard as soon as the parser lets go of it */

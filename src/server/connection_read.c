@@ -210,6 +210,21 @@ connection_ended(struct connection *c, ssize_t got)
                                : "client unexpectedly closed TCP connection");
 }
 
+/*
+ * Small messages are read in smaller bites: their blobs are still in the cache when they are delivered, and a
+ * consumer that acks each message comes in between often enough to keep up with its publisher.
+ */
+static size_t
+connection_read_budget(struct connection *c)
+{
+    const struct server_limits *limits = &c->home->server->config.limits;
+    size_t budget = limits->read_turn_bytes;
+    if (!(c->flags & CONNECTION_BULK) && budget > limits->read_small_bytes)
+        budget = limits->read_small_bytes;
+    c->flags &= (uint16_t)~CONNECTION_BULK;
+    return budget;
+}
+
 void
 connection_read(struct connection *c)
 {
@@ -221,7 +236,7 @@ connection_read(struct connection *c)
     }
     if (before)
         memcpy(base - before, c->tail->bytes, before);
-    size_t budget = c->home->server->config.limits.read_turn_bytes;
+    size_t budget = connection_read_budget(c);
     struct iovec iov[2];
     int n = 0;
     struct slice room = before ? slice_of(NULL, 0) : channel_body_room(c);

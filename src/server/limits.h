@@ -15,12 +15,14 @@
     X(close_timeout_ms, 30000, "how long connection.close waits for its close-ok; shorter heartbeats win")   \
     X(silent_close_delay_ms, 3000, "before a failed login's socket is closed")                               \
     X(read_turn_bytes, 65536, "read from one connection in a turn")                                          \
+    X(read_small_bytes, 32768, "the same, from one whose messages are small: they stay in the cache")        \
+    X(bulk_body_bytes, 8192, "a message body that is not small in this sense")                               \
     X(write_turn_bytes, 1048576, "written to one connection in a turn")                                      \
     X(output_high_bytes, 524288, "unsent output at which a connection's consumers stop")                     \
     X(output_low_bytes, 131072, "unsent output at which they go on")                                         \
     X(output_max_bytes, 4194304, "unsent output at which the connection is not read any more")               \
     X(parked_bytes_max, 262144, "frames of a connection that wait behind unanswered methods")                \
-    X(draft_first_bytes, 16384, "memory that a message body gets before its bytes have come")                \
+    X(draft_first_bytes, 1024, "memory that a message body gets at least with its first bytes")              \
     X(pending_ops_max, 1024, "declarations of one channel that are under way at a time")
 
 struct server_limits {
