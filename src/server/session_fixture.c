@@ -36,6 +36,24 @@ session_on_started(void *arg)
     atomic_store(&n->is_listening, true);
 }
 
+enum { SESSION_MAIL_RUN = 1 };
+
+static void
+session_on_mail(void *arg, struct shard *s, const struct mail *m)
+{
+    void (*fn)(struct session_node *, uint64_t);
+    memcpy(&fn, &m->b, sizeof fn);
+    fn(arg, m->a);
+}
+
+void
+session_node_run(struct session_node *n, void (*fn)(struct session_node *n, uint64_t arg), uint64_t arg)
+{
+    struct mail m = {.type = SESSION_MAIL_RUN, .a = arg};
+    memcpy(&m.b, &fn, sizeof fn);
+    shards_post_external(n->node.shards, 0, &m);
+}
+
 void
 session_node_init(struct session_node *n, struct io_world *world, unsigned shards,
                   const struct server_config *config)
@@ -46,6 +64,7 @@ session_node_init(struct session_node *n, struct io_world *world, unsigned shard
         config = &defaults;
     struct server_config own = *config;
     own.on_started = session_on_started;
+    own.on_mail = session_on_mail;
     own.arg = n;
     *n = (struct session_node){0};
     log_init(&n->log, session_log, NULL, LOG_LEVEL_INFO);

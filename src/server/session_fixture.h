@@ -30,6 +30,9 @@ void session_node_init(struct session_node *n, struct io_world *world, unsigned 
 /* The shards have ended. */
 void session_node_fini(struct session_node *n);
 
+/* fn(node, arg) on shard 0, soon. */
+void session_node_run(struct session_node *n, void (*fn)(struct session_node *n, uint64_t arg), uint64_t arg);
+
 /* ---- the world: one of the two ---- */
 
 /* `config` NULL: the defaults, on 127.0.0.1. `seed` is the simulation's; the machine ignores it. */
