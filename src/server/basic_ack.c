@@ -2,7 +2,8 @@
  * basic.ack, nack, reject, recover. A tag must be one that is unacked on this channel, with `multiple` too:
  * RabbitMQ refuses a multiple ack up to a tag that was acked before. Tag 0 with `multiple` is everything.
  */
-#include "server/channel.h"
+/* exports: basic_nack basic_recover basic_reject basic_requeue_all */
+#include "server/class.h"
 
 /* Of a delivery to a consumer: room under the channel's shared limit. */
 static void

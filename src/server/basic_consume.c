@@ -3,11 +3,12 @@
  * makes up; the queue knows its subscription. The ok is sent when the queue has answered, so it stands before
  * the first delivery, and after a cancel-ok no delivery follows.
  */
+/* exports: basic_cancel basic_cancel_ basic_consumer_ basic_make_tag */
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/vhost.h"
 #include "io/random.h"
-#include "server/channel.h"
+#include "server/class.h"
 #include "wire/table.h"
 
 #include <stdlib.h>

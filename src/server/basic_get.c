@@ -1,6 +1,6 @@
 /* basic.get: a question to the queue's shard; get-ok with the message, or get-empty. */
 #include "broker/message.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 void
 basic_get(struct channel *ch, struct slice payload)

@@ -15,7 +15,8 @@
 #include "base/check.h"
 #include "broker/message.h"
 #include "broker/vhost.h"
-#include "server/channel.h"
+#include "server/blocked.h"
+#include "server/class.h"
 #include "server/publish_properties.h"
 #include "wire/properties.h"
 

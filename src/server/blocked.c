@@ -4,8 +4,9 @@
  * on; connections that only consume go on. As in RabbitMQ an alarm does nothing to a connection before it
  * publishes again, and `unblocked` comes when all alarms are off.
  */
+#include "server/blocked.h"
 #include "broker/alarm.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 void
 blocked_on_publish(struct connection *c)

@@ -7,7 +7,7 @@
  *         ─► a content is due?   header and body go to basic_publish.c; anything else is 505
  *         ─► method              its class's file
  */
-#include "server/channel.h"
+#include "server/class.h"
 
 #include "base/check.h"
 #include "broker/vhost.h"

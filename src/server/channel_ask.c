@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "broker/message.h"
 #include "broker/vhost.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 #include <stdio.h>
 

@@ -10,7 +10,7 @@
  * (passive, "the last declared queue") it waits like any other method.
  */
 #include "base/check.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 #include <stdlib.h>
 

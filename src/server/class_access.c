@@ -1,5 +1,5 @@
 /* access.request: a relic. Every ticket is 1 and nobody looks at it. */
-#include "server/channel.h"
+#include "server/class.h"
 
 void
 class_access_method(struct channel *ch, uint32_t method, struct slice payload)

@@ -1,5 +1,5 @@
 /* Class basic: who handles which method, and basic.qos. */
-#include "server/channel.h"
+#include "server/class.h"
 
 /*
  * RabbitMQ's reading of basic.qos: without `global` a limit for each consumer that starts later; with it a

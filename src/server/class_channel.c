@@ -2,7 +2,7 @@
  * channel.open, close, flow. A channel's number is free again as soon as close-ok has been sent or has come;
  * answers that were meant for the old channel carry its serial and find nothing.
  */
-#include "server/channel.h"
+#include "server/class.h"
 
 void
 class_channel_open(struct connection *c, uint16_t number, struct slice payload)

@@ -3,7 +3,7 @@
  * channel with news sends its acks and nacks, one `multiple` where the order allows.
  */
 #include "base/check.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,6 @@
 /* Methods on channel 0: the handshake's before RUNNING, then close, close-ok and update-secret. */
 #include "server/connection.h"
+#include "server/handshake.h"
 
 static void
 class_connection_update_secret(struct connection *c, struct slice payload)

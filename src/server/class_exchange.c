@@ -3,7 +3,7 @@
  * is a command for meta.h. Checks come in RabbitMQ's order: type, default exchange, permission, then
  * existence.
  */
-#include "server/channel.h"
+#include "server/class.h"
 #include "wire/table.h"
 
 #include "broker/vhost.h"

@@ -4,7 +4,7 @@
  * makes something is answered when the declaration is visible everywhere.
  */
 #include "broker/vhost.h"
-#include "server/channel.h"
+#include "server/class.h"
 #include "wire/table.h"
 
 /* For the permission check of a name that the server will make up. */

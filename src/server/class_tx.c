@@ -4,7 +4,7 @@
  * lane to another shard goes on when there is room.
  */
 #include "base/check.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 #include <stdlib.h>
 

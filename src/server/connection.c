@@ -7,10 +7,11 @@
  * DEAD, and every loop over its frames or channels looks at the state before it goes on.
  */
 #include "server/connection.h"
+#include "server/class.h"
+#include "server/handshake.h"
 
 #include "base/check.h"
 #include "broker/vhost.h"
-#include "server/channel.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -45,6 +45,7 @@ enum connection_block {
     BLOCK_OUTPUT = 1 << 3, /* the client does not take the answers that it asked for */
     BLOCK_DEAF = 1 << 4,   /* whatever comes is of no interest any more */
     BLOCK_ENDED = 1 << 5,  /* the client has ended its side while its connection.close is being served */
+    BLOCK_PACE = 1 << 7,   /* it fills a queue faster than the consumers empty it: read again in a moment */
     BLOCK_CLOSE = 1 << 6,  /* its connection.close waits until what is parked before it has been handled */
     /* What is parked ends these, so they must not hold it up. */
     BLOCK_BY_PARKED = BLOCK_PARKED | BLOCK_CLOSE,
@@ -129,8 +130,7 @@ struct connection {
     uint8_t missed;  /* heartbeat ticks without a byte */
 };
 
-/* ---- connection.c
- * ---------------------------------------------------------------------------------------------- */
+/* ---- connection.c ---- */
 
 /* Takes socket and hold; freed by itself. May fail quietly (no descriptors): then all is released. */
 void connection_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls);
@@ -143,6 +143,8 @@ void connection_on_ready(void *owner, unsigned events);
 /* Asks the socket for what this connection can use now. */
 void connection_want(struct connection *c);
 void connection_block(struct connection *c, enum connection_block why);
+/* It published to a queue whose consumers are far behind: one read, then a pause of limits.pace_ms. */
+void connection_pace(struct connection *c);
 /* The last reason gone: what was left unread is handled, in the next turn at the latest. */
 void connection_unblock(struct connection *c, enum connection_block why);
 /* Off the socket, out of the table; freed at the end of the turn. */
@@ -181,8 +183,7 @@ bool connection_has_room(struct connection *c);
         connection_commit((c), (encode_call));                                                               \
     } while (0)
 
-/* ---- connection_read.c
- * --------------------------------------------------------------------------------------------- */
+/* ---- connection_read.c ---- */
 
 /* One read from the socket, at most read_turn_bytes, and all whole frames in it. */
 void connection_read(struct connection *c);
@@ -191,22 +192,11 @@ void connection_keep(struct connection *c, struct slice rest);
 /* Frames that were left unhandled while the connection was blocked. */
 void connection_resume(struct connection *c);
 
-/* ---- handshake.c
- * --------------------------------------------------------------------------------------------------- */
-
-void handshake_begin(struct connection *c);
-/* The protocol header was right: connection.start goes out. */
-void handshake_started(struct connection *c);
-/* connection.* methods before RUNNING. */
-void handshake_method(struct connection *c, uint32_t method, struct slice payload);
-
-/* ---- class_connection.c: methods on channel 0
- * -------------------------------------------------------------------------- */
+/* ---- class_connection.c: methods on channel 0 ---- */
 
 void class_connection_method(struct connection *c, struct slice payload);
 
-/* ---- connection_close.c
- * -------------------------------------------------------------------------------------------- */
+/* ---- connection_close.c ---- */
 
 /* A hard error: logs, ends the channels, deletes exclusive queues, sends connection.close. `method` (0: none)
  * caused it. */
@@ -232,8 +222,7 @@ void connection_queue_remove(struct connection *c, uint64_t id);
 /* One of the deletions that CLOSING waits for was answered. */
 void connection_queue_deleted(struct connection *c);
 
-/* ---- connection_move.c
- * --------------------------------------------------------------------------------------------- */
+/* ---- connection_move.c ---- */
 
 /* Should it go to `shard`, and can it now? True: the move is arranged and the present frame must not be
  * consumed. */
@@ -243,18 +232,5 @@ bool connection_move(struct connection *c, unsigned shard);
 void connection_move_now(struct connection *c, struct slice rest);
 /* It comes: the other end of the mail. */
 void connection_arrive(struct server_shard *home, struct connection *c, struct net_socket *socket);
-
-/* ---- heartbeat.c
- * --------------------------------------------------------------------------------------------------- */
-
-void heartbeat_start(struct connection *c);
-
-/* ---- blocked.c
- * ----------------------------------------------------------------------------------------------------- */
-
-/* After a publish: blocks the connection if an alarm is on. */
-void blocked_on_publish(struct connection *c);
-/* effects.alarm */
-void blocked_alarm(void *server, const char *reason);
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/check.h"
 #include "broker/courier.h"
 #include "broker/vhost.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 #include <stdarg.h>
 #include <stdio.h>

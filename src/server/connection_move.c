@@ -14,7 +14,8 @@
  * unpacks it on the other shard and goes on with the same frame
  */
 #include "base/check.h"
-#include "server/channel.h"
+#include "server/class.h"
+#include "server/heartbeat.h"
 
 #include <stdlib.h>
 

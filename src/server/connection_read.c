@@ -13,8 +13,9 @@
  * is.
  */
 #include "base/check.h"
-#include "server/channel.h"
+#include "server/class.h"
 #include "server/connection.h"
+#include "server/handshake.h"
 
 #include <stdlib.h>
 
@@ -228,6 +229,11 @@ connection_read_budget(struct connection *c)
 void
 connection_read(struct connection *c)
 {
+    if (c->flags & CONNECTION_AGAIN_LISTED) { /* what was left undone comes before what is new */
+        channel_replay_all(c);
+        if (c->state == CONNECTION_DEAD || c->blocked || c->flags & CONNECTION_MOVING)
+            return;
+    }
     uint8_t *base = shard_read_buffer(c->home->shard);
     size_t before = c->tail ? c->tail->len : 0;
     if (before > SHARD_READ_HEADROOM) {

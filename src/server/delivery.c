@@ -6,9 +6,11 @@
  * message
  *    ...          | 7 | → part | CE, 7 | → part | CE ...  larger than frame_max: cut, each part by reference
  */
+/* exports: server_effects */
 #include "broker/alarm.h"
 #include "broker/message.h"
-#include "server/channel.h"
+#include "server/blocked.h"
+#include "server/class.h"
 #include "wire/properties.h"
 
 #include <stdlib.h>

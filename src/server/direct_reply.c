@@ -11,7 +11,7 @@
 #include "broker/message.h"
 #include "broker/vhost.h"
 #include "io/random.h"
-#include "server/channel.h"
+#include "server/class.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,9 @@
  */
 #include "broker/user.h"
 #include "broker/vhost.h"
-#include "server/channel.h"
+#include "server/handshake.h"
+#include "server/class.h"
+#include "server/heartbeat.h"
 #include "wire/sasl.h"
 #include "wire/table.h"
 

@@ -5,6 +5,7 @@
  * proves nothing and is not counted; neither do heartbeats pile up behind output that the client does not
  * take.
  */
+#include "server/heartbeat.h"
 #include "server/connection.h"
 
 #include <stdio.h>

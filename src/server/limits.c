@@ -1,4 +1,5 @@
 /* The defaults, as limits.h has them. */
+/* exports: server_limits_default */
 #include "server/limits.h"
 
 const struct server_limits *

@@ -4,9 +4,9 @@
  * and BCC in the headers are further routing keys; BCC is taken out of the message before anybody gets it.
  */
 #include "server/publish_properties.h"
+#include "server/class.h"
 
 #include "base/check.h"
-#include "server/channel.h"
 #include "wire/properties.h"
 #include "wire/table.h"
 

@@ -6,12 +6,12 @@
  * What is written last may make room for deliveries: then the shard does not sleep.
  */
 #include "server/server.h"
+#include "server/class.h"
+#include "server/connection.h"
 
 #include "base/check.h"
 #include "broker/courier.h"
 #include "broker/meta.h"
-#include "server/channel.h"
-#include "server/connection.h"
 #include "wire/table.h"
 
 #include <stdlib.h>

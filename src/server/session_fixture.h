@@ -39,8 +39,10 @@ void session_node_run(struct session_node *n, void (*fn)(struct session_node *n,
 struct session_world *session_world_new(unsigned shards, const struct server_config *config, unsigned seed);
 void session_world_free(struct session_world *w);
 struct session_node *session_world_node(struct session_world *w);
-/* Lets `ms` of the world's time pass. */
+/* Lets `ms` of the simulated time pass. The machine's passes by itself. */
 void session_world_wait(struct session_world *w, unsigned ms);
+/* Until the server has no connection any more (at most 5 seconds). */
+bool session_world_settle(struct session_world *w);
 
 struct session_client *session_client_open(struct session_world *w);
 void session_client_free(struct session_client *c);

@@ -62,6 +62,19 @@ session_world_wait(struct session_world *w, unsigned ms)
     sim_run_for(w->sim, ms);
 }
 
+static bool
+session_is_settled(void *arg)
+{
+    struct session_node *n = arg;
+    return server_connection_count(n->server) == 0;
+}
+
+bool
+session_world_settle(struct session_world *w)
+{
+    return sim_run_until(w->sim, session_is_settled, &w->node, SESSION_PATIENCE_MS);
+}
+
 struct session_client *
 session_client_open(struct session_world *w)
 {

@@ -53,7 +53,23 @@ session_world_node(struct session_world *w)
 void
 session_world_wait(struct session_world *w, unsigned ms)
 {
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+}
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+bool
+session_world_settle(struct session_world *w)
+{
+    uint64_t deadline = now_ms() + SESSION_PATIENCE_MS;
+    while (server_connection_count(w->node.server) > 0 && now_ms() < deadline)
+        sched_yield();
+    return server_connection_count(w->node.server) == 0;
 }
 
 struct session_client *

@@ -117,15 +117,14 @@ trial_session_free(struct trial *t, struct sim_session *s)
 bool
 trial_step(struct trial *t)
 {
-    if (!sim_step(t->sim))
-        return false;
+    bool any = sim_step(t->sim);
     for (unsigned i = 0; i < t->session_count; i++)
         if (t->sessions[i])
-            (void)sim_session_poll(t->sessions[i]);
+            any |= sim_session_poll(t->sessions[i]);
     size_t bytes = sim_broker_pool_bytes(t->broker);
     if (bytes > t->pool_bytes_peak)
         t->pool_bytes_peak = bytes;
-    return true;
+    return any;
 }
 
 void

@@ -4,7 +4,14 @@
 
 #include <stdio.h>
 
-enum { FOUND_CLIENTS = 6, FOUND_PUBLISHES = 60, FOUND_RESETS = 40, FOUND_DECLARES = 40, FOUND_MS = 30000 };
+enum {
+    FOUND_CLIENTS = 6,
+    FOUND_PUBLISHES = 60,
+    FOUND_RESETS = 40,
+    FOUND_DECLARES = 40,
+    FOUND_ROUNDS = 10,
+    FOUND_MS = 30000
+};
 
 static void
 begin(struct trial *t, struct sim_broker_options *options, bool moves)
@@ -156,6 +163,68 @@ declare_of_a_vanishing_queue_was_answered_404(struct trial *t)
     trial_end(t);
 }
 
+struct answers_due {
+    const struct peer *peer;
+    unsigned answers;
+};
+
+static bool
+has_answers(void *arg)
+{
+    const struct answers_due *due = arg;
+    return due->peer->answers >= due->answers || due->peer->is_over || due->peer->channel_code;
+}
+
+/* Room had come while the output was still full: the next frame met the publish that waited for both. */
+static void
+frames_overtook_a_publish_that_waited_for_room(struct trial *t)
+{
+    static const uint8_t body[400];
+    struct sim_broker_options options;
+    struct peer home = {0}, p = {0};
+    begin(t, &options, false);
+    options.limits.publish_window_bytes = 1;
+    options.server.limits.output_high_bytes = 20000;
+    options.server.limits.output_max_bytes = 1000;
+    options.server.limits.write_turn_bytes = 4096;
+    options.server.limits.draft_first_bytes = 16;
+    trial_begin(t, &options);
+    struct sim_net net = sim_net(t->sim);
+    net.buffer_bytes = 512 + trial_random(t, 2048);
+    sim_set_net(t->sim, &net);
+    peer_init(&home, t, NULL, true);
+    peer_open_channel(&home, 1);
+    peer_declare(&home, 1, "full");
+    peer_init(&p, t, NULL, true);
+    peer_open_channel(&p, 1);
+    peer_declare(&p, 1, "backlog");
+    for (unsigned i = 0; i < FOUND_ROUNDS; i++) {
+        struct amqp_queue_bind bind = {
+            .queue = slice_str("full"), .exchange = slice_str("amq.direct"), .routing_key = slice_str("k")};
+        struct amqp_basic_publish m = {.routing_key = slice_str("full")};
+        unsigned answers = p.answers;
+        sim_client_set_reading(sim_session_client(p.session), false);
+        for (unsigned n = 0; n < 8; n++) {
+            struct amqp_basic_get get = {.queue = slice_str("full"), .no_ack = true};
+            sim_session_send(p.session, 1, AMQP_QUEUE_BIND, &bind);
+            for (unsigned k = 0; k < 4; k++)
+                sim_session_publish(p.session, 1, &m, slice_of(NULL, 0), slice_of(body, sizeof body), 150);
+            sim_session_send(p.session, 1, AMQP_BASIC_GET, &get);
+        }
+        for (uint64_t n = trial_random(t, 400); n > 0 && trial_step(t); n--)
+            ;
+        sim_client_set_reading(sim_session_client(p.session), true);
+        struct answers_due due = {.peer = &p, .answers = answers + 16};
+        trial_until(t, has_answers, &due, FOUND_MS, "all answers");
+        TRIAL_EXPECT(t, !p.is_over && !p.channel_code, "closed: %u %u %s", p.code, p.channel_code, p.text);
+    }
+    peer_call(&p, 1, AMQP_QUEUE_DELETE, &(struct amqp_queue_delete){.queue = slice_str("backlog")});
+    peer_call(&p, 1, AMQP_QUEUE_DELETE, &(struct amqp_queue_delete){.queue = slice_str("full")});
+    peer_close(&p);
+    peer_close(&home);
+    trial_end(t);
+}
+
 void
 workload_found(struct trial *t)
 {
@@ -166,6 +235,8 @@ workload_found(struct trial *t)
     reset_while_moving_freed_the_publishing_channel(t);
     trace ^= t->trace << 1;
     declare_of_a_vanishing_queue_was_answered_404(t);
+    trace ^= t->trace << 1;
+    frames_overtook_a_publish_that_waited_for_room(t);
     t->trace ^= trace << 1;
-    t->operations += 4;
+    t->operations += 5;
 }
