@@ -131,7 +131,10 @@
       "bytes read from one connection before others have their turn") \
     X(SIZE, connection_turn_write, "leveret.connection_turn_write", "1MiB", 4096, 1 << 26, "", \
       "bytes written to one connection before others have their turn") \
-    X(INTEGER, queue_turn_messages, "leveret.queue_turn_messages", "1000", 1, 1000000, "", \
+    X(INTEGER, queue_backlog_messages, "leveret.queue_backlog_messages", "30000", 1, 1000000000, "", \
+      "ready messages in a queue with consumers at which its publishers are slowed") \
+    X(SIZE, queue_backlog_bytes, "leveret.queue_backlog_bytes", "64MiB", 65536, 1 << 30, "", "the same in bytes") \
+    X(INTEGER, queue_turn_messages, "leveret.queue_turn_messages", "4000", 1, 1000000, "", \
       "deliveries of one queue before other queues have their turn") \
     X(SIZE, tx_max, "leveret.tx_max", "256MiB", 65536, 1 << 30, "", "bytes that one open transaction may hold") \
     X(SIZE, shard_publish_window, "leveret.shard_publish_window", "16MiB", 65536, 1 << 30, "", \

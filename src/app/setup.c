@@ -30,6 +30,8 @@ setup_limits(const struct config *c)
         .remote_credit_messages = (uint32_t)c->shard_credit_messages,
         .remote_credit_bytes = (uint32_t)c->shard_credit_bytes,
         .publish_window_bytes = (uint32_t)c->shard_publish_window,
+        .backlog_messages = (uint32_t)c->queue_backlog_messages,
+        .backlog_bytes = (uint32_t)c->queue_backlog_bytes,
         .queue_turn_messages = (uint32_t)c->queue_turn_messages,
         .route_cache_entries = (uint32_t)c->route_cache_entries,
         .consumers_per_channel_max = limit_or_none(c->consumer_max_per_channel),

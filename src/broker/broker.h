@@ -32,9 +32,11 @@ struct broker_limits {
     uint32_t tx_bytes_max;           /* what one open transaction may hold */
     uint32_t remote_credit_messages; /* deliveries under way to a consumer on another shard */
     uint32_t remote_credit_bytes;
-    uint32_t publish_window_bytes;      /* message bytes under way from one shard to another */
-    uint32_t queue_turn_messages;       /* deliveries of one queue before the next queue has its turn */
-    uint32_t route_cache_entries;       /* a shard */
+    uint32_t publish_window_bytes; /* message bytes under way from one shard to another */
+    uint32_t backlog_messages;    /* ready ones of a queue with consumers at which its publishers are paced */
+    uint32_t backlog_bytes;       /* the same by the size of the message that is coming */
+    uint32_t queue_turn_messages; /* deliveries of one queue before the next queue has its turn */
+    uint32_t route_cache_entries; /* a shard */
     uint32_t consumers_per_channel_max; /* 0: no limit */
 };
 
@@ -65,8 +67,9 @@ struct broker {
     struct route_cache *routes;
     struct courier *courier;
     const struct effects *effects;
-    void *server;                              /* given back with effects that name no subscription */
-    uint64_t queues_opened;                    /* runtimes on this shard, now */
+    void *server;           /* given back with effects that name no subscription */
+    bool has_backlog;       /* set when a publish met a queue that is far ahead of its consumers */
+    uint64_t queues_opened; /* runtimes on this shard, now */
     uint64_t messages_ready, messages_unacked; /* over all queues of this shard */
 };
 

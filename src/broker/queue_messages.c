@@ -121,17 +121,29 @@ queue_returned_pop(struct queue_messages *ms)
 
 /* ---- in and out ---- */
 
+/* More is ready than the consumers will take soon: whoever publishes should wait for them a little. */
+static inline bool
+queue_is_far_ahead(const struct queue *q, const struct message *m)
+{
+    const struct broker_limits *limits = &q->broker->node->limits;
+    uint32_t ready = queue_ready(q);
+    return ready > limits->backlog_messages || (uint64_t)ready * m->body_size > limits->backlog_bytes;
+}
+
 bool
 queue_push(struct queue *q, struct message **m)
 {
     struct queue_messages *ms = q->messages;
     if (__builtin_expect(!ms, 0))
         ms = queue_messages_open(q);
+    struct broker *b = q->broker;
+    if (__builtin_expect(q->consumer_count && queue_is_far_ahead(q, *m), 0))
+        b->has_backlog = true;
     void *entry;
     seqdeque_push_back(&ms->entries, &entry);
     *(struct queue_entry *)entry = (struct queue_entry){.message = *m};
     *m = NULL;
-    q->broker->messages_ready++;
+    b->messages_ready++;
     if (q->round_count)
         queue_mark_dirty(q);
     return true;

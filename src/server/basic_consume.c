@@ -87,6 +87,16 @@ basic_consumer_free_all(struct channel *ch)
 }
 
 void
+basic_consumer_share_prefetch(struct channel *ch, bool is_shared)
+{
+    size_t cursor = 0;
+    for (struct channel_consumer *consumer;
+         ch->consumers && (consumer = idmap_next(ch->consumers, &cursor, NULL));)
+        for (; consumer; consumer = consumer->next)
+            courier_set_global_prefetch(ch->connection->home->broker, &consumer->subscription, is_shared);
+}
+
+void
 basic_consumer_resume_all(struct channel *ch)
 {
     size_t cursor = 0;

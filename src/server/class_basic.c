@@ -19,6 +19,7 @@ basic_qos(struct channel *ch, struct slice payload)
     if (!m.global)
         ch->prefetch = m.prefetch_count;
     ch->global_prefetch = m.global ? m.prefetch_count : 0;
+    basic_consumer_share_prefetch(ch, ch->global_prefetch != 0);
     CONNECTION_SEND(ch->connection, AMQP_BASIC_QOS_OK_SIZE_MAX, amqp_encode_basic_qos_ok(out, ch->number));
     basic_consumer_resume_all(ch);
 }
@@ -34,7 +35,6 @@ class_basic_method(struct channel *ch, uint32_t method, struct slice payload)
     case AMQP_BASIC_GET: basic_get(ch, payload); break;
     case AMQP_BASIC_CONSUME: return basic_consume(ch, payload);
     case AMQP_BASIC_CANCEL: basic_cancel(ch, payload); break;
-    case AMQP_BASIC_CANCEL_OK: break; /* a client's answer to our basic.cancel */
     case AMQP_BASIC_QOS: basic_qos(ch, payload); break;
     case AMQP_BASIC_RECOVER:
     case AMQP_BASIC_RECOVER_ASYNC: basic_recover(ch, method, payload); break;

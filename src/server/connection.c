@@ -7,11 +7,11 @@
  * DEAD, and every loop over its frames or channels looks at the state before it goes on.
  */
 #include "server/connection.h"
-#include "server/class.h"
-#include "server/handshake.h"
 
 #include "base/check.h"
 #include "broker/vhost.h"
+#include "server/class.h"
+#include "server/handshake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,6 +142,18 @@ connection_unblock(struct connection *c, enum connection_block why)
         return;
     c->missed = 0;
     connection_want(c);
+}
+
+void
+connection_pace(struct connection *c)
+{
+    struct server_shard *home = c->home;
+    if (c->state != CONNECTION_RUNNING || c->blocked & BLOCK_PACE)
+        return;
+    connection_block(c, BLOCK_PACE);
+    server_handles_add(&home->paced, c->handle);
+    if (!timer_is_active(&home->pace_timer))
+        timer_start(home->shard, &home->pace_timer, home->server->config.limits.pace_ms, server_unpace, home);
 }
 
 /* ---- output ---- */
@@ -288,6 +300,8 @@ connection_free(struct connection *c)
         idmap_fini(c->channels);
         free(c->channels);
     }
+    if (c->vhost)
+        vhost_drop(c->vhost);
     free(c->tail);
     free(c->closing);
     free(c);

@@ -14,6 +14,7 @@
  * unpacks it on the other shard and goes on with the same frame
  */
 #include "base/check.h"
+#include "broker/vhost.h"
 #include "server/class.h"
 #include "server/heartbeat.h"
 
@@ -190,6 +191,8 @@ connection_discard(struct connection *c, struct net_socket *socket)
     free(c->user);
     free(c->client_properties);
     free(c->queues);
+    if (c->vhost)
+        vhost_drop(c->vhost);
     free(c->tail);
     free(c);
 }

@@ -19,6 +19,8 @@
 
 #include <stdlib.h>
 
+enum { METHOD_ID_SIZE = 4 };
+
 void
 connection_keep(struct connection *c, struct slice rest)
 {
@@ -100,6 +102,10 @@ static enum verdict
 connection_frame(struct connection *c, const struct frame *frame)
 {
     bool stopping = c->state >= CONNECTION_CLOSING;
+    if (frame->type == AMQP_FRAME_METHOD && frame->payload.len < METHOD_ID_SIZE) {
+        connection_fail_framing(c, frame, "no_method");
+        return VERDICT_DONE;
+    }
     if (frame->channel != 0) {
         if (c->state == CONNECTION_RUNNING && frame->type != AMQP_FRAME_HEARTBEAT)
             return channel_frame(c, frame);
@@ -269,9 +275,14 @@ connection_read(struct connection *c)
     }
     uint64_t handle = c->handle;
     struct server_shard *home = c->home;
+    home->broker->has_backlog = false;
     if (c->state != CONNECTION_DEAD && (size_t)got + before > 0)
         connection_consume(c, base - before, (size_t)got + before);
-    if (connection_find(home, handle) == c && !c->blocked && stream_has_pending(&c->stream))
+    if (connection_find(home, handle) != c)
+        return;
+    if (home->broker->has_backlog)
+        connection_pace(c);
+    if (!c->blocked && stream_has_pending(&c->stream))
         server_again(home, c);
 }
 

@@ -9,9 +9,9 @@
  * client said that it understands that; afterwards every error is told. None of our mechanisms needs a second
  * step: connection.secure is never sent.
  */
+#include "server/handshake.h"
 #include "broker/user.h"
 #include "broker/vhost.h"
-#include "server/handshake.h"
 #include "server/class.h"
 #include "server/heartbeat.h"
 #include "wire/sasl.h"
@@ -265,6 +265,7 @@ handshake_open(struct connection *c, struct slice payload)
                         SLICE_FMT(user));
         return;
     }
+    vhost_hold(vhost);
     c->vhost = vhost;
     c->state = CONNECTION_RUNNING;
     struct amqp_connection_open_ok ok = {0};

@@ -21,6 +21,7 @@
     X(output_high_bytes, 524288, "unsent output at which a connection's consumers stop")                     \
     X(output_low_bytes, 131072, "unsent output at which they go on")                                         \
     X(output_max_bytes, 4194304, "unsent output at which the connection is not read any more")               \
+    X(pace_ms, 1, "pause of a publisher whose queue's consumers are far behind")                             \
     X(parked_bytes_max, 262144, "frames of a connection that wait behind unanswered methods")                \
     X(draft_first_bytes, 1024, "memory that a message body gets at least with its first bytes")              \
     X(pending_ops_max, 1024, "declarations of one channel that are under way at a time")

@@ -4,15 +4,16 @@
  * and BCC in the headers are further routing keys; BCC is taken out of the message before anybody gets it.
  */
 #include "server/publish_properties.h"
-#include "server/class.h"
 
 #include "base/check.h"
+#include "server/class.h"
 #include "wire/properties.h"
 #include "wire/table.h"
 
 #include <stdlib.h>
 
-enum { EXPIRATION_MAX_DIGITS = 32 };
+/* RabbitMQ's bound: ten years */
+static const uint64_t EXPIRATION_MAX_MS = 315360000000;
 
 static bool
 publish_fails(struct channel *ch, const char *text)
@@ -46,11 +47,11 @@ publish_expiration_ok(struct channel *ch, struct slice run)
     size_t at = text.len && (text.data[0] == '-' || text.data[0] == '+') ? 1 : 0, first = at;
     uint64_t value = 0;
     for (; at < text.len && text.data[at] >= '0' && text.data[at] <= '9'; at++)
-        value = value > UINT32_MAX ? value : value * 10 + (uint64_t)(text.data[at] - '0');
+        value = value > EXPIRATION_MAX_MS ? value : value * 10 + (uint64_t)(text.data[at] - '0');
     struct slice digits = slice_of(text.data + first, at - first),
                  rest = slice_of(text.data + at, text.len - at);
     bool is_negative = first && text.data[0] == '-' && value > 0;
-    if (digits.len && !rest.len && !is_negative && value <= UINT32_MAX)
+    if (digits.len && !rest.len && !is_negative && value <= EXPIRATION_MAX_MS)
         return true;
     const char *why = !digits.len   ? "no_integer"
                       : rest.len    ? "leftover_string"

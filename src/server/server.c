@@ -6,12 +6,13 @@
  * What is written last may make room for deliveries: then the shard does not sleep.
  */
 #include "server/server.h"
-#include "server/class.h"
-#include "server/connection.h"
 
 #include "base/check.h"
 #include "broker/courier.h"
 #include "broker/meta.h"
+#include "broker/vhost.h"
+#include "server/class.h"
+#include "server/connection.h"
 #include "wire/table.h"
 
 #include <stdlib.h>
@@ -88,6 +89,7 @@ server_shard_free(struct server_shard *home)
     intern_table_fini(&home->interned);
     slots_fini(&home->connections);
     free(home->again.handles);
+    free(home->paced.handles);
     free(home->waiting_for_room.handles);
     free(home);
 }
@@ -137,6 +139,20 @@ server_again(struct server_shard *home, struct connection *c)
     server_handles_add(&home->again, c->handle);
 }
 
+void
+server_unpace(void *arg)
+{
+    struct server_shard *home = arg;
+    struct server_handles list = home->paced;
+    home->paced = (struct server_handles){0};
+    for (uint32_t i = 0; i < list.count; i++) {
+        struct connection *c = connection_find(home, list.handles[i]);
+        if (c)
+            connection_unblock(c, BLOCK_PACE);
+    }
+    free(list.handles);
+}
+
 /* ---- hooks ---- */
 
 /* From within meta_apply(), on shard 0: the queue's own shard ends it. */
@@ -144,6 +160,26 @@ static void
 server_on_queue_deleted(void *arg, const struct queue_def *q)
 {
     courier_queue_gone(arg, q->shard, q->id);
+}
+
+/* Likewise: every shard closes its connections there. They hold the vhost, so its memory outlives the mail.
+ */
+static void
+server_on_vhost_deleted(void *arg, const struct vhost *v)
+{
+    struct broker *b = arg;
+    for (unsigned i = 0; i < shards_count(b->node->shards); i++)
+        shard_post(b->shard, i, SHARD_LANE_RESERVED,
+                   &(struct mail){.type = MAIL_SERVER + SERVER_MAIL_VHOST_DELETED, .a = v->id});
+}
+
+static void
+server_close_vhost(struct server_shard *home, uint64_t id)
+{
+    size_t cursor = 0;
+    for (struct connection *c; (c = slots_next(&home->connections, &cursor, NULL));)
+        if (c->vhost && c->vhost->id == id && c->state == CONNECTION_RUNNING)
+            connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0, "vhost '%s' is deleted", c->vhost->name);
 }
 
 static void
@@ -161,7 +197,9 @@ server_on_start(struct shard *s, void *owner)
     shard_set_data(s, home);
     server->parts[home->index] = home;
     if (home->index == 0)
-        meta_set_hooks(server->node->meta, &(struct meta_hooks){.queue_deleted = server_on_queue_deleted},
+        meta_set_hooks(server->node->meta,
+                       &(struct meta_hooks){.queue_deleted = server_on_queue_deleted,
+                                            .vhost_deleted = server_on_vhost_deleted},
                        home->broker);
     if (home->index == 0 && server->config.on_started)
         server->config.on_started(server->config.arg);
@@ -184,6 +222,8 @@ server_on_mail(struct shard *s, void *owner, const struct mail *m)
         direct_reply_on_mail(home, m);
     else if (m->type == MAIL_SERVER + SERVER_MAIL_CLOSE_ALL)
         server_close_all(home);
+    else if (m->type == MAIL_SERVER + SERVER_MAIL_VHOST_DELETED)
+        server_close_vhost(home, m->a);
     else if (server->config.on_mail)
         server->config.on_mail(server->config.arg, s, m);
 }
@@ -301,12 +341,15 @@ server_stop_check(void *arg)
 void
 server_stop(struct server *server, uint64_t deadline_ms)
 {
-    if (server->is_stopping)
+    struct shard *s = shards_get(server->node->shards, 0);
+    uint64_t deadline = shard_now_ms(s) + deadline_ms;
+    if (server->is_stopping) { /* asked again, in more of a hurry */
+        server->stop_deadline_ms = deadline < server->stop_deadline_ms ? deadline : server->stop_deadline_ms;
         return;
+    }
     server->is_stopping = true;
     server_unlisten(server);
-    struct shard *s = shards_get(server->node->shards, 0);
-    server->stop_deadline_ms = shard_now_ms(s) + deadline_ms;
+    server->stop_deadline_ms = deadline;
     for (unsigned i = 0; i < server->shard_count; i++)
         shard_post(s, i, SHARD_LANE_RESERVED, &(struct mail){.type = MAIL_SERVER + SERVER_MAIL_CLOSE_ALL});
     timer_start(s, &server->stop_timer, SERVER_STOP_POLL_MS, server_stop_check, server);

@@ -126,6 +126,8 @@ struct server_shard {
         *flush_first;            /* connections with something to write or to free at the end of the turn */
     struct server_handles again; /* connections to read or resume before the next poll */
     struct list confirming;      /* channels with acks or nacks to send at the end of the turn */
+    struct server_handles paced; /* connections in a pause: connection_pace() */
+    struct wheel_timer pace_timer;
     struct server_handles waiting_for_room; /* connections that a full data lane holds up */
     const char *alarm;                      /* why publishers are blocked, or NULL; text of the broker's */
 };
@@ -135,11 +137,14 @@ enum server_mail {
     SERVER_MAIL_SOCKET,         /* p: net_socket; a: the tls_context, held, or 0 */
     SERVER_MAIL_CONNECTION,     /* p: a connection that moves here, a: its net_socket */
     SERVER_MAIL_CLOSE_ALL,      /* no payload */
+    SERVER_MAIL_VHOST_DELETED,  /* a: its id */
     SERVER_MAIL_REPLY_QUESTION, /* p: direct_reply.c's */
 };
 
 /* Reads and resumes the connection once more before the shard sleeps. */
 void server_again(struct server_shard *home, struct connection *c);
+/* The pauses of connection_pace() are over. */
+void server_unpace(void *home);
 /* Closes every connection of this shard with 320 CONNECTION_FORCED. */
 void server_close_all(struct server_shard *home);
 /* listener.c: the shard that a new connection should live on. */

@@ -77,6 +77,8 @@ session_node_init(struct session_node *n, struct io_world *world, unsigned shard
         .remote_credit_messages = 64,
         .remote_credit_bytes = 1 << 18,
         .publish_window_bytes = 1 << 18,
+        .backlog_messages = 500,
+        .backlog_bytes = 1 << 20,
         .queue_turn_messages = 256,
         .route_cache_entries = 1000,
     };

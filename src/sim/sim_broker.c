@@ -30,6 +30,8 @@ sim_broker_options_init(struct sim_broker_options *options)
                    .remote_credit_messages = 2000,
                    .remote_credit_bytes = 4u << 20,
                    .publish_window_bytes = 16u << 20,
+                   .backlog_messages = 500,
+                   .backlog_bytes = 1 << 20,
                    .queue_turn_messages = 1000,
                    .route_cache_entries = 65536},
     };

@@ -77,6 +77,9 @@ sasl_parse(enum sasl_mechanism mechanism, struct slice response, struct sasl_res
     }
     if (err)
         return err;
+    /* RabbitMQ knows no identity to act as but the one that logs in */
+    if (mechanism == SASL_PLAIN && parsed.authzid.len)
+        return ERR_UNSUPPORTED;
     if (!utf8_is_valid(parsed.authzid) || !utf8_is_valid(parsed.user))
         return ERR_SYNTAX;
     *out = parsed;

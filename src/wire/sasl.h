@@ -9,9 +9,9 @@
 #include "base/slice.h"
 
 enum sasl_mechanism {
-    SASL_PLAIN,     /* RFC 4616: [authzid] NUL user NUL password */
-    SASL_AMQPLAIN,  /* the fields of a table with LOGIN and PASSWORD */
-    SASL_EXTERNAL,  /* RFC 4422, appendix A: [authzid]; the user comes from the certificate */
+    SASL_PLAIN,    /* RFC 4616: NUL user NUL password; an identity to act as stands before that, or nothing */
+    SASL_AMQPLAIN, /* the fields of a table with LOGIN and PASSWORD */
+    SASL_EXTERNAL, /* RFC 4422, appendix A: [authzid]; the user comes from the certificate */
     SASL_ANONYMOUS, /* RFC 4505: [trace], taken for nothing */
     SASL_MECHANISM_COUNT,
 };
@@ -26,8 +26,9 @@ bool sasl_mechanism_by_name(struct slice name, enum sasl_mechanism *out);
 
 /*
  * The slices point into `response`. ERR_SYNTAX when it is not of the mechanism's form, or where a name is not
- * UTF-8; ERR_NOT_FOUND for AMQPLAIN without LOGIN or PASSWORD. Passwords may be any bytes without NUL
- * (PLAIN).
+ * UTF-8; ERR_NOT_FOUND for AMQPLAIN without LOGIN or PASSWORD;
+ * ERR_UNSUPPORTED for PLAIN with an identity to act as, which RabbitMQ refuses too. Passwords may be any
+ * bytes without NUL (PLAIN).
  */
 enum err ERR_USE sasl_parse(enum sasl_mechanism mechanism, struct slice response, struct sasl_response *out);
 
