@@ -15,7 +15,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 #endif

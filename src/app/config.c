@@ -40,8 +40,7 @@ struct loader {
     size_t ignored;
 };
 
-/* --- reporting
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- reporting ---- */
 
 /* Appends text of the user's, cut to a readable length. Settings are valid UTF-8 without control characters
  * already; paths and options may be anything. */
@@ -151,8 +150,7 @@ warn_ignored_end(struct loader *l)
         buffer_add_u8(&l->report->warnings, '\n');
 }
 
-/* --- settings
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- settings ---- */
 
 static void
 setting_add(struct loader *l, const char *origin, unsigned line, struct slice key, struct slice value)
@@ -275,8 +273,7 @@ settings_reduce(struct loader *l)
     l->count = kept;
 }
 
-/* --- values
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- values ---- */
 
 static struct config_list *
 list_of(struct config *c, const struct config_row *row)
@@ -389,8 +386,7 @@ settings_apply(struct loader *l)
     }
 }
 
-/* --- what several keys say together
- * -------------------------------------------------------------------------------- */
+/* ---- what several keys say together ---- */
 
 /* The setting of a row, for the message's place: NULL when the row has its default. */
 static const struct setting *
@@ -437,8 +433,7 @@ config_check(struct loader *l)
         c->memory_watermark_bytes = 0;
 }
 
-/* --- the whole
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- the whole ---- */
 
 bool
 config_load(struct config *c, const struct config_request *request, struct config_report *report)

@@ -152,6 +152,7 @@ load_open(struct load *l, const struct options *o, bool is_latency)
     l->consumers = zalloc((size_t)o->consumers, sizeof *l->consumers);
     l->delivery_ns = zalloc(1, sizeof *l->delivery_ns);
     l->confirm_ns = zalloc(1, sizeof *l->confirm_ns);
+    l->buffer = zalloc(1, RECEIVE_BYTES);
     histogram_init(l->delivery_ns);
     histogram_init(l->confirm_ns);
     if (!o->relay)
@@ -406,7 +407,6 @@ next_due(const struct load *l, uint64_t wait_ns)
 void
 load_turn(struct load *l, uint64_t wait_ns)
 {
-    static uint8_t buffer[RECEIVE_BYTES]; /* one thread, one load */
     struct epoll_event events[EVENTS_MAX];
     wait_ns = next_due(l, wait_ns);
     struct timespec wait = {.tv_sec = (time_t)(wait_ns / 1000000000u),
@@ -415,9 +415,9 @@ load_turn(struct load *l, uint64_t wait_ns)
     for (int i = 0; i < n; i++) {
         uintptr_t tagged = (uintptr_t)events[i].data.ptr;
         if (tagged & 1)
-            consumer_ready((struct consumer_end *)(tagged & ~(uintptr_t)1), buffer);
+            consumer_ready((struct consumer_end *)(tagged & ~(uintptr_t)1), l->buffer);
         else
-            publisher_ready((struct publisher *)tagged, events[i].events, buffer);
+            publisher_ready((struct publisher *)tagged, events[i].events, l->buffer);
     }
     for (int64_t i = 0; i < l->o->publishers; i++)
         publisher_write(&l->publishers[i]);
@@ -487,4 +487,5 @@ load_close(struct load *l)
     free(l->consumers);
     free(l->delivery_ns);
     free(l->confirm_ns);
+    free(l->buffer);
 }

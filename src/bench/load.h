@@ -56,6 +56,7 @@ struct load {
     uint64_t published, confirmed, received, measured_from_ns;
     struct histogram *delivery_ns, *confirm_ns; /* latency; recorded while `recording` */
     bool recording;
+    uint8_t *buffer; /* what a socket gave, until it has been looked at */
 };
 
 void load_open(struct load *l, const struct options *o, bool is_latency);

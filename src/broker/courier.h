@@ -32,8 +32,7 @@ void courier_discard(const struct mail *mail);
 /* Posts what was gathered in this turn: broker_flush(). */
 void courier_flush(struct broker *b);
 
-/* --- publishing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- publishing ---- */
 
 /* Room towards every foreign shard of this route? Ask before courier_publish(); false: park the channel until
  * effects.publish_room(*to). A route within this shard always has room. */
@@ -57,8 +56,7 @@ bool courier_has_room(struct broker *b, unsigned to);
  * same window). */
 void courier_direct_reply(struct broker *b, struct channel_ref to, uint64_t key, struct message **m);
 
-/* --- questions; each is answered by effects.replied() with `op`
- * -------------------------------------------------- */
+/* ---- questions; each is answered by effects.replied() with `op` ---- */
 
 void courier_counts(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op);
 void courier_purge(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op);
@@ -87,8 +85,7 @@ void courier_cancel(struct broker *b, struct subscription *s, struct channel_ref
  * had none. */
 void courier_queue_gone(struct broker *b, unsigned shard, uint64_t queue_id);
 
-/* --- no answer
- * --------------------------------------------------------------------------------------------------- */
+/* ---- no answer ---- */
 
 /* The channel closes: the subscription is invalid from here on; deliveries still under way to it are put
  * back. */

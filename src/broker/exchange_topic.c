@@ -69,8 +69,7 @@ struct topic_scratch {
     struct topic_word words[TOPIC_WORDS_MAX];
 };
 
-/* --- words
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- words ---- */
 
 /* `readable` bytes may be looked at, from the word's first on. */
 static struct topic_word
@@ -142,8 +141,7 @@ split_pattern(struct slice key, struct topic_word words[TOPIC_WORDS_MAX])
     return out;
 }
 
-/* --- the trie, writer's side
- * ------------------------------------------------------------------------------------ */
+/* ---- the trie, writer's side ---- */
 
 struct edge_key {
     const struct topic_node *parent;
@@ -330,8 +328,7 @@ topic_destroy(void *router)
     free(t);
 }
 
-/* --- matching, any shard
- * ---------------------------------------------------------------------------------------- */
+/* ---- matching, any shard ---- */
 
 static void
 nodes_push(struct topic_nodes *l, const struct topic_node *n)

@@ -31,8 +31,7 @@ header_match_considers(enum header_match_kind kind, struct slice name)
            !slice_starts_with(name, "x-");
 }
 
-/* --- values
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- values ---- */
 
 /* Values are compared within these classes. */
 enum value_class {
@@ -137,8 +136,7 @@ header_match_value_hash(const struct table_value *v)
     return hash_combine(7, hash_combine(v->scale, (uint64_t)v->integer));
 }
 
-/* --- a message's fields
- * ------------------------------------------------------------------------------------------ */
+/* ---- a message's fields ---- */
 
 static void
 add_field(struct header_fields *f, struct slice name, const struct table_value *value)
@@ -206,8 +204,7 @@ header_fields_fini(struct header_fields *f)
     *f = (struct header_fields){0};
 }
 
-/* --- matching
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- matching ---- */
 
 /* The message's field that stands against the binding's next field of this name; NULL: none. */
 static const struct header_field *

@@ -93,8 +93,7 @@ void meta_dump(const struct meta *m, struct buffer *out);
 void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
 void meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
 
-/* --- submitting from any shard
- * ------------------------------------------------------------------------------------ */
+/* ---- submitting from any shard ---- */
 
 struct meta_request {
     struct meta_command command;
@@ -115,8 +114,7 @@ void meta_on_mail(struct broker *b, const struct mail *mail);
  * holds is lost. */
 void meta_on_discard(const struct mail *mail);
 
-/* --- checks that need no change: a session asks these first and submits only what is new
- * ------------------------------ */
+/* ---- checks that need no change: a session asks these first and submits only what is new ---- */
 
 /* 403 for names that begin with "amq.", of queues that exist too; redeclaring checks it as well. */
 uint16_t queue_def_check_name(struct slice name, char text[256]);

@@ -83,8 +83,7 @@ alternate_remove(struct exchange *x)
     }
 }
 
-/* --- walking backwards
- * ------------------------------------------------------------------------------------------ */
+/* ---- walking backwards ---- */
 
 struct walk {
     uint64_t number;
@@ -154,8 +153,7 @@ alternate_changed(struct meta *m, struct exchange *x)
     }
 }
 
-/* --- coming and going
- * ------------------------------------------------------------------------------------------- */
+/* ---- coming and going ---- */
 
 /* One block: | struct exchange | name | NUL | arguments |; the alternate's name is within the arguments. */
 static struct exchange *
@@ -259,8 +257,7 @@ meta_exchanges_sweep(struct meta *m)
         meta_exchange_remove(m, LIST_ENTRY(m->doomed.next, struct exchange, doomed_node));
 }
 
-/* --- commands
- * --------------------------------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 static bool
 is_reserved(struct slice name)

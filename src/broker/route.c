@@ -95,8 +95,7 @@ route_cache_free(struct route_cache *c)
     free(c);
 }
 
-/* --- computing a route
- * ------------------------------------------------------------------------------------------ */
+/* ---- computing a route ---- */
 
 static void
 add_target(struct route_cache *c, const struct queue_def *q)
@@ -214,8 +213,7 @@ route_once(struct route_cache *c)
     return &e->route;
 }
 
-/* --- the cache
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the cache ---- */
 
 static struct route_entry *
 entry_of(const struct route *r)
@@ -337,8 +335,7 @@ route_find_many(struct broker *b, const struct exchange *x, const struct slice *
     return route_once(b->routes);
 }
 
-/* --- memos
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- memos ---- */
 
 void
 route_memo_clear(struct broker *b, struct route_memo *memo)

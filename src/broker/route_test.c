@@ -207,8 +207,7 @@ unchanged_routes_are_kept(void **state)
     fixture_free(f);
 }
 
-/* --- a random graph
- * ---------------------------------------------------------------------------------------------- */
+/* ---- a random graph ---- */
 
 enum { EXCHANGES = 12, QUEUES = 8, KEYS = 3, STEPS = 4000 };
 

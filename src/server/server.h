@@ -84,8 +84,7 @@ void server_stop(struct server *server, uint64_t deadline_ms);
 /* Any thread, not exact while they come and go. */
 uint64_t server_connection_count(const struct server *server);
 
-/* ---- for the other files of this folder
- * ---------------------------------------------------------------------- */
+/* ---- for the other files of this folder ---- */
 
 /* Connections by handle: one that is gone meanwhile is simply not found. */
 struct server_handles {
