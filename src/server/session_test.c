@@ -540,7 +540,7 @@ test_slow_consumer_is_bounded(void **state)
     struct session_client *p = session_login(world(state)), *c = session_login(world(state));
     session_declare(p, 1, "slow");
     consume(c, "slow", true);
-    enum { MESSAGES = 400, SIZE = 100000 };
+    enum { MESSAGES = 60, SIZE = 100000 };
     uint8_t *body = calloc(1, SIZE);
     struct amqp_basic_publish m = {.routing_key = slice_str("slow")};
     for (int i = 0; i < MESSAGES; i++) {
