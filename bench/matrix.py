@@ -88,9 +88,11 @@ class Leveret(Target):
     def __init__(self, arguments=()):
         self.dir = tempfile.TemporaryDirectory(prefix="leveret-bench.")
         self.port = free_port()
+        config = pathlib.Path(self.dir.name, "bench.conf")
+        config.write_text("log.console = false\n", encoding="ascii")
         begun = time.monotonic()
         self.process = subprocess.Popen(
-            [BUILD / "leveret", "--data-dir", self.dir.name, "--listen", f"127.0.0.1:{self.port}", *arguments],
+            [BUILD / "leveret", "--config", config, "--data-dir", self.dir.name, "--listen", f"127.0.0.1:{self.port}", *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         wait_line(self.process, "ready")
         self.start_s = time.monotonic() - begun
@@ -140,6 +142,8 @@ def find_process(command, variable):
 
 def load(target, options, duration=None):
     """One run of leveret-bench; its figures as a dictionary."""
+    if isinstance(target, Relay):
+        options = relay_options(options)
     command = [BUILD / "leveret-bench", *options, *target.options, "--json"]
     if duration:
         command += ["--duration", str(duration)]
@@ -147,6 +151,17 @@ def load(target, options, duration=None):
     if done.returncode != 0:
         raise SystemExit(f"{target.name}: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout)
+
+
+def relay_options(options):
+    """The relay knows no acks and no confirms: as many messages are under way, and nothing comes back."""
+    out, words = [], iter(options)
+    for word in words:
+        if word in ("--ack-every", "--prefetch"):
+            next(words)
+        else:
+            out.append("--window" if word == "--confirms" else word)
+    return out
 
 
 def alternate(row, targets, runs, duration):

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -15,12 +17,31 @@ open_file(const char *path)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
-static void
+/* Nothing that happens to the log may stop the broker: a line that a full disk, a closed terminal or a pipe
+ * that nobody reads does not take is lost, and counted. */
+static bool
 put_line(int fd, const char *line, size_t len)
 {
-    /* A full disk or a closed terminal must not stop the broker: what cannot be logged is lost. */
-    ssize_t written = write(fd, line, len);
-    (void)written;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) && write(fd, line, len) == (ssize_t)len;
+}
+
+static void
+put_console(struct logger *l, const char *line, size_t len)
+{
+    char note[96];
+    if (l->console_lost) {
+        int n =
+            snprintf(note, sizeof note, "[warning] %llu log lines were lost: standard output was not read\n",
+                     (unsigned long long)l->console_lost);
+        if (!put_line(l->console_fd, note, (size_t)n)) {
+            l->console_lost++;
+            return;
+        }
+        l->console_lost = 0;
+    }
+    if (!put_line(l->console_fd, line, len))
+        l->console_lost++;
 }
 
 static void
@@ -31,14 +52,18 @@ sink(void *arg, enum log_category category, enum log_level level, const char *te
     struct tm utc;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    char line[LOG_TEXT_MAX + 128], stamp[32];
+    char line[PIPE_BUF], stamp[32]; /* a pipe that is ready takes that much whole */
     strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", &utc);
     int len = snprintf(line, sizeof line, "%s.%06ld+00:00 [%s] %s%s%s\n", stamp, now.tv_nsec / 1000,
                        log_level_name(level), category == LOG_GLOBAL ? "" : log_category_name(category),
                        category == LOG_GLOBAL ? "" : ": ", text);
+    if (len >= (int)sizeof line) {
+        len = sizeof line - 1;
+        line[len - 1] = '\n';
+    }
     pthread_mutex_lock(&l->lock);
     if (l->console_fd >= 0 && level >= l->console_least)
-        put_line(l->console_fd, line, (size_t)len);
+        put_console(l, line, (size_t)len);
     if (l->file_fd >= 0 && level >= l->file_least)
         put_line(l->file_fd, line, (size_t)len);
     pthread_mutex_unlock(&l->lock);

@@ -13,7 +13,8 @@ struct logger {
     pthread_mutex_t lock;
     int console_fd, file_fd; /* -1: none */
     enum log_level console_least, file_least;
-    char *path; /* of the file, or NULL */
+    uint64_t console_lost; /* lines since the last that standard output took */
+    char *path;            /* of the file, or NULL */
 };
 
 /* Opens the file if there is one. False: `why` says which file and why not. `file` is used when the
