@@ -43,9 +43,9 @@ MATRIX = [
     Row("10 pairs, 16 B, acks and confirms", f"{pairs(10)} --size 16 --confirms 2000 {ACKS}", cpu=12),
     Row("1 pair, 1 KiB, acks and confirms", f"{pairs(1)} --size 1024 --confirms 2000 {ACKS}", cpu=3.5),
     Row("10 pairs, 1 KiB, acks and confirms", f"{pairs(10)} --size 1024 --confirms 1000 {ACKS}", cpu=3.5),
-    Row("500 pairs, 16 B", f"{pairs(500)} --size 16 --window 400", cpu=4),
+    Row("500 pairs, 16 B", f"{pairs(500)} --size 16 --window 100", cpu=4),
     Row("500 pairs, 1 KiB", f"{pairs(500)} --size 1024 --window 100", cpu=3.5),
-    Row("500 pairs, 16 B, acks and confirms", f"{pairs(500)} --size 16 --confirms 200 {ACKS}", cpu=6),
+    Row("500 pairs, 16 B, acks and confirms", f"{pairs(500)} --size 16 --confirms 100 {ACKS}", cpu=6),
     Row("500 pairs, 1 KiB, acks and confirms", f"{pairs(500)} --size 1024 --confirms 100 {ACKS}", cpu=4.5),
     Row("fan-out 1 to 10 queues, 16 B",
         "--publishers 1 --consumers 10 --queues 10 --exchange bench-fanout --exchange-type fanout --size 16"

@@ -80,8 +80,10 @@ class_confirm_answered(void *server, struct channel_ref to, uint64_t first, uint
     struct channel *ch = channel_by_ref(home, to);
     if (!ch)
         return;
-    if (ch->tx)
-        class_tx_answered(ch, first, last, nack);
+    if (ch->tx) {
+        class_tx_answered(ch, first, last, nack); /* what was parked behind the commit may close the channel */
+        return;
+    }
     if (!ch->confirm)
         return;
     confirm_answered(&ch->confirm->confirm, first, last, nack);

@@ -105,8 +105,11 @@ connection_on_ready(void *owner, unsigned events)
     }
     if (ready & NET_WRITE && c->out && !(c->flags & CONNECTION_FLUSH_LISTED))
         connection_mark_flush(c);
+    struct server_shard *home = c->home;
     if (ready & NET_READ && !c->blocked)
-        connection_read(c);
+        connection_read(c); /* c may be gone */
+    if (home->read_bytes >= home->server->config.limits.deliver_bytes)
+        server_deliver(home);
 }
 
 void

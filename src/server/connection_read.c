@@ -266,6 +266,7 @@ connection_read(struct connection *c)
         return;
     }
     c->received_bytes += (uint64_t)got;
+    c->home->read_bytes += (size_t)got;
     c->flags |= CONNECTION_HEARD;
     if (room.len > 0) {
         size_t direct = (size_t)got < room.len ? (size_t)got : room.len;

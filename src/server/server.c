@@ -3,6 +3,8 @@
  *
  * End of a turn, in this order: connections that were left with something to read or resume; the broker
  * delivers; acks and nacks of publishes are collected into as few methods as possible; output is written.
+ * Delivering and writing also happen in the middle of a turn, whenever limits.deliver_bytes have been read:
+ * with many connections what was read would otherwise have left the cache before it is written.
  * What is written last may make room for deliveries: then the shard does not sleep.
  */
 #include "server/server.h"
@@ -253,14 +255,21 @@ server_serve_again(struct server_shard *home)
     free(list.handles);
 }
 
+bool
+server_deliver(struct server_shard *home)
+{
+    home->read_bytes = 0;
+    bool more = broker_turn(home->broker);
+    class_confirm_flush_all(home);
+    return connection_flush_all(home) || more;
+}
+
 static bool
 server_on_turn(struct shard *s, void *owner)
 {
     struct server_shard *home = shard_data(s);
     server_serve_again(home);
-    bool more = broker_turn(home->broker);
-    class_confirm_flush_all(home);
-    more |= connection_flush_all(home);
+    bool more = server_deliver(home);
     broker_flush(home->broker);
     home->turn++;
     return more || home->again.count > 0 || !list_is_empty(&home->broker->dirty) ||

@@ -115,6 +115,7 @@ struct server_shard {
     struct shard *shard;
     struct broker *broker;
     unsigned index;
+    size_t read_bytes;         /* since the last server_deliver() */
     uint64_t turn;             /* pointers into declared things are good within one */
     uint64_t connections_made; /* for ids */
     uint32_t channels_made;    /* for serials */
@@ -142,6 +143,8 @@ enum server_mail {
 
 /* Reads and resumes the connection once more before the shard sleeps. */
 void server_again(struct server_shard *home, struct connection *c);
+/* Queues deliver, confirms and output go out. True: there is more to do. May free any connection. */
+bool server_deliver(struct server_shard *home);
 /* The pauses of connection_pace() are over. */
 void server_unpace(void *home);
 /* Closes every connection of this shard with 320 CONNECTION_FORCED. */

@@ -225,6 +225,36 @@ frames_overtook_a_publish_that_waited_for_room(struct trial *t)
     trial_end(t);
 }
 
+/* channel.close behind tx.commit was handled when the last queue answered, and freed the channel under that
+ * answer. */
+static void
+close_behind_a_commit_freed_the_answered_channel(struct trial *t)
+{
+    struct sim_broker_options options;
+    begin(t, &options, false);
+    trial_begin(t, &options);
+    struct peer home = {0};
+    peer_init(&home, t, NULL, true);
+    peer_open_channel(&home, 1);
+    peer_declare(&home, 1, "committed");
+    for (unsigned i = 0; i < FOUND_CLIENTS; i++) {
+        struct peer p = {0};
+        peer_init(&p, t, NULL, true);
+        peer_open_channel(&p, 1);
+        peer_call(&p, 1, AMQP_TX_SELECT, NULL);
+        sim_session_set_corked(p.session, true);
+        peer_publish(&p, 1, "committed", "message", 7);
+        sim_session_send(p.session, 1, AMQP_TX_COMMIT, NULL);
+        sim_session_send(p.session, 1, AMQP_CHANNEL_CLOSE, &(struct amqp_channel_close){.reply_code = 200});
+        sim_session_send(p.session, 1, AMQP_CHANNEL_OPEN, &(struct amqp_channel_open){0});
+        sim_session_set_corked(p.session, false);
+        peer_close(&p);
+    }
+    peer_close(&home);
+    TRIAL_EXPECT(t, count_and_delete(t, "committed") == FOUND_CLIENTS, "not all commits have arrived");
+    trial_end(t);
+}
+
 void
 workload_found(struct trial *t)
 {
@@ -237,6 +267,8 @@ workload_found(struct trial *t)
     declare_of_a_vanishing_queue_was_answered_404(t);
     trace ^= t->trace << 1;
     frames_overtook_a_publish_that_waited_for_room(t);
+    trace ^= t->trace << 1;
+    close_behind_a_commit_freed_the_answered_channel(t);
     t->trace ^= trace << 1;
-    t->operations += 5;
+    t->operations += 6;
 }
