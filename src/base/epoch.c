@@ -16,6 +16,8 @@
 
 #define ASLEEP UINT64_MAX
 
+enum { EPOCH_KEPT_MAX = 4096 }; /* places that stay when all is run */
+
 void
 epoch_init(struct epoch *e, unsigned readers)
 {
@@ -28,22 +30,28 @@ epoch_init(struct epoch *e, unsigned readers)
 }
 
 static void
-run_below(struct epoch *e, uint64_t limit)
+run_below(struct epoch *e, uint64_t limit, size_t most)
 {
-    while (e->count > 0 && e->deferred[e->first].epoch < limit) {
+    for (; most > 0 && e->count > 0 && e->deferred[e->first].epoch < limit; most--) {
         struct epoch_deferred d = e->deferred[e->first];
         e->first++;
         e->count--;
         d.fn(d.ptr);
     }
-    if (e->count == 0)
-        e->first = 0;
+    if (e->count > 0)
+        return;
+    e->first = 0;
+    if (e->capacity > EPOCH_KEPT_MAX) { /* a burst is over: its memory goes back */
+        free(e->deferred);
+        e->deferred = NULL;
+        e->capacity = 0;
+    }
 }
 
 void
 epoch_fini(struct epoch *e)
 {
-    run_below(e, UINT64_MAX);
+    run_below(e, UINT64_MAX, SIZE_MAX);
     free(e->deferred);
     free(e->readers);
     *e = (struct epoch){0};
@@ -52,17 +60,23 @@ epoch_fini(struct epoch *e)
 void
 epoch_defer(struct epoch *e, void (*fn)(void *ptr), void *ptr)
 {
-    if (e->first + e->count == e->capacity && e->first > 0) {
+    if (e->first + e->count == e->capacity && e->first > e->capacity / 2) {
         memmove(e->deferred, e->deferred + e->first, e->count * sizeof *e->deferred);
         e->first = 0;
     }
-    if (e->count == e->capacity) {
+    if (e->first + e->count == e->capacity) {
         e->capacity = e->capacity ? e->capacity * 2 : 64;
         e->deferred = realloc(e->deferred, e->capacity * sizeof *e->deferred);
         CHECK(e->deferred);
     }
     uint64_t now = atomic_load_explicit(&e->now, memory_order_relaxed);
     e->deferred[e->first + e->count++] = (struct epoch_deferred){.epoch = now, .fn = fn, .ptr = ptr};
+}
+
+void
+epoch_retire(void *epoch, void *ptr)
+{
+    epoch_defer(epoch, free, ptr);
 }
 
 size_t
@@ -78,7 +92,7 @@ epoch_collect(struct epoch *e)
         uint64_t seen = atomic_load(&e->readers[i].seen);
         passed = seen < passed ? seen : passed;
     }
-    run_below(e, passed);
+    run_below(e, passed, EPOCH_COLLECT_MAX);
     return e->count;
 }
 

@@ -36,7 +36,11 @@ void epoch_fini(struct epoch *e);
 
 /* Writer, after `ptr` can no longer be reached by readers that come later: fn(ptr) once all others passed. */
 void epoch_defer(struct epoch *e, void (*fn)(void *ptr), void *ptr);
-/* Writer: runs what every awake reader has passed. Returns how many are still waiting. */
+/* The same with free() for `fn`, in the shape that a cmap's `retire` has: `epoch` is its argument. */
+void epoch_retire(void *epoch, void *ptr);
+enum { EPOCH_COLLECT_MAX = 1024 }; /* that one call runs: large deletions must not stop a turn */
+/* Writer: runs what every awake reader has passed, EPOCH_COLLECT_MAX at most. Returns how many are still
+ * waiting. */
 size_t epoch_collect(struct epoch *e);
 
 /* Reader i holds no pointer at this moment. Costs a load, and a store when the writer has moved on. */

@@ -32,19 +32,13 @@ key_eq(const void *item, const void *key)
     return slice_eq(slice_of(k->bytes, k->size), *(const struct slice *)key);
 }
 
-static void
-retire_table(void *arg, void *table)
-{
-    epoch_defer(arg, free, table);
-}
-
 static void *
 direct_create(struct epoch *epoch)
 {
     struct direct *d = calloc(1, sizeof *d);
     CHECK(d);
     d->epoch = epoch;
-    cmap_init(&d->keys, key_hash, retire_table, epoch);
+    cmap_init(&d->keys, key_hash, epoch_retire, epoch);
     return d;
 }
 

@@ -165,19 +165,13 @@ headers_remove(void *router, struct binding *b)
     CHECK(found || bindset_remove(&h->always, b, h->epoch));
 }
 
-static void
-retire_table(void *arg, void *table)
-{
-    epoch_defer(arg, free, table);
-}
-
 static void *
 headers_create(struct epoch *epoch)
 {
     struct headers *h = calloc(1, sizeof *h);
     CHECK(h);
     h->epoch = epoch;
-    cmap_init(&h->files, file_hash, retire_table, epoch);
+    cmap_init(&h->files, file_hash, epoch_retire, epoch);
     return h;
 }
 

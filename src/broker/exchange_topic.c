@@ -299,12 +299,6 @@ topic_remove(void *router, struct binding *b)
     node_prune(t, n);
 }
 
-static void
-retire_table(void *arg, void *table)
-{
-    epoch_defer(arg, free, table);
-}
-
 static void *
 topic_create(struct epoch *epoch)
 {
@@ -312,7 +306,7 @@ topic_create(struct epoch *epoch)
     CHECK(t);
     t->epoch = epoch;
     t->root = node_new(NULL, TOPIC_ROOT, NULL);
-    cmap_init(&t->edges, edge_hash_of, retire_table, epoch);
+    cmap_init(&t->edges, edge_hash_of, epoch_retire, epoch);
     return t;
 }
 

@@ -14,16 +14,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void
-retire_table(void *arg, void *table)
-{
-    epoch_defer(arg, free, table);
-}
-
 void
 meta_cmap_init(struct meta *m, struct cmap *map, cmap_hash_fn *hash_of)
 {
-    cmap_init(map, hash_of, retire_table, m->epoch);
+    cmap_init(map, hash_of, epoch_retire, m->epoch);
 }
 
 struct slice
