@@ -9,8 +9,8 @@
  * - A span with nothing to give is `is_full` and on no list. A release puts it at the back of the list:
  * allocation goes on from the front, so that spans at the back have time to run empty.
  * - A span without live objects goes back to its arena, unless it is the current one; an arena without spans
- * is unmapped, but for one spare. So a drained backlog leaves a span a class behind, and pool_trim takes
- * these too.
+ * is unmapped, but for a few spares (POOL_SPARES). So a drained backlog leaves these and a span a class
+ * behind, and pages in free spans of arenas that are still in use: pool_trim takes all of them.
  *
  * Above the last class an object is malloc'd behind a small header that links it, so that pool_free_all finds
  * it; glibc maps and remaps the big ones on its own.
@@ -335,21 +335,26 @@ pool_resize(struct pool *p, void *object, size_t old, size_t size)
     return moved;
 }
 
-/* Keeps the addresses of the free spans and gives back their pages. */
+/* Keeps the addresses of the free spans and gives back their pages, of `*spans_left` spans at most. */
 static void
-arenas_trim(struct list *arenas)
+arenas_trim(struct list *arenas, unsigned *spans_left)
 {
     LIST_FOREACH (node, arenas) {
         struct pool_arena *a = LIST_ENTRY(node, struct pool_arena, link);
         size_t size = a->is_wide ? WIDE_SPANS * SPAN_SIZE : SPAN_SIZE;
-        for (; a->dirty_spans; a->dirty_spans &= a->dirty_spans - 1)
+        for (; a->dirty_spans; a->dirty_spans &= a->dirty_spans - 1) {
+            if (*spans_left == 0)
+                return;
+            (*spans_left)--;
             madvise(a->base + (size_t)__builtin_ctz(a->dirty_spans) * size, size, MADV_DONTNEED);
+        }
     }
 }
 
-void
+bool
 pool_trim(struct pool *p)
 {
+    unsigned spans_left = POOL_TRIM_SPANS;
     for (unsigned c = 0; c < POOL_CLASSES; c++) {
         struct pool_span *s = p->current[c];
         if (s == no_span() || s->live > 0)
@@ -359,8 +364,9 @@ pool_trim(struct pool *p)
     }
     while (p->spare_count > 0)
         arena_unmap(p, p->spares[--p->spare_count]);
-    arenas_trim(&p->arenas[false]);
-    arenas_trim(&p->arenas[true]);
+    arenas_trim(&p->arenas[false], &spans_left);
+    arenas_trim(&p->arenas[true], &spans_left);
+    return spans_left == 0;
 }
 
 static void

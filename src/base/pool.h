@@ -19,6 +19,7 @@
 #define POOL_CLASSES    81    /* class 0 is not used */
 #define POOL_CLASS_MAX  32752 /* size of the last class; larger goes to malloc */
 #define POOL_SPARES     8     /* empty arenas of 1 MiB kept at hand */
+#define POOL_TRIM_SPANS 1024  /* whose pages one pool_trim() gives back: some milliseconds */
 
 /* Under AddressSanitizer everything goes to malloc, so that it sees each object. */
 #ifndef __has_feature
@@ -61,8 +62,9 @@ struct pool *pool_new(void);
 /* Frees the pool and all that came from it. */
 void pool_free_all(struct pool *p);
 
-/* Gives back to the system the empty memory that the pool keeps at hand. For a timer: about once a second. */
-void pool_trim(struct pool *p);
+/* Gives back to the system the empty memory that the pool keeps at hand. For a timer: about once a second.
+ * True: that was much, and more may be left. Without objects nothing stays mapped. */
+bool pool_trim(struct pool *p);
 
 /* The slow halves of the functions below. */
 void *pool_alloc_slow(struct pool *p, size_t size);

@@ -192,6 +192,32 @@ test_trim_leaves_live_objects_alone(void **state)
     pool_free_all(p);
 }
 
+/* A fragmented backlog of many gigabytes must not hold up a turn when its pages go back. */
+static void
+test_trim_gives_back_a_bounded_number_of_spans_at_once(void **state)
+{
+    ONLY_WHEN_POOLED();
+    enum { SIZE = 32000, IN_ARENA = 4 * 8, N = POOL_TRIM_SPANS * IN_ARENA }; /* 4 wide spans of 8 objects */
+    struct pool *p = pool_new();
+    void **objects = malloc(N * sizeof *objects);
+    for (int i = 0; i < N; i++)
+        objects[i] = pool_alloc(p, SIZE);
+    for (int i = 0; i < N; i++) /* one object in each arena stays */
+        if (i % IN_ARENA != 0)
+            pool_release(p, objects[i], SIZE);
+    unsigned more = 0;
+    while (pool_trim(p))
+        more++;
+    assert_true(more >= 2);
+    for (int i = 0; i < N; i += IN_ARENA)
+        pool_release(p, objects[i], SIZE);
+    while (pool_trim(p))
+        ;
+    assert_int_equal(pool_bytes_mapped(p), 0);
+    free(objects);
+    pool_free_all(p);
+}
+
 static void
 test_large_objects_are_resized_in_and_out_of_the_classes(void **state)
 {
@@ -234,6 +260,7 @@ main(void)
         cmocka_unit_test(test_released_objects_are_used_again_before_new_memory),
         cmocka_unit_test(test_one_class_takes_the_memory_that_another_gave_back),
         cmocka_unit_test(test_trim_leaves_live_objects_alone),
+        cmocka_unit_test(test_trim_gives_back_a_bounded_number_of_spans_at_once),
         cmocka_unit_test(test_large_objects_are_resized_in_and_out_of_the_classes),
         cmocka_unit_test(test_free_all_takes_what_was_not_released),
     };

@@ -19,8 +19,12 @@
 
 #include <stdlib.h>
 
-/* A working part that stays empty and unused from one tick to the next is freed. */
-enum { BROKER_REST_MS = 1000 };
+enum {
+    BROKER_REST_MS = 1000, /* a working part that stays empty and unused from one tick to the next is freed */
+    BROKER_TRIM_MS = 1000, /* from one look at the pool's empty memory to the next */
+    BROKER_TRIM_ON_MS = 10, /* the same when one look could not give back all */
+    BROKER_COLLECT_MS = 10, /* until a shard without work frees more of what was deleted */
+};
 
 struct broker *
 broker_new(struct node *node, struct shard *shard, const struct effects *effects, void *server)
@@ -78,6 +82,37 @@ list_move_all(struct list *to, struct list *from)
     list_init(from);
 }
 
+/* ---- what goes back without being asked for ---- */
+
+/* The next turn starts the timer anew, unless nothing is mapped any more: an idle node sleeps. */
+static void
+broker_trim_tick(void *arg)
+{
+    struct broker *b = arg;
+    if (pool_trim(b->pool))
+        timer_start(b->shard, &b->trim_timer, BROKER_TRIM_ON_MS, broker_trim_tick, b);
+}
+
+/* The turn that follows does the work. */
+static void
+broker_collect_tick(void *arg)
+{
+}
+
+/* The memory alarm looks at what is resident: what a drained backlog leaves behind must not keep it up. And
+ * what was deleted is freed though no command may follow, a bounded part in each turn. */
+static void
+broker_tidy(struct broker *b)
+{
+    if (b->shard && pool_bytes_mapped(b->pool) > 0 && !timer_is_active(&b->trim_timer))
+        timer_start(b->shard, &b->trim_timer, BROKER_TRIM_MS, broker_trim_tick, b);
+    if (b->index == 0 && b->node->epoch && epoch_collect(b->node->epoch) > 0 && b->shard &&
+        !timer_is_active(&b->collect_timer))
+        timer_start(b->shard, &b->collect_timer, BROKER_COLLECT_MS, broker_collect_tick, b);
+}
+
+/* ---- a turn ---- */
+
 bool
 broker_turn(struct broker *b)
 {
@@ -92,6 +127,7 @@ broker_turn(struct broker *b)
     }
     broker_flush(b);
     route_cache_turn(b->routes);
+    broker_tidy(b);
     return !list_is_empty(&b->dirty);
 }
 

@@ -62,8 +62,10 @@ struct broker {
     struct idmap queues;    /* runtimes on this shard, by queue id */
     struct list resting;    /* queues that were found empty: they give their memory back if they stay so */
     struct wheel_timer rest_timer;
-    unsigned alarms;      /* what is raised on the node, as this shard knows it: alarm.h */
-    unsigned alarms_told; /* shard 0: the last state it told all shards */
+    struct wheel_timer trim_timer;    /* runs while the pool holds memory */
+    struct wheel_timer collect_timer; /* shard 0: runs while something that was deleted waits to be freed */
+    unsigned alarms;                  /* what is raised on the node, as this shard knows it: alarm.h */
+    unsigned alarms_told;             /* shard 0: the last state it told all shards */
     struct route_cache *routes;
     struct courier *courier;
     const struct effects *effects;
