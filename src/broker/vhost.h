@@ -23,7 +23,7 @@ struct vhost {
         alternates; /* writer only: who names an exchange as alternate, by that name (meta_exchange.c) */
     struct exchange *default_exchange;
     _Atomic uint32_t holds;
-    _Atomic bool deleted; /* unpublished: connections on it are to be closed */
+    _Atomic bool deleted; /* unpublished and empty; the hook vhost_deleted closed the connections on it */
     uint8_t name_size;
     char name[]; /* NUL-terminated */
 };
