@@ -2,6 +2,7 @@
  * Queues. A definition never changes. Every queue is bound to the default exchange by its name, which is
  * nowhere stored: that exchange looks the queue up; so only its generation tells that a queue came or went.
  */
+#include "base/base64url.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/equivalence.h"
@@ -47,21 +48,11 @@ place(const struct meta *m, const struct meta_command *cmd)
 static struct slice
 make_name(const struct meta *m, const struct vhost *v, uint64_t random, char out[64])
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     struct slice name;
     do {
         uint64_t words[2] = {hash_combine(random, m->id_last), hash_combine(m->id_last, random)};
-        uint8_t bytes[18] = {0};
-        memcpy(bytes, words, sizeof words);
         memcpy(out, "amq.gen-", 8);
-        int len = 8;
-        for (int i = 0; i < 22; i++) {
-            int bit = i * 6;
-            unsigned pair = (unsigned)bytes[bit / 8] << 8 | bytes[bit / 8 + 1];
-            out[len++] = digits[pair >> (10 - bit % 8) & 63];
-        }
-        out[len] = 0;
-        name = slice_of(out, (size_t)len);
+        name = slice_of(out, 8 + base64url_encode(out + 8, slice_of(words, sizeof words)));
         random++;
     } while (queue_def_find(v, name));
     return name;
