@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -218,6 +219,34 @@ a_shard_runs_timers_mail_and_finished_jobs(void **state)
     test_world_free(world);
 }
 
+static void
+late_start(struct shard *s, void *owner)
+{
+    struct errands *e = owner;
+    e->job = (struct worker_job){.run = run_job, .done = job_done, .arg = e, .shard = s};
+    worker_submit(e->worker, &e->job);
+    shards_stop(e->shards);
+}
+
+/* The contract of worker.h: it ran, its `done` is dropped, and its memory is nobody's but the submitter's. */
+static void
+a_job_that_finishes_after_its_shard_is_run_and_not_told(void **state)
+{
+    static const struct shard_hooks hooks = {.on_start = late_start};
+    struct io_world *world = test_world_new(1);
+    struct errands e = {0};
+    e.worker = worker_new(world, "worker");
+    e.shards = shards_new(world, 1, &hooks, &e);
+    assert_int_equal(shards_start(e.shards), ERR_OK);
+    shards_join(e.shards);
+    worker_free(e.worker);
+    assert_true(e.has_run);
+    assert_false(e.is_done);
+    memset(&e.job, 0xff, sizeof e.job);
+    shards_free(e.shards);
+    test_world_free(world);
+}
+
 /* ---- nothing but timers ---- */
 
 enum { CHAIN = 20, TURN_NS = 2500000, LOOKS_MAX = 1000000 };
@@ -335,6 +364,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flood_between_three_shards_loses_nothing_and_keeps_order),
         cmocka_unit_test(a_shard_runs_timers_mail_and_finished_jobs),
+        cmocka_unit_test(a_job_that_finishes_after_its_shard_is_run_and_not_told),
         cmocka_unit_test(a_timer_that_is_due_before_the_poll_does_not_put_the_shard_to_sleep),
         cmocka_unit_test(mail_that_is_too_late_is_discarded_not_leaked),
         cmocka_unit_test(shards_that_never_started_can_be_freed),
