@@ -6,7 +6,8 @@
  *
  * A route that leaves the cache may still be in use in this turn, or be pinned by a memo for longer: it goes
  * to limbo when nothing pins it, and limbo is emptied when the turn ends. Routes that depend on headers, that
- * are a union over several keys, or that are very long begin their life in limbo.
+ * are a union over several keys, or that are very long begin their life in limbo. As this may be every
+ * publish of a connection, those of the usual size are not freed but kept for the next turns.
  */
 #include "broker/route.h"
 
@@ -19,8 +20,10 @@
 
 enum {
     ROUTE_ENTRY_BYTES =
-        1024,              /* what an entry may take on average: the cache's bytes are entries times this */
-    ROUTE_LARGE_SHARE = 8, /* a route of more than this part of the cache's bytes is not cached */
+        1024,               /* what an entry may take on average: the cache's bytes are entries times this */
+    ROUTE_LARGE_SHARE = 8,  /* a route of more than this part of the cache's bytes is not cached */
+    ROUTE_KEPT_TARGETS = 8, /* a route for one turn has room for so many, and then can be used again */
+    ROUTE_KEPT_MAX = 4096,  /* so many of them wait */
 };
 
 struct route_entry {
@@ -30,7 +33,8 @@ struct route_entry {
     uint32_t pins;
     uint32_t bytes;
     bool is_cached;
-    bool is_used; /* since the clock's hand came by */
+    bool is_used;  /* since the clock's hand came by */
+    bool is_usual; /* for one turn, with room for ROUTE_KEPT_TARGETS */
     uint8_t key_size;
     struct route route; /* behind its targets: the key */
 };
@@ -41,6 +45,8 @@ struct route_cache {
     size_t entries_max, bytes_max, count, bytes;
     struct list clock; /* the hand is at its head */
     struct route_entry *limbo;
+    struct route_entry *kept; /* usual ones, unused */
+    unsigned kept_count;
     /* Of the route that is being computed: */
     struct router_scratch scratch;
     struct ptrset queues, exchanges;
@@ -68,13 +74,27 @@ route_cache_new(size_t entries_max)
     return c;
 }
 
+static void
+entries_free(struct route_entry *e)
+{
+    for (struct route_entry *next; e; e = next) {
+        next = e->next;
+        free(e);
+    }
+}
+
 void
 route_cache_turn(struct route_cache *c)
 {
-    while (c->limbo) {
-        struct route_entry *e = c->limbo;
+    for (struct route_entry *e; (e = c->limbo);) {
         c->limbo = e->next;
-        free(e);
+        if (e->is_usual && c->kept_count < ROUTE_KEPT_MAX) {
+            e->next = c->kept;
+            c->kept = e;
+            c->kept_count++;
+        } else {
+            free(e);
+        }
     }
 }
 
@@ -85,7 +105,8 @@ route_cache_free(struct route_cache *c)
         return;
     LIST_FOREACH_SAFE (node, tmp, &c->clock)
         free(LIST_ENTRY(node, struct route_entry, clock));
-    route_cache_turn(c);
+    entries_free(c->limbo);
+    entries_free(c->kept);
     router_scratch_fini(&c->scratch);
     ptrset_fini(&c->queues);
     ptrset_fini(&c->exchanges);
@@ -173,16 +194,29 @@ entry_key(const struct route_entry *e)
     return slice_of(e->route.targets + e->route.count, e->key_size);
 }
 
-static struct route_entry *
-entry_new(const struct route_cache *c, struct slice key)
+static size_t
+entry_size(uint32_t targets, size_t key_size)
 {
-    size_t bytes = sizeof(struct route_entry) + c->target_count * sizeof(struct route_target) + key.len;
+    return sizeof(struct route_entry) + targets * sizeof(struct route_target) + key_size;
+}
+
+static struct route_entry *
+entry_alloc(size_t bytes)
+{
     struct route_entry *e = malloc(bytes);
     CHECK(e && bytes <= UINT32_MAX);
+    e->bytes = (uint32_t)bytes;
+    e->is_usual = false;
+    return e;
+}
+
+/* Makes an entry of the route that was just computed. */
+static struct route_entry *
+entry_fill(const struct route_cache *c, struct route_entry *e, struct slice key)
+{
     e->next = NULL;
     e->clock = (struct list){0};
     e->pins = 0;
-    e->bytes = (uint32_t)bytes;
     e->is_cached = e->is_used = false;
     e->route.count = c->target_count;
     e->route.only_shard = c->target_count > 0 ? c->targets[0].shard : ROUTE_MANY_SHARDS;
@@ -208,8 +242,17 @@ limbo_add(struct route_cache *c, struct route_entry *e)
 static const struct route *
 route_once(struct route_cache *c)
 {
-    struct route_entry *e = entry_new(c, slice_of(NULL, 0));
-    limbo_add(c, e);
+    struct route_entry *e = c->kept;
+    if (c->target_count > ROUTE_KEPT_TARGETS) {
+        e = entry_alloc(entry_size(c->target_count, 0));
+    } else if (e) {
+        c->kept = e->next;
+        c->kept_count--;
+    } else {
+        e = entry_alloc(entry_size(ROUTE_KEPT_TARGETS, 0));
+        e->is_usual = true;
+    }
+    limbo_add(c, entry_fill(c, e, slice_of(NULL, 0)));
     return &e->route;
 }
 
@@ -303,7 +346,8 @@ find_slowly(struct route_cache *c, struct route_entry *old, const struct exchang
     if (c->saw_headers || query->keys[0].len > UINT8_MAX ||
         c->target_count > c->bytes_max / ROUTE_LARGE_SHARE / sizeof(struct route_target))
         return route_once(c);
-    struct route_entry *e = entry_new(c, query->keys[0]);
+    struct route_entry *e =
+        entry_fill(c, entry_alloc(entry_size(c->target_count, query->keys[0].len)), query->keys[0]);
     e->generation = generation;
     cache_add(c, e, hash, x->id);
     return &e->route;

@@ -329,6 +329,39 @@ a_random_graph_routes_like_a_plain_search(void **state)
     fixture_free(f);
 }
 
+/* Publishes to a headers exchange, or with CC, make one of these each: their memory goes round. */
+static void
+routes_for_one_turn_stand_apart_in_it_and_are_used_again_in_the_next(void **state)
+{
+    enum { QUEUES = 20, TURNS = 3 };
+    struct fixture *f = fixture_new(1);
+    struct slice keys[QUEUES];
+    char names[QUEUES][8];
+    for (unsigned i = 0; i < QUEUES; i++) {
+        snprintf(names[i], sizeof names[i], "q%u", i);
+        keys[i] = slice_str(names[i]);
+        declare_queue(f, names[i]);
+    }
+    const struct route *first[QUEUES + 1] = {0};
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        const struct route *routes[QUEUES + 1] = {0};
+        for (unsigned n = 2; n <= QUEUES; n++)
+            routes[n] = route_find_many(&f->broker, exchange(f, ""), keys, n, slice_of(NULL, 0));
+        unsigned again = 0;
+        for (unsigned n = 2; n <= QUEUES; n++) {
+            assert_int_equal(routes[n]->count, n);
+            for (unsigned i = 0; i < n; i++)
+                assert_ptr_equal(routes[n]->targets[i].queue, queue(f, names[i]));
+            for (unsigned k = 2; k <= QUEUES; k++)
+                again += routes[n] == first[k];
+        }
+        assert_true(turn == 0 || again >= 7); /* those of the usual size */
+        memcpy(first, routes, sizeof first);
+        route_cache_turn(f->broker.routes);
+    }
+    fixture_free(f);
+}
+
 int
 main(void)
 {
@@ -343,6 +376,7 @@ main(void)
         cmocka_unit_test(memos_outlive_eviction),
         cmocka_unit_test(unchanged_routes_are_kept),
         cmocka_unit_test(a_random_graph_routes_like_a_plain_search),
+        cmocka_unit_test(routes_for_one_turn_stand_apart_in_it_and_are_used_again_in_the_next),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
