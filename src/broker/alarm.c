@@ -63,12 +63,6 @@ alarm_on_mail(struct broker *b, unsigned raised)
     b->effects->alarm(b->server, alarm_reason(raised));
 }
 
-uint64_t
-alarm_memory_limit(struct io_world *world, unsigned per_mille)
-{
-    return system_memory_total(world) / 1000 * per_mille;
-}
-
 void
 alarm_sample_memory(struct broker *b, uint64_t limit)
 {

@@ -14,7 +14,6 @@
 #include <stdint.h>
 
 struct broker;
-struct io_world;
 
 enum alarm_source { ALARM_MEMORY, ALARM_DISK, ALARM_SOURCES };
 
@@ -26,10 +25,9 @@ const char *alarm_reason(unsigned raised);
 
 /* Shard 0: takes a sample into account and tells all shards when the state changes. */
 void alarm_sample(struct broker *b, enum alarm_source source, uint64_t used, uint64_t limit);
-/* Samples the process's memory now. `limit`: bytes, as alarm_memory_limit() says. */
+/* Samples the process's memory now. `limit`: bytes, the configuration's share of what this process may use.
+ */
 void alarm_sample_memory(struct broker *b, uint64_t limit);
-/* A share of what this process may use at all (cgroup limits respected). */
-uint64_t alarm_memory_limit(struct io_world *world, unsigned per_mille);
 
 /* Samples the memory again and again. The caller keeps the watch; it ends with the shard or by
  * alarm_watch_stop(). */
