@@ -183,15 +183,22 @@ link_open(struct link *l, const struct options *o)
     link_flush(l);
     link_expect(l, AMQP_CONNECTION_START, NULL);
 
-    struct buffer response = {0};
+    /* So that a refused login is told and not only cut off. */
+    struct buffer properties = {0}, response = {0};
+    size_t capabilities = table_add_table_begin(&properties, "capabilities");
+    table_add_bool(&properties, "authentication_failure_close", true);
+    table_end(&properties, capabilities);
     buffer_add_u8(&response, 0);
     buffer_add_str(&response, o->user);
     buffer_add_u8(&response, 0);
     buffer_add_str(&response, o->password);
-    struct amqp_connection_start_ok start_ok = {
-        .mechanism = slice_str("PLAIN"), .response = buffer_slice(&response), .locale = slice_str("en_US")};
+    struct amqp_connection_start_ok start_ok = {.client_properties = buffer_slice(&properties),
+                                                .mechanism = slice_str("PLAIN"),
+                                                .response = buffer_slice(&response),
+                                                .locale = slice_str("en_US")};
     union amqp_any any;
     link_call(l, AMQP_CONNECTION_START_OK, &start_ok, AMQP_CONNECTION_TUNE, &any);
+    buffer_fini(&properties);
     buffer_fini(&response);
     if (any.connection_tune.frame_max)
         l->frame_max = any.connection_tune.frame_max;

@@ -120,6 +120,18 @@ options_check(const struct options *o)
 {
     if (o->verify && o->size < 16)
         return "--verify needs --size of at least 16";
+    if (o->verify && o->queues && o->queues < o->publishers)
+        return "--verify needs a queue for each publisher: their orders are compared";
+    if (o->publishers + o->consumers == 0)
+        return "without --publishers and --consumers nothing is to do";
+    if (o->messages == 0 && o->duration <= 0)
+        return "--duration is above 0, or --messages says how long it goes";
+    if (o->rate > 1000000000)
+        return "--rate is at most 1,000,000,000";
+    if (o->prefetch && o->ack_every > o->prefetch)
+        return "--ack-every above --prefetch waits for messages that never come";
+    if (o->exchange_type && !*o->exchange)
+        return "--exchange-type needs --exchange: the default one is there already";
     if (o->size > 512 << 20)
         return "--size is at most 512 MiB";
     if (o->warmup >= 1)
@@ -149,8 +161,11 @@ options_parse(struct options *o, int argc, char **argv)
             continue;
         }
         if (i + 1 == argc || !value_set(o, row, argv[i + 1])) {
-            fprintf(stderr, "leveret-bench: --%s needs a value, not '%s'\n", row->name,
-                    i + 1 == argc ? "" : argv[i + 1]);
+            static const char *const wanted[] = {
+                [NUMBER] = "a whole number", [REAL] = "a number", [TEXT] = "a text", [PORT] = "a port"};
+            fprintf(stderr, "leveret-bench: --%s takes %s, not %s%s%s\n", row->name, wanted[row->kind],
+                    i + 1 == argc ? "nothing" : "'", i + 1 == argc ? "" : argv[i + 1],
+                    i + 1 == argc ? "" : "'");
             return false;
         }
         i++;

@@ -53,12 +53,13 @@ progress_of(const struct load *l)
     return l->o->confirms ? l->confirmed : l->published;
 }
 
+/* Runs for `share` of the duration; with --messages until the share `upto` of them all. */
 static void
-run_for(struct load *l, double share, struct mark *progress)
+run_for(struct load *l, double share, double upto, struct mark *progress)
 {
     const struct options *o = l->o;
     uint64_t until = process_now_ns() + (uint64_t)(o->duration * share * 1e9);
-    uint64_t goal = (uint64_t)((double)total_of(o) * share) + progress_of(l);
+    uint64_t goal = (uint64_t)((double)total_of(o) * upto);
     uint64_t moved = 0, quiet_since = process_now_ns();
     while (o->messages ? progress_of(l) < goal : process_now_ns() < until) {
         load_turn(l, 10000000u);
@@ -99,9 +100,9 @@ throughput_run(const struct options *o)
     struct load l;
     load_open(&l, o, false);
     struct mark progress = mark_now(&l);
-    run_for(&l, o->warmup, &progress);
+    run_for(&l, o->warmup, o->warmup, &progress);
     struct mark a = mark_now(&l);
-    run_for(&l, 1 - o->warmup, &progress);
+    run_for(&l, 1 - o->warmup, 1, &progress);
     struct mark b = mark_now(&l);
     bool whole = load_drain(&l);
 
