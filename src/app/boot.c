@@ -169,7 +169,7 @@ make_node(struct boot *b, char *why)
 {
     const struct config *c = b->config;
     unsigned shards = c->shards ? (unsigned)c->shards : system_cpu_count(NULL);
-    if (shards > SHARDS_COUNT_MAX)
+    if (shards > SHARDS_COUNT_MAX) /* the machine has more cores; the configuration's range ends there */
         shards = SHARDS_COUNT_MAX;
     struct server_config config;
     setup_server(&config, c);

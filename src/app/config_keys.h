@@ -88,7 +88,7 @@
       "seconds between heartbeats that the server proposes; 0: none") \
     X(SIZE, frame_max, "frame_max", "131072", 0, CONFIG_FRAME_MOST, "", \
       "largest frame that the server proposes, at least 4096; 0: no limit") \
-    X(SIZE, initial_frame_max, "initial_frame_max", "8192", CONFIG_FRAME_LEAST, 1 << 24, "", \
+    X(SIZE, initial_frame_max, "initial_frame_max", "8192", CONFIG_FRAME_LEAST, 131072, "", \
       "largest frame until the client has logged in") \
     X(INTEGER, channel_max, "channel_max", "2047", 0, 65535, "", \
       "channels per connection that the server proposes; 0: 65535") \
@@ -116,7 +116,7 @@
     \
     X(STRING, data_dir, "leveret.data_dir", "/var/lib/leveret", 0, 0, "", "where the node keeps what it must not lose") \
     X(STRING, node_name, "leveret.node_name", "", 0, 0, "", "the node's name, as rabbit@host; not set: rabbit@ and the host's name") \
-    X(INTEGER, shards, "leveret.shards", "0", 0, 256, "", "event loops; 0: one for each core") \
+    X(INTEGER, shards, "leveret.shards", "0", 0, 128, "", "event loops; 0: one for each core") \
     X(BOOL, connection_moves, "leveret.connection_moves", "true", 0, 0, "", \
       "a connection moves, once, to the shard of the first queue that it uses") \
     X(SIZE, connection_output_high, "leveret.connection_output_high", "512KiB", 65536, 1 << 30, "", \

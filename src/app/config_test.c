@@ -247,7 +247,7 @@ an_option_replaces_what_the_files_say_about_its_row(void **state)
     unload(&l);
     overrides[0] = (struct config_override){"--shards", "leveret.shards", "lots"};
     l = load_with("", overrides, 1);
-    assert_string_equal(l.errors, "--shards: leveret.shards = lots: expected a number from 0 to 256\n");
+    assert_string_equal(l.errors, "--shards: leveret.shards = lots: expected a number from 0 to 128\n");
     unload(&l);
 }
 

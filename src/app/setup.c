@@ -97,6 +97,7 @@ setup_server(struct server_config *out, const struct config *c)
     out->frame_max = (uint32_t)c->frame_max;
     out->heartbeat_s = (uint16_t)c->heartbeat_s;
     out->move_connections = c->connection_moves;
+    out->loopback_users_count = 0; /* the default is the configuration's */
     for (size_t i = 0; i < c->loopback_users.count && i < SERVER_LOOPBACK_USERS_MAX; i++)
         out->loopback_users[out->loopback_users_count++] = slice_str(c->loopback_users.items[i].name);
     set_mechanisms(out, c);
