@@ -54,6 +54,8 @@ static bool
 channel_method_joins(uint32_t method, struct slice payload)
 {
     struct slice at = payload_fields(payload);
+    if (at.len == 0)
+        return false;
     switch (method) {
     case AMQP_EXCHANGE_DECLARE:
         at = payload_skip_shortstr(payload_skip_shortstr(at));
@@ -202,10 +204,17 @@ channel_retry(struct channel *ch)
     struct connection *c = ch->connection;
     if (c->blocked & BLOCK_ROOM)
         return;
-    class_tx_retry(ch);
+    uint16_t number = ch->number;
+    uint32_t serial = ch->serial;
+    class_tx_retry(ch); /* may handle the channel.close behind the commit */
+    ch = c->state == CONNECTION_DEAD ? NULL : channel_find(c, number);
+    if (!ch || ch->serial != serial)
+        return;
     if (ch->draft && ch->draft->is_whole && basic_publish_retry(ch) == VERDICT_NOT_YET)
         return;
-    channel_replay(ch);
+    ch = c->state == CONNECTION_DEAD ? NULL : channel_find(c, number);
+    if (ch && ch->serial == serial)
+        channel_replay(ch);
 }
 
 void
