@@ -98,6 +98,17 @@ class_tx_rollback(struct channel *ch)
     free(returned.entries);
 }
 
+/* The channel ends before its commit got room: nothing was settled yet, and nobody was told of a commit. */
+static void
+class_tx_give_back(struct channel *ch)
+{
+    for (uint32_t i = 0; i < ch->tx->settle_count; i++) {
+        struct tx_settle s = ch->tx->settles[i];
+        s.how = SETTLE_REQUEUE;
+        class_tx_settle(ch, &s);
+    }
+}
+
 void
 class_tx_release(struct channel *ch)
 {
@@ -105,6 +116,8 @@ class_tx_release(struct channel *ch)
         return;
     if (ch->tx->state == TX_OPEN)
         class_tx_rollback(ch);
+    else if (ch->tx->state == TX_REPLAYING)
+        class_tx_give_back(ch);
     tx_fini(ch->connection->home->broker, ch->tx);
     free(ch->tx);
     ch->tx = NULL;
