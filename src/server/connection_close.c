@@ -41,11 +41,25 @@ connection_log(const struct connection *c, enum log_level level, const char *wha
 
 /* ---- exclusive queues ---- */
 
+/* Some have gone by themselves (auto-delete, expiry), and nobody tells us. */
+static void
+connection_queues_sweep(struct connection *c, struct connection_queues *q)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < q->count; i++)
+        if (queue_def_find_id(c->home->server->node->meta, q->queues[i].id))
+            q->queues[kept++] = q->queues[i];
+    q->count = kept;
+}
+
 void
 connection_queue_add(struct connection *c, uint64_t id, unsigned shard)
 {
     struct connection_queues *q = c->queues;
-    if (!q || q->count == q->cap) {
+    bool is_full = q && q->count == q->cap;
+    if (is_full)
+        connection_queues_sweep(c, q);
+    if (!q || (is_full && q->count > q->cap / 2)) {
         uint32_t cap = q ? q->cap * 2 : 4, count = q ? q->count : 0;
         q = realloc(q, sizeof *q + cap * sizeof *q->queues);
         CHECK(q);
@@ -68,18 +82,17 @@ connection_queue_remove(struct connection *c, uint64_t id)
     }
 }
 
-/* Asks for the deletion of all of them, which are taken off the connection before; returns how many. */
-static uint32_t
+/* Asks for the deletion of all of them, which are taken off the connection before. Some may be answered at
+ * once. */
+static void
 connection_queues_delete(struct connection *c, struct connection_queues *q)
 {
     if (!q)
-        return 0;
+        return;
     struct channel_ref ref = {.connection = c->handle, .shard = (uint16_t)c->home->index};
-    uint32_t count = q->count;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < q->count; i++)
         courier_delete_id(c->home->broker, q->queues[i].id, q->queues[i].shard, ref, 0);
     free(q);
-    return count;
 }
 
 /* ---- closing ---- */
@@ -129,9 +142,9 @@ connection_begin_close(struct connection *c, uint16_t code, uint32_t method, con
     c->closing->method = method;
     if (code)
         amqp_reply_text(c->closing->text, code, "%s", text);
-    c->closing->waiting = 1; /* ours: answers may come while we ask */
+    c->closing->waiting = 1 + (queues ? queues->count : 0); /* and ours: answers may come while we ask */
     connection_timer(c, c->home->server->config.limits.close_timeout_ms, connection_close_timeout);
-    c->closing->waiting += connection_queues_delete(c, queues);
+    connection_queues_delete(c, queues);
     connection_unblock(c, BLOCK_ALARM);
     connection_unblock(c, BLOCK_ROOM);
     connection_unblock(c, BLOCK_BY_PARKED);
