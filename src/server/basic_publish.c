@@ -402,6 +402,7 @@ basic_publish_method(struct channel *ch, struct slice payload)
     memcpy(draft->names, m.exchange.data, m.exchange.len);
     memcpy(draft->names + m.exchange.len, m.routing_key.data, m.routing_key.len);
     ch->draft = draft;
+    blocked_on_publish(ch->connection);
 }
 
 void
@@ -514,6 +515,7 @@ basic_publish_content(struct channel *ch, uint8_t type, struct slice payload)
         }
         draft->received += payload.len;
     }
+    blocked_on_publish(ch->connection); /* an alarm stops also what is half-way */
     if (ch->state != CHANNEL_OPEN || ch->draft != draft || draft->received < draft->body_size)
         return VERDICT_DONE;
     if (!draft->wants_body)
@@ -541,6 +543,7 @@ basic_publish_body_arrived(struct channel *ch, size_t n)
     struct channel_draft *draft = ch->draft;
     draft->received += n;
     ch->connection->flags |= CONNECTION_BULK;
+    blocked_on_publish(ch->connection);
     if (draft->received == draft->body_size)
         basic_publish_draft(ch);
 }

@@ -1,8 +1,9 @@
 /*
  * Alarms. While the node is low on memory or disk, a connection that publishes is told so
  * (connection.blocked, if it asked for that) and not read any more, from its first publish during the alarm
- * on; connections that only consume go on. As in RabbitMQ an alarm does nothing to a connection before it
- * publishes again, and `unblocked` comes when all alarms are off.
+ * on, or from the next piece of a publish that was half-way; connections that only consume go on. As in
+ * RabbitMQ an alarm does nothing to a connection before it publishes again, and `unblocked` comes when all
+ * alarms are off.
  */
 #include "server/blocked.h"
 #include "broker/alarm.h"
