@@ -132,12 +132,25 @@ connection_frame_limit(const struct connection *c, uint8_t type)
 {
     const struct server_limits *limits = &c->home->server->config.limits;
     if (c->state < CONNECTION_OPENING)
-        return limits->initial_frame_max + FRAME_OVERHEAD;
+        return (limits->initial_frame_max < limits->method_frame_max ? limits->initial_frame_max
+                                                                     : limits->method_frame_max) +
+               FRAME_OVERHEAD;
     /* RabbitMQ lets clients be wrong by the eight octets around the payload */
     uint32_t max = c->frame_max ? c->frame_max + FRAME_OVERHEAD : 0;
     if (type != AMQP_FRAME_BODY && (!max || max > limits->method_frame_max))
         max = limits->method_frame_max + FRAME_OVERHEAD;
     return max;
+}
+
+/* The rest of a frame must come, unless its head says enough: a body is taken in pieces, and before
+ * connection.open-ok there is no content. Bytes used. */
+static size_t
+connection_frame_head(struct connection *c, const struct frame *frame, const uint8_t *p)
+{
+    bool is_body = frame->type == AMQP_FRAME_BODY;
+    if (c->state < CONNECTION_RUNNING && (is_body || frame->type == AMQP_FRAME_HEADER))
+        connection_fail_unexpected(c, frame);
+    return is_body && c->state >= CONNECTION_RUNNING ? connection_body_open(c, p) : 0;
 }
 
 /* One frame at most. Bytes used; 0: more must come, or not now. */
@@ -149,10 +162,7 @@ connection_step(struct connection *c, const uint8_t *p, size_t size)
     enum err err = frame_parse(slice_of(p, size), connection_frame_limit(c, p[0]), &frame, &used);
     switch (err) {
     case ERR_OK: return connection_frame(c, &frame) == VERDICT_DONE ? used : 0;
-    case ERR_TRUNCATED:
-        if (size >= FRAME_HEADER_SIZE && frame.type == AMQP_FRAME_BODY && c->state >= CONNECTION_RUNNING)
-            return connection_body_open(c, p);
-        return 0;
+    case ERR_TRUNCATED: return size < FRAME_HEADER_SIZE ? 0 : connection_frame_head(c, &frame, p);
     case ERR_LIMIT: connection_fail_framing(c, &frame, "frame_too_large"); return size;
     case ERR_CORRUPT: connection_fail_framing(c, &frame, "invalid_frame_end_marker"); return size;
     default: connection_fail_framing(c, &frame, "unknown_frame"); return size;
