@@ -49,6 +49,7 @@ connection_accept(struct server_shard *home, struct net_socket *socket, struct t
     c->connected_at_s = (uint32_t)(shard_wall_ms(home->shard) / 1000);
     handshake_begin(c);
     connection_want(c);
+    server_close_stale(home, c);
 }
 
 struct connection *
@@ -126,9 +127,9 @@ connection_want(struct connection *c)
 void
 connection_block(struct connection *c, enum connection_block why)
 {
-    bool was_free = !c->blocked;
+    uint8_t before = c->blocked;
     c->blocked |= (uint8_t)why;
-    if (was_free)
+    if (c->blocked != before)
         connection_want(c);
 }
 
@@ -138,13 +139,13 @@ connection_unblock(struct connection *c, enum connection_block why)
     if (!(c->blocked & why))
         return;
     c->blocked &= (uint8_t)~why;
-    if (c->blocked & ~BLOCK_BY_PARKED || c->state == CONNECTION_DEAD)
+    if (c->state == CONNECTION_DEAD)
         return;
-    server_again(c->home, c);
-    if (c->blocked)
-        return;
-    c->missed = 0;
-    connection_want(c);
+    if (!c->blocked)
+        c->missed = 0;
+    connection_want(c); /* also when another block stays: that may mind a hangup, or not any more */
+    if (!(c->blocked & ~BLOCK_BY_PARKED))
+        server_again(c->home, c);
 }
 
 void

@@ -164,6 +164,7 @@ connection_arrive(struct server_shard *home, struct connection *c, struct net_so
     heartbeat_start(c);
     connection_want(c);
     server_again(home, c);
+    server_close_stale(home, c);
 }
 
 void
@@ -180,6 +181,9 @@ connection_discard(struct connection *c, struct net_socket *socket)
         c->channel = c->channels ? idmap_next(c->channels, &cursor, NULL) : NULL;
         unacked_free(ch->unacked);
         parked_free(ch->parked);
+        if (ch->consumers)
+            idmap_fini(ch->consumers);
+        free(ch->consumers);
         free(ch->last_queue);
         free(ch->confirm);
         free(ch->tx);

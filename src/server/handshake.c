@@ -277,6 +277,7 @@ handshake_open(struct connection *c, struct slice payload)
         log_info(log, LOG_CONNECTION,
                  "connection (%s): user '%.*s' authenticated and granted access to vhost '%s'",
                  connection_name(c, name), SLICE_FMT(user), vhost->name);
+    server_close_stale(c->home, c);
 }
 
 void

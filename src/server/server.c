@@ -180,8 +180,20 @@ server_close_vhost(struct server_shard *home, uint64_t id)
 {
     size_t cursor = 0;
     for (struct connection *c; (c = slots_next(&home->connections, &cursor, NULL));)
-        if (c->vhost && c->vhost->id == id && c->state == CONNECTION_RUNNING)
-            connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0, "vhost '%s' is deleted", c->vhost->name);
+        if (c->vhost && c->vhost->id == id)
+            server_close_stale(home, c);
+}
+
+void
+server_close_stale(struct server_shard *home, struct connection *c)
+{
+    if (home->is_closing && (c->state == CONNECTION_RUNNING || c->state == CONNECTION_OPENING))
+        connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0,
+                        "broker forced connection closure with reason 'shutdown'");
+    else if (home->is_closing && (c->state < CONNECTION_CLOSING || c->state == CONNECTION_SILENT))
+        connection_lost(c, NULL);
+    else if (c->state == CONNECTION_RUNNING && vhost_is_deleted(c->vhost))
+        connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0, "vhost '%s' is deleted", c->vhost->name);
 }
 
 static void
@@ -326,13 +338,9 @@ void
 server_close_all(struct server_shard *home)
 {
     size_t cursor = 0;
-    for (struct connection *c; (c = slots_next(&home->connections, &cursor, NULL));) {
-        if (c->state == CONNECTION_RUNNING || c->state == CONNECTION_OPENING)
-            connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0,
-                            "broker forced connection closure with reason 'shutdown'");
-        else if (c->state < CONNECTION_CLOSING || c->state == CONNECTION_SILENT)
-            connection_lost(c, NULL);
-    }
+    home->is_closing = true;
+    for (struct connection *c; (c = slots_next(&home->connections, &cursor, NULL));)
+        server_close_stale(home, c);
 }
 
 static void

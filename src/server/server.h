@@ -115,6 +115,7 @@ struct server_shard {
     struct shard *shard;
     struct broker *broker;
     unsigned index;
+    bool is_closing;           /* the node stops: nobody new */
     size_t read_bytes;         /* since the last server_deliver() */
     uint64_t turn;             /* pointers into declared things are good within one */
     uint64_t connections_made; /* for ids */
@@ -147,8 +148,11 @@ void server_again(struct server_shard *home, struct connection *c);
 bool server_deliver(struct server_shard *home);
 /* The pauses of connection_pace() are over. */
 void server_unpace(void *home);
-/* Closes every connection of this shard with 320 CONNECTION_FORCED. */
+/* Closes every connection of this shard with 320 CONNECTION_FORCED, and those that come later. */
 void server_close_all(struct server_shard *home);
+/* Closes the connection likewise if the node stops or its vhost is deleted: for one that was on its way when
+ * all were told. */
+void server_close_stale(struct server_shard *home, struct connection *c);
 /* listener.c: the shard that a new connection should live on. */
 unsigned server_pick_shard(const struct server *server);
 /* listener.c: takes a socket and a hold on the context on its shard. */

@@ -1,0 +1,390 @@
+/* What reviews of the sessions have found, simulated; each test is named after what was wrong. */
+#include "broker/alarm.h"
+#include "broker/meta.h"
+#include "broker/vhost.h"
+#include "server/channel.h"
+#include "server/session_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { SHARDS = 3 };
+
+static struct session_world *
+world(void **state)
+{
+    return *state;
+}
+
+static struct session_node *
+node(void **state)
+{
+    return session_world_node(world(state));
+}
+
+/* The only connection of the node. */
+static struct connection *
+only_connection(void **state)
+{
+    struct connection *c = NULL;
+    for (unsigned i = 0; i < SHARDS && !c; i++) {
+        size_t cursor = 0;
+        c = slots_next(&node(state)->server->parts[i]->connections, &cursor, NULL);
+    }
+    assert_non_null(c);
+    return c;
+}
+
+static uint64_t
+connections(void **state)
+{
+    return server_connection_count(node(state)->server);
+}
+
+/* ---- exclusive queues ---- */
+
+static void
+declare_exclusive(struct session_client *c, const char *queue, bool auto_delete)
+{
+    struct amqp_queue_declare m = {.queue = slice_str(queue), .exclusive = true, .auto_delete = auto_delete};
+    session_send(c, 1, AMQP_QUEUE_DECLARE, &m);
+    session_expect(c, 1, AMQP_QUEUE_DECLARE_OK, NULL);
+}
+
+/* Consumed from and canceled: an auto-delete queue goes. */
+static void
+consume_and_cancel(struct session_client *c, const char *queue)
+{
+    struct amqp_basic_consume consume = {.queue = slice_str(queue), .consumer_tag = slice_str("c")};
+    struct amqp_basic_cancel cancel = {.consumer_tag = slice_str("c")};
+    session_send(c, 1, AMQP_BASIC_CONSUME, &consume);
+    session_expect(c, 1, AMQP_BASIC_CONSUME_OK, NULL);
+    session_send(c, 1, AMQP_BASIC_CANCEL, &cancel);
+    session_expect(c, 1, AMQP_BASIC_CANCEL_OK, NULL);
+}
+
+static void
+test_auto_deleted_exclusive_queues_were_never_forgotten(void **state)
+{
+    struct session_client *c = session_login(world(state));
+    for (unsigned i = 0; i < 100; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "gone%u", i);
+        declare_exclusive(c, name, true);
+        consume_and_cancel(c, name);
+        session_world_wait(world(state), 1);
+    }
+    assert_true(only_connection(state)->queues->cap <= 16);
+    session_logout(c);
+}
+
+static void
+close_on_first_shard(struct session_node *n, uint64_t arg)
+{
+    (void)arg;
+    size_t cursor = 0;
+    struct connection *c = slots_next(&n->server->parts[0]->connections, &cursor, NULL);
+    assert_non_null(c);
+    connection_close_requested(c);
+    assert_int_equal(c->state, CONNECTION_CLOSING);
+}
+
+/* One had gone by itself: that its deletion was answered at once counted for all. */
+static void
+test_close_ok_came_before_exclusive_queues_were_deleted(void **state)
+{
+    struct session_client *c = session_login(world(state));
+    declare_exclusive(c, "gone", true);
+    declare_exclusive(c, "there", false);
+    consume_and_cancel(c, "gone");
+    session_world_wait(world(state), 10);
+    session_node_run(node(state), close_on_first_shard, 0);
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE_OK, NULL);
+    assert_true(session_client_is_ended(c));
+    session_client_free(c);
+}
+
+/* ---- what a client may send ---- */
+
+static struct session_client *
+tune(void **state)
+{
+    struct session_client *c = session_client_open(world(state));
+    session_client_send(c, frame_protocol_header, FRAME_PROTOCOL_HEADER_SIZE);
+    session_expect(c, 0, AMQP_CONNECTION_START, NULL);
+    struct amqp_connection_start_ok start = {.mechanism = slice_str("PLAIN"),
+                                             .response = slice_of("\0guest\0guest", 12),
+                                             .locale = slice_str("en_US")};
+    session_send(c, 0, AMQP_CONNECTION_START_OK, &start);
+    session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
+    struct amqp_connection_tune_ok tune = {.channel_max = 2047, .frame_max = 131072};
+    session_send(c, 0, AMQP_CONNECTION_TUNE_OK, &tune);
+    return c;
+}
+
+static void
+test_incomplete_body_before_open_span_the_shard(void **state)
+{
+    struct session_client *c = tune(state);
+    session_client_send(c, "\3\0\1\0\1\0\0half", 11);
+    struct amqp_connection_close close;
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_UNEXPECTED_FRAME);
+    session_client_free(c);
+}
+
+/* ---- alarms ---- */
+
+static void
+sample(struct session_node *n, uint64_t used)
+{
+    alarm_sample(n->node.brokers[0], ALARM_MEMORY, used, 1000);
+}
+
+static void
+set_alarm(void **state, bool on)
+{
+    session_node_run(node(state), sample, on ? 2000 : 10);
+    session_world_wait(world(state), 10);
+}
+
+static void
+send_body(struct session_client *c, uint8_t *body, uint32_t size)
+{
+    frame_header_put(body, AMQP_FRAME_BODY, 1, size);
+    body[FRAME_HEADER_SIZE + size] = AMQP_FRAME_END;
+    session_client_send(c, body, size + FRAME_OVERHEAD);
+}
+
+/* method and header only: the body's frames are to come. */
+static void
+begin_publish(struct session_client *c, uint64_t body_size)
+{
+    uint8_t frame[FRAME_OVERHEAD + 14] = {AMQP_FRAME_HEADER, 0, 1, 0, 0, 0, 14, 0, AMQP_CLASS_BASIC};
+    struct amqp_basic_publish m = {.routing_key = slice_str("alarm")};
+    session_send(c, 1, AMQP_BASIC_PUBLISH, &m);
+    be64_put(frame + FRAME_HEADER_SIZE + 4, body_size);
+    frame[sizeof frame - 1] = AMQP_FRAME_END;
+    session_client_send(c, frame, sizeof frame);
+}
+
+static void
+test_alarm_did_not_stop_bodies_half_way(void **state)
+{
+    enum { FRAME = 100000, FRAMES = 80 };
+    static uint8_t body[FRAME + FRAME_OVERHEAD];
+    struct session_client *c = session_login(world(state));
+    begin_publish(c, (uint64_t)FRAME * (FRAMES + 1));
+    send_body(c, body, FRAME);
+    session_world_wait(world(state), 100);
+    assert_true(only_connection(state)->received_bytes > FRAME);
+    set_alarm(state, true);
+    for (unsigned i = 0; i < FRAMES; i++)
+        send_body(c, body, FRAME);
+    session_world_wait(world(state), 1000);
+    assert_true(only_connection(state)->received_bytes < FRAME * 5);
+    set_alarm(state, false);
+    session_world_wait(world(state), 1000);
+    assert_true(only_connection(state)->received_bytes > FRAME * FRAMES);
+    session_client_free(c);
+}
+
+static void
+test_alarm_did_not_stop_publishes_before_their_end(void **state)
+{
+    struct session_client *c = session_login(world(state));
+    set_alarm(state, true);
+    begin_publish(c, 1000);
+    session_expect(c, 0, AMQP_CONNECTION_BLOCKED, NULL);
+    session_client_free(c);
+    session_world_wait(world(state), 100);
+    assert_int_equal(connections(state), 0);
+}
+
+/* ---- transactions ---- */
+
+enum { TX_PUBLISHES = 4, TX_BODY = 200000 }; /* one of them fills the way to the other shard */
+
+/* The connection of shard 0; NULL until its commit has begun and waits for room. */
+static struct connection *
+committing(struct session_node *n)
+{
+    size_t cursor = 0;
+    struct connection *c = slots_next(&n->server->parts[0]->connections, &cursor, NULL);
+    assert_non_null(c);
+    return c->channel->tx->state == TX_REPLAYING ? c : NULL;
+}
+
+static void
+lose_while_committing(struct session_node *n, uint64_t arg)
+{
+    struct connection *c = committing(n);
+    if (c)
+        connection_lost(c, NULL);
+    else
+        session_node_run(n, lose_while_committing, arg);
+}
+
+static void
+queue_is_deleted(struct broker *b, struct meta_request *r)
+{
+    (void)b;
+    assert_int_equal(r->result.code, 0);
+    meta_request_free(r);
+}
+
+static void
+delete_while_committing(struct session_node *n, uint64_t arg)
+{
+    if (!committing(n)) {
+        session_node_run(n, delete_while_committing, arg);
+        return;
+    }
+    struct meta_command cmd = {
+        .kind = META_QUEUE_DELETE, .vhost = slice_str("/"), .name = slice_str("far"), .queue_id = arg};
+    struct meta_request *r = meta_request_new(&cmd);
+    r->on_done = queue_is_deleted;
+    meta_submit(n->node.brokers[0], r);
+}
+
+/* On shard 0, with a delivery of "near" acked and many publishes to "far", which is elsewhere. */
+static struct session_client *
+fill_transaction(void **state)
+{
+    static uint8_t body[TX_BODY];
+    struct session_client *c = session_login(world(state)), *far = session_login(world(state));
+    session_declare(far, 1, "far");
+    session_declare(c, 1, "near");
+    session_publish(c, 1, "", "near", "message");
+    session_logout(far);
+    session_send(c, 1, AMQP_TX_SELECT, NULL);
+    session_expect(c, 1, AMQP_TX_SELECT_OK, NULL);
+    session_send(c, 1, AMQP_BASIC_GET, &(struct amqp_basic_get){.queue = slice_str("near")});
+    session_expect(c, 1, AMQP_BASIC_GET_OK, NULL);
+    session_expect_content(c, 1, NULL);
+    session_send(c, 1, AMQP_BASIC_ACK, &(struct amqp_basic_ack){.delivery_tag = 1});
+    for (unsigned i = 0; i < TX_PUBLISHES; i++)
+        session_publish_bytes(c, 1, &(struct amqp_basic_publish){.routing_key = slice_str("far")},
+                              slice_of("\0\0", 2), slice_of(body, sizeof body), 131072);
+    return c;
+}
+
+static void
+test_ack_of_a_commit_without_room_was_lost_with_the_connection(void **state)
+{
+    struct session_client *c = fill_transaction(state);
+    session_node_run(node(state), lose_while_committing, 0);
+    session_send(c, 1, AMQP_TX_COMMIT, NULL);
+    assert_true(session_client_is_ended(c));
+    session_client_free(c);
+    struct session_client *other = session_login(world(state));
+    session_send(other, 1, AMQP_BASIC_GET, &(struct amqp_basic_get){.queue = slice_str("near")});
+    struct amqp_basic_get_ok ok;
+    session_expect(other, 1, AMQP_BASIC_GET_OK, &ok);
+    assert_true(ok.redelivered);
+    session_client_free(other);
+}
+
+/* The sanitizer sees it. */
+static void
+test_close_behind_a_commit_that_got_room_freed_the_channel(void **state)
+{
+    struct session_client *c = fill_transaction(state);
+    const struct queue_def *q =
+        queue_def_find(vhost_find(node(state)->node.meta, slice_str("/")), slice_str("far"));
+    session_node_run(node(state), delete_while_committing, q->id);
+    session_send(c, 1, AMQP_TX_COMMIT, NULL);
+    session_send(c, 1, AMQP_CHANNEL_CLOSE, &(struct amqp_channel_close){.reply_code = 200});
+    session_expect(c, 1, AMQP_TX_COMMIT_OK, NULL);
+    session_expect(c, 1, AMQP_CHANNEL_CLOSE_OK, NULL);
+    session_logout(c);
+}
+
+/* ---- readiness ---- */
+
+static void
+test_alarm_behind_another_block_did_not_mind_a_hangup(void **state)
+{
+    struct session_client *c = session_login(world(state));
+    struct connection *mine = only_connection(state);
+    connection_block(mine, BLOCK_OUTPUT);
+    connection_block(mine, BLOCK_ALARM);
+    session_client_free(c);
+    session_world_wait(world(state), 100);
+    assert_int_equal(connections(state), 0);
+}
+
+/* ---- broadcasts ---- */
+
+static void
+close_all_of_first_shard(struct session_node *n, uint64_t arg)
+{
+    (void)arg;
+    server_close_all(n->server->parts[0]);
+}
+
+static void
+test_connection_that_moved_missed_the_end_of_the_node(void **state)
+{
+    struct session_client *home = session_login(world(state)), *c = session_login(world(state));
+    session_declare(home, 1, "home");
+    session_node_run(node(state), close_all_of_first_shard, 0);
+    session_expect(home, 0, AMQP_CONNECTION_CLOSE, NULL);
+    session_send(c, 1, AMQP_BASIC_CONSUME, &(struct amqp_basic_consume){.queue = slice_str("home")});
+    struct amqp_connection_close close;
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_CONNECTION_FORCED);
+    session_client_free(home);
+    session_client_free(c);
+}
+
+static void
+test_client_was_accepted_after_the_end_of_the_node(void **state)
+{
+    session_node_run(node(state), close_all_of_first_shard, 0);
+    session_world_wait(world(state), 10);
+    struct session_client *c = session_client_open(world(state));
+    assert_true(session_client_is_ended(c));
+    session_client_free(c);
+}
+
+static int
+setup(void **state)
+{
+    *state = session_world_new(SHARDS, NULL, 1);
+    return 0;
+}
+static int
+teardown(void **state)
+{
+    session_world_wait(*state, 20);
+    session_world_free(*state);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* An argument chooses among the tests. */
+int
+main(int argc, char **argv)
+{
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    const struct CMUnitTest tests[] = {
+        TEST(test_auto_deleted_exclusive_queues_were_never_forgotten),
+        TEST(test_close_ok_came_before_exclusive_queues_were_deleted),
+        TEST(test_incomplete_body_before_open_span_the_shard),
+        TEST(test_alarm_did_not_stop_bodies_half_way),
+        TEST(test_alarm_did_not_stop_publishes_before_their_end),
+        TEST(test_ack_of_a_commit_without_room_was_lost_with_the_connection),
+        TEST(test_close_behind_a_commit_that_got_room_freed_the_channel),
+        TEST(test_alarm_behind_another_block_did_not_mind_a_hangup),
+        TEST(test_connection_that_moved_missed_the_end_of_the_node),
+        TEST(test_client_was_accepted_after_the_end_of_the_node),
+    };
+    return cmocka_run_group_tests_name("what was found in sessions", tests, NULL, NULL);
+}
