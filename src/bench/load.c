@@ -74,8 +74,9 @@ declare_all(const struct options *o)
         queue_name(o, i, name);
         key_of(o, i, key);
         link_queue_declare(&l, name, o->durable);
-        link_call(&l, AMQP_QUEUE_PURGE, &(struct amqp_queue_purge){.queue = slice_str(name)},
-                  AMQP_QUEUE_PURGE_OK, NULL);
+        if (!o->as_is)
+            link_call(&l, AMQP_QUEUE_PURGE, &(struct amqp_queue_purge){.queue = slice_str(name)},
+                      AMQP_QUEUE_PURGE_OK, NULL);
         if (*o->exchange)
             link_queue_bind(&l, name, o->exchange, key);
     }

@@ -47,6 +47,7 @@ static const struct option_row rows[] = {
     {"durable", FLAG, AT(durable), "durable queues"},
     {"mandatory", FLAG, AT(mandatory), "publish with the mandatory flag"},
     {"keep", FLAG, AT(keep), "do not delete the queues afterwards"},
+    {"as-is", FLAG, AT(as_is), "do not purge the queues before: what is in them is consumed too"},
     {"verify", FLAG, AT(verify),
      "number the bodies, check order and loss at the consumer (one publisher a queue)"},
     {"exchange", TEXT, AT(exchange), "publish to this exchange [the default one]"},
