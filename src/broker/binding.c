@@ -26,10 +26,9 @@ binding_new(struct exchange *source, void *destination, bool to_exchange, struct
 }
 
 uint64_t
-binding_hash(const struct exchange *source, const void *destination, struct slice routing_key,
-             struct slice arguments)
+binding_hash(uint64_t source_id, uint64_t destination_id, struct slice routing_key, struct slice arguments)
 {
-    uint64_t h = hash_combine((uint64_t)(uintptr_t)source, (uint64_t)(uintptr_t)destination);
+    uint64_t h = hash_combine(source_id, destination_id);
     h = hash_combine(h, hash_bytes(routing_key));
     return arguments.len > 0 ? hash_combine(h, table_hash(arguments)) : h;
 }

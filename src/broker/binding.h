@@ -32,7 +32,7 @@ struct binding *binding_new(struct exchange *source, void *destination, bool to_
                             struct slice routing_key, struct slice arguments);
 
 /* Of the identity; the arguments may be in any order. */
-uint64_t binding_hash(const struct exchange *source, const void *destination, struct slice routing_key,
+uint64_t binding_hash(uint64_t source_id, uint64_t destination_id, struct slice routing_key,
                       struct slice arguments);
 bool binding_is(const struct binding *b, const struct exchange *source, const void *destination,
                 struct slice routing_key, struct slice arguments);

@@ -28,6 +28,7 @@ enum topic_kind { TOPIC_ROOT, TOPIC_WORD, TOPIC_STAR, TOPIC_HASH };
 
 struct topic_node {
     struct topic_node *parent;
+    uint64_t id; /* of the trie, for the table of edges: with addresses, no two runs would be the same */
     struct topic_node *_Atomic star, *_Atomic hash;
     struct bindset bindings;
     _Atomic uint32_t words; /* children for plain words */
@@ -41,6 +42,7 @@ struct topic_node {
 struct topic {
     struct topic_node *root;
     struct cmap edges;
+    uint64_t id_last;
     struct epoch *epoch;
     uint32_t *free_indices; /* of `#` nodes that are gone */
     uint32_t free_count, free_capacity, index_count;
@@ -151,7 +153,7 @@ struct edge_key {
 static uint64_t
 edge_hash(const struct topic_node *parent, uint64_t word_hash)
 {
-    return hash_u64(word_hash ^ ((uint64_t)(uintptr_t)parent * 0x9e3779b97f4a7c15u));
+    return hash_u64(word_hash ^ (parent->id * 0x9e3779b97f4a7c15u));
 }
 
 static uint64_t
@@ -232,6 +234,7 @@ child_add(struct topic *t, struct topic_node *n, const struct topic_word *word)
 {
     enum topic_kind kind = word_kind(word->text);
     struct topic_node *child = node_new(n, kind, word);
+    child->id = ++t->id_last;
     if (kind == TOPIC_HASH)
         child->hash_index = hash_index_take(t);
     if (kind == TOPIC_WORD) {

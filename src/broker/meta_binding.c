@@ -11,7 +11,9 @@ uint64_t
 meta_binding_hash(const void *item)
 {
     const struct binding *b = item;
-    return binding_hash(b->source, b->destination, binding_routing_key(b), binding_arguments(b));
+    uint64_t to = b->to_exchange ? ((const struct exchange *)b->destination)->id
+                                 : ((const struct queue_def *)b->destination)->id;
+    return binding_hash(b->source->id, to, binding_routing_key(b), binding_arguments(b));
 }
 
 /* What a bind or unbind command is about. */
@@ -35,7 +37,9 @@ static struct binding *
 find(const struct meta *m, const struct meta_command *cmd, const struct ends *ends)
 {
     const void *key[] = {cmd, ends};
-    uint64_t hash = binding_hash(ends->source, ends->destination, cmd->routing_key, cmd->arguments);
+    uint64_t from = ends->source ? ends->source->id : 0;
+    uint64_t to = ends->queue ? ends->queue->id : ends->exchange ? ends->exchange->id : 0;
+    uint64_t hash = binding_hash(from, to, cmd->routing_key, cmd->arguments);
     return cmap_find(&m->bindings, hash, binding_eq, key);
 }
 
