@@ -333,26 +333,26 @@ a_random_graph_routes_like_a_plain_search(void **state)
 static void
 routes_for_one_turn_stand_apart_in_it_and_are_used_again_in_the_next(void **state)
 {
-    enum { QUEUES = 20, TURNS = 3 };
+    enum { NAMES = 20, TURNS = 3 };
     struct fixture *f = fixture_new(1);
-    struct slice keys[QUEUES];
-    char names[QUEUES][8];
-    for (unsigned i = 0; i < QUEUES; i++) {
+    struct slice keys[NAMES];
+    char names[NAMES][8];
+    for (unsigned i = 0; i < NAMES; i++) {
         snprintf(names[i], sizeof names[i], "q%u", i);
         keys[i] = slice_str(names[i]);
         declare_queue(f, names[i]);
     }
-    const struct route *first[QUEUES + 1] = {0};
+    const struct route *first[NAMES + 1] = {0};
     for (unsigned turn = 0; turn < TURNS; turn++) {
-        const struct route *routes[QUEUES + 1] = {0};
-        for (unsigned n = 2; n <= QUEUES; n++)
+        const struct route *routes[NAMES + 1] = {0};
+        for (unsigned n = 2; n <= NAMES; n++)
             routes[n] = route_find_many(&f->broker, exchange(f, ""), keys, n, slice_of(NULL, 0));
         unsigned again = 0;
-        for (unsigned n = 2; n <= QUEUES; n++) {
+        for (unsigned n = 2; n <= NAMES; n++) {
             assert_int_equal(routes[n]->count, n);
             for (unsigned i = 0; i < n; i++)
                 assert_ptr_equal(routes[n]->targets[i].queue, queue(f, names[i]));
-            for (unsigned k = 2; k <= QUEUES; k++)
+            for (unsigned k = 2; k <= NAMES; k++)
                 again += routes[n] == first[k];
         }
         assert_true(turn == 0 || again >= 7); /* those of the usual size */
