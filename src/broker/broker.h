@@ -19,26 +19,13 @@
 #include "base/pool.h"
 #include "base/slots.h"
 #include "base/wheel.h"
+#include "broker/limits.h"
 #include "io/shard.h"
 
 struct effects;
 struct meta;
 struct route_cache;
 struct courier;
-
-/* Limits of the broker model; one table, from the configuration. */
-struct broker_limits {
-    uint32_t message_size_max;       /* bytes of body; 406 above */
-    uint32_t tx_bytes_max;           /* what one open transaction may hold */
-    uint32_t remote_credit_messages; /* deliveries under way to a consumer on another shard */
-    uint32_t remote_credit_bytes;
-    uint32_t publish_window_bytes; /* message bytes under way from one shard to another */
-    uint32_t backlog_messages;    /* ready ones of a queue with consumers at which its publishers are paced */
-    uint32_t backlog_bytes;       /* the same by the size of the message that is coming */
-    uint32_t queue_turn_messages; /* deliveries of one queue before the next queue has its turn */
-    uint32_t route_cache_entries; /* a shard */
-    uint32_t consumers_per_channel_max; /* 0: no limit */
-};
 
 struct node {
     struct shards *shards;

@@ -21,22 +21,35 @@ struct fixture {
     const struct vhost *vhost;
 };
 
-static const struct broker_limits fixture_limits = {
-    .message_size_max = 1 << 27,
-    .tx_bytes_max = 4096,
-    .remote_credit_messages = 20,
-    .remote_credit_bytes = 8192,
-    .publish_window_bytes = 16384,
-    .queue_turn_messages = 64,
-    .route_cache_entries = 100,
+/* Small ones, so that tests reach them; all others are the program's. */
+enum {
+    FIXTURE_TX_BYTES = 4096,
+    FIXTURE_CREDIT_MESSAGES = 20,
+    FIXTURE_CREDIT_BYTES = 8192,
+    FIXTURE_WINDOW_BYTES = 16384,
+    FIXTURE_TURN_MESSAGES = 64,
+    FIXTURE_ROUTES = 100,
 };
+
+static inline struct broker_limits
+fixture_limits(void)
+{
+    struct broker_limits l = broker_limits_default();
+    l.tx_bytes_max = FIXTURE_TX_BYTES;
+    l.remote_credit_messages = FIXTURE_CREDIT_MESSAGES;
+    l.remote_credit_bytes = FIXTURE_CREDIT_BYTES;
+    l.publish_window_bytes = FIXTURE_WINDOW_BYTES;
+    l.queue_turn_messages = FIXTURE_TURN_MESSAGES;
+    l.route_cache_entries = FIXTURE_ROUTES;
+    return l;
+}
 
 static inline void
 fixture_meta_init(struct fixture *f)
 {
     struct meta_result result = {0};
     f->node.name = "rabbit@test";
-    f->node.limits = fixture_limits;
+    f->node.limits = fixture_limits();
     f->node.meta = meta_new(&f->node);
     meta_apply(f->node.meta, &(struct meta_command){.kind = META_VHOST_ADD, .name = slice_str("/")}, &result);
     CHECK(result.code == 0);

@@ -337,7 +337,7 @@ test_a_turn_is_shared_between_queues(void **state)
     for (int i = 0; i < 100; i++)
         push();
     assert_true(broker_turn(w.b));
-    assert_int_equal(w.consumers[0].taken, fixture_limits.queue_turn_messages);
+    assert_int_equal(w.consumers[0].taken, FIXTURE_TURN_MESSAGES);
     assert_false(broker_turn(w.b));
     assert_int_equal(w.consumers[0].taken, 100);
 }

@@ -157,14 +157,14 @@ static void
 test_the_budget_refuses(void **state)
 {
     (void)state;
-    struct message *m = fixture_message(w.b, 1, fixture_limits.tx_bytes_max);
+    struct message *m = fixture_message(w.b, 1, FIXTURE_TX_BYTES);
     assert_false(tx_add_publish(w.b, &w.tx, &m, NULL, 0, false));
     assert_non_null(m);
     message_drop(w.b, &m);
     uint64_t taken = 0;
     while (tx_add_settle(w.b, &w.tx, &(struct tx_settle){.delivery_tag = taken}))
         taken++;
-    assert_int_equal(taken, fixture_limits.tx_bytes_max / sizeof(struct tx_settle));
+    assert_int_equal(taken, FIXTURE_TX_BYTES / sizeof(struct tx_settle));
 }
 
 int

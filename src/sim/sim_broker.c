@@ -25,15 +25,7 @@ sim_broker_options_init(struct sim_broker_options *options)
     *options = (struct sim_broker_options){
         .name = "leveret",
         .shards = 1,
-        .limits = {.message_size_max = 128u << 20,
-                   .tx_bytes_max = 256u << 20,
-                   .remote_credit_messages = 2000,
-                   .remote_credit_bytes = 4u << 20,
-                   .publish_window_bytes = 16u << 20,
-                   .backlog_messages = 500,
-                   .backlog_bytes = 1 << 20,
-                   .queue_turn_messages = 1000,
-                   .route_cache_entries = 65536},
+        .limits = broker_limits_default(),
     };
     server_config_init(&options->server);
 }

@@ -95,6 +95,7 @@ options_tiny(struct trial *t, struct sim_broker_options *o)
     o->limits.remote_credit_messages = 1 + (uint32_t)trial_random(t, 8);
     o->limits.remote_credit_bytes = 1 + (uint32_t)trial_random(t, 4000);
     o->limits.publish_window_bytes = 1 + (uint32_t)trial_random(t, 4000);
+    o->limits.backlog_messages = 1 + (uint32_t)trial_random(t, 500);
     o->limits.queue_turn_messages = 1 + (uint32_t)trial_random(t, 8);
     o->server.limits.output_high_bytes = 1000 + (uint32_t)trial_random(t, 4000);
     o->server.limits.output_low_bytes = 200;

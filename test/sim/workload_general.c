@@ -548,6 +548,8 @@ options_at_random(struct trial *t, struct sim_broker_options *o)
         o->limits.publish_window_bytes = 1 + (uint32_t)trial_random(t, 5000);
         o->limits.queue_turn_messages = 1 + (uint32_t)trial_random(t, 4);
         o->limits.route_cache_entries = 16;
+        o->limits.backlog_messages = 1 + (uint32_t)trial_random(t, 50);
+        o->limits.backlog_bytes = 1 + (uint32_t)trial_random(t, 20000);
     }
     if (trial_chance(t, 3)) {
         o->server.limits.output_high_bytes = 2000;
