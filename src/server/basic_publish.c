@@ -117,42 +117,76 @@ basic_publish_route(struct channel *ch, const struct exchange *x, struct slice r
 
 /* Not now: the connection is not read until the lane to `to` has room. */
 static void
-basic_publish_wait(struct channel *ch)
+basic_publish_wait(struct channel *ch, unsigned to)
 {
     struct connection *c = ch->connection;
-    if (!(c->blocked & BLOCK_ROOM))
-        server_handles_add(&c->home->waiting_for_room, c->handle);
+    struct server_waiting *waiting = &c->home->waiting_for_room;
+    if (!(c->blocked & BLOCK_ROOM)) {
+        server_handles_add(&waiting->to[to], c->handle);
+        waiting->count++;
+    }
     connection_block(c, BLOCK_ROOM);
+}
+
+/*
+ * Replies. As in RabbitMQ every key of a publish to the default exchange (CC and BCC, too) that is the
+ * address of somebody who waits for a reply reaches that one, each once, beside the queues of the other keys;
+ * that counts for neither `mandatory` nor the confirm. No queue has such a name, so a single key with a route
+ * is none.
+ */
+static inline bool
+basic_publish_may_reply(const struct exchange *x, const struct route *route, unsigned key_count)
+{
+    return x->is_default && (route->count == 0 || key_count > 1);
+}
+
+/* The i-th key as an address; false: it is none, or stands before. */
+static bool
+basic_publish_reply_to(const struct server *server, const struct slice *keys, unsigned i,
+                       struct channel_ref *to, uint64_t *reply_key)
+{
+    if (!replyto_is_address(keys[i]) || !replyto_decode(keys[i], server->shard_count, to, reply_key))
+        return false;
+    for (unsigned before = 0; before < i; before++)
+        if (slice_eq(keys[before], keys[i]))
+            return false;
+    return true;
 }
 
 static bool
 basic_publish_has_room(struct channel *ch, const struct exchange *x, const struct route *route,
-                       struct slice key)
+                       const struct slice *keys, unsigned key_count, unsigned *to)
 {
-    struct broker *b = ch->connection->home->broker;
-    unsigned to;
-    struct channel_ref reply;
-    uint64_t reply_key;
-    if (__builtin_expect(!courier_can_publish(b, route, &to), 0))
+    struct server_shard *home = ch->connection->home;
+    if (__builtin_expect(!courier_can_publish(home->broker, route, to), 0))
         return false;
-    if (__builtin_expect(!x->is_default || route->count > 0 || !replyto_is_address(key), 1))
+    if (__builtin_expect(!basic_publish_may_reply(x, route, key_count), 1))
         return true;
-    return !replyto_decode(key, ch->connection->home->server->shard_count, &reply, &reply_key) ||
-           courier_has_room(b, reply.shard);
+    for (unsigned i = 0; i < key_count; i++) {
+        struct channel_ref reply;
+        uint64_t reply_key;
+        if (basic_publish_reply_to(home->server, keys, i, &reply, &reply_key) &&
+            !courier_has_room(home->broker, reply.shard)) {
+            *to = reply.shard;
+            return false;
+        }
+    }
+    return true;
 }
 
-/* A publish to the default exchange whose key is the address of somebody who waits for a reply. */
 static void
-basic_publish_reply(struct channel *ch, const struct exchange *x, struct slice key, struct message *m)
+basic_publish_reply(struct channel *ch, const struct slice *keys, unsigned key_count, struct message *m)
 {
-    struct channel_ref to;
-    uint64_t reply_key;
     struct server_shard *home = ch->connection->home;
-    if (!x->is_default || !replyto_is_address(key) ||
-        !replyto_decode(key, home->server->shard_count, &to, &reply_key))
-        return;
-    message_hold(m);
-    courier_direct_reply(home->broker, to, reply_key, &m);
+    for (unsigned i = 0; i < key_count; i++) {
+        struct channel_ref to;
+        uint64_t reply_key;
+        if (!basic_publish_reply_to(home->server, keys, i, &to, &reply_key))
+            continue;
+        struct message *copy = m;
+        message_hold(copy);
+        courier_direct_reply(home->broker, to, reply_key, &copy);
+    }
 }
 
 /* ---- sending ---- */
@@ -202,15 +236,12 @@ basic_publish_confirm(struct channel *ch, uint64_t seq, enum publish_result resu
 
 /* It goes to its queues. Takes the message. */
 static void
-basic_publish_send(struct channel *ch, const struct exchange *x, const struct route *route, struct slice key,
-                   struct message *m, bool mandatory)
+basic_publish_send(struct channel *ch, const struct route *route, struct message *m, bool mandatory)
 {
     struct broker *b = ch->connection->home->broker;
-    if (__builtin_expect(route->count == 0, 0)) {
-        basic_publish_reply(ch, x, key, m);
+    if (__builtin_expect(route->count == 0, 0) && mandatory) {
         struct delivery_content content = delivery_content_of(m);
-        if (mandatory)
-            basic_publish_return(ch, message_exchange(m), message_routing_key(m), &content);
+        basic_publish_return(ch, message_exchange(m), message_routing_key(m), &content);
     }
     if (!ch->confirm) {
         unsigned pending;
@@ -250,11 +281,16 @@ basic_publish_routed(struct channel *ch, struct publish *p, const struct exchang
     if (__builtin_expect(!(c->flags & CONNECTION_SETTLED) && route->count > 0, 0) &&
         connection_move(c, route->targets[0].shard))
         return VERDICT_NOT_YET;
-    if (__builtin_expect(!basic_publish_has_room(ch, x, route, p->routing_key), 0)) {
-        basic_publish_wait(ch);
+    const struct slice *keys = more->key_count ? more->keys : &p->routing_key;
+    unsigned key_count = more->key_count ? more->key_count : 1, to;
+    if (__builtin_expect(!basic_publish_has_room(ch, x, route, keys, key_count, &to), 0)) {
+        basic_publish_wait(ch, to);
         return VERDICT_NOT_YET;
     }
-    basic_publish_send(ch, x, route, p->routing_key, basic_publish_build(ch, p, more), p->mandatory);
+    struct message *m = basic_publish_build(ch, p, more);
+    if (__builtin_expect(basic_publish_may_reply(x, route, key_count), 0))
+        basic_publish_reply(ch, keys, key_count, m);
+    basic_publish_send(ch, route, m, p->mandatory);
     return VERDICT_DONE;
 }
 
@@ -289,42 +325,50 @@ basic_publish_message(struct channel *ch, struct publish *p)
     return verdict;
 }
 
+/* Takes the message unless there is no room. */
+static bool
+basic_publish_replay_keys(struct channel *ch, struct tx *tx, struct tx_publish *p, const struct exchange *x,
+                          const struct slice *keys, unsigned key_count)
+{
+    struct broker *b = ch->connection->home->broker;
+    const struct route *route =
+        route_find_many(b, x, keys, key_count, properties_headers(message_properties(p->message)));
+    unsigned to, pending = 0;
+    if (!basic_publish_has_room(ch, x, route, keys, key_count, &to)) {
+        basic_publish_wait(ch, to);
+        return false;
+    }
+    if (basic_publish_may_reply(x, route, key_count))
+        basic_publish_reply(ch, keys, key_count, p->message);
+    if (route->count == 0 && p->mandatory) {
+        struct delivery_content content = delivery_content_of(p->message);
+        basic_publish_return(ch, message_exchange(p->message), keys[0], &content);
+    }
+    enum publish_result result =
+        courier_publish(b, route, &p->message, channel_ref_of(ch), tx->seq, &pending);
+    tx_published(tx, result, pending);
+    return true;
+}
+
 bool
 basic_publish_replay(void *arg, struct tx *tx, struct tx_publish *p)
 {
     struct channel *ch = arg;
-    struct broker *b = ch->connection->home->broker;
-    struct slice key = message_routing_key(p->message);
     const struct exchange *x = exchange_find(ch->connection->vhost, message_exchange(p->message));
     if (!x) { /* deleted since it was published: nobody gets it */
-        message_drop(b, &p->message);
+        message_drop(ch->connection->home->broker, &p->message);
         tx_published(tx, PUBLISH_DONE, 0);
         return true;
     }
     struct slice *keys = calloc(p->extra_count + 1u, sizeof *keys);
     CHECK(keys);
     const uint8_t *at = p->extra_keys;
-    keys[0] = key;
+    keys[0] = message_routing_key(p->message);
     for (unsigned i = 0; i < p->extra_count; i++)
         keys[i + 1] = tx_next_key(&at);
-    const struct route *route =
-        route_find_many(b, x, keys, p->extra_count + 1u, properties_headers(message_properties(p->message)));
+    bool is_done = basic_publish_replay_keys(ch, tx, p, x, keys, p->extra_count + 1u);
     free(keys);
-    if (!basic_publish_has_room(ch, x, route, key)) {
-        basic_publish_wait(ch);
-        return false;
-    }
-    if (route->count == 0) {
-        basic_publish_reply(ch, x, key, p->message);
-        struct delivery_content content = delivery_content_of(p->message);
-        if (p->mandatory)
-            basic_publish_return(ch, message_exchange(p->message), key, &content);
-    }
-    unsigned pending = 0;
-    enum publish_result result =
-        courier_publish(b, route, &p->message, channel_ref_of(ch), tx->seq, &pending);
-    tx_published(tx, result, pending);
-    return true;
+    return is_done;
 }
 
 /* ---- the fast path ---- */

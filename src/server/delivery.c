@@ -184,8 +184,9 @@ static void
 delivery_publish_room(void *server, unsigned to)
 {
     struct server_shard *home = server;
-    struct server_handles waiting = home->waiting_for_room;
-    home->waiting_for_room = (struct server_handles){0};
+    struct server_handles waiting = home->waiting_for_room.to[to];
+    home->waiting_for_room.to[to] = (struct server_handles){0};
+    home->waiting_for_room.count -= waiting.count;
     for (uint32_t i = 0; i < waiting.count; i++) {
         struct connection *c = connection_find(home, waiting.handles[i]);
         if (c)

@@ -92,7 +92,9 @@ server_shard_free(struct server_shard *home)
     slots_fini(&home->connections);
     free(home->again.handles);
     free(home->paced.handles);
-    free(home->waiting_for_room.handles);
+    for (unsigned i = 0; i < home->server->shard_count; i++)
+        free(home->waiting_for_room.to[i].handles);
+    free(home->waiting_for_room.to);
     free(home);
 }
 
@@ -208,6 +210,8 @@ server_on_start(struct shard *s, void *owner)
     home->broker = broker_new(server->node, s, &server_effects, home);
     outbound_pool_init(&home->outputs, home->broker);
     list_init(&home->confirming);
+    home->waiting_for_room.to = calloc(server->shard_count, sizeof *home->waiting_for_room.to);
+    CHECK(home->waiting_for_room.to);
     shard_set_data(s, home);
     server->parts[home->index] = home;
     if (home->index == 0)

@@ -93,6 +93,12 @@ struct server_handles {
 };
 void server_handles_add(struct server_handles *list, uint64_t handle);
 
+/* Connections that a full data lane holds up: a list for each shard that it leads to. */
+struct server_waiting {
+    struct server_handles *to;
+    uint32_t count; /* in all of them */
+};
+
 struct server_counts {
     _Alignas(64) _Atomic uint32_t connections; /* on this shard, or on their way to it */
 };
@@ -129,8 +135,8 @@ struct server_shard {
     struct list confirming;      /* channels with acks or nacks to send at the end of the turn */
     struct server_handles paced; /* connections in a pause: connection_pace() */
     struct wheel_timer pace_timer;
-    struct server_handles waiting_for_room; /* connections that a full data lane holds up */
-    const char *alarm;                      /* why publishers are blocked, or NULL; text of the broker's */
+    struct server_waiting waiting_for_room;
+    const char *alarm; /* why publishers are blocked, or NULL; text of the broker's */
 };
 
 /* Mail of this layer: MAIL_SERVER + these. */

@@ -240,7 +240,7 @@ resume_without_queue(struct session_node *n, uint64_t queue_id)
 {
     struct connection *c = committing(n);
     if (c)
-        c->home->waiting_for_room.count = 0;
+        c->home->waiting_for_room.count = c->home->waiting_for_room.to[1].count = 0;
     if (!c || c->channel->tx->pending) {
         session_node_run(n, resume_without_queue, queue_id);
         return;
