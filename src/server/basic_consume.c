@@ -4,6 +4,7 @@
  * the first delivery, and after a cancel-ok no delivery follows.
  */
 /* exports: basic_cancel basic_cancel_ basic_consumer_ basic_make_tag */
+#include "base/base64url.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/vhost.h"
@@ -113,21 +114,15 @@ basic_consumer_resume_all(struct channel *ch)
 
 /* ---- consume ---- */
 
-/* base64url, without padding */
 struct slice
 basic_make_tag(struct connection *c, char out[64])
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint8_t random[CONSUMER_TAG_RANDOM + 2] = {0};
-    random_bytes(shards_world(shard_all(c->home->shard)), random, CONSUMER_TAG_RANDOM);
-    size_t n = 0;
-    for (const char *p = "amq.ctag-"; *p; p++)
-        out[n++] = *p;
-    for (unsigned bit = 0; bit < CONSUMER_TAG_RANDOM * 8; bit += 6) {
-        unsigned pair = (unsigned)random[bit / 8] << 8 | random[bit / 8 + 1];
-        out[n++] = digits[pair >> (10 - bit % 8) & 63];
-    }
-    return slice_of(out, n);
+    static const char prefix[] = "amq.ctag-";
+    uint8_t random[CONSUMER_TAG_RANDOM];
+    random_bytes(shards_world(shard_all(c->home->shard)), random, sizeof random);
+    memcpy(out, prefix, sizeof prefix - 1);
+    return slice_of(out, sizeof prefix - 1 +
+                             base64url_encode(out + sizeof prefix - 1, slice_of(random, sizeof random)));
 }
 
 /* x-priority: an integer. False: failed. */
