@@ -20,16 +20,6 @@ is_space(uint8_t c)
 }
 
 static struct slice
-trim(struct slice s)
-{
-    while (s.len > 0 && is_space(s.data[0]))
-        s = slice_of(s.data + 1, s.len - 1);
-    while (s.len > 0 && is_space(s.data[s.len - 1]))
-        s.len--;
-    return s;
-}
-
-static struct slice
 line_next(struct config_text *text)
 {
     const uint8_t *end = memchr(text->rest.data, '\n', text->rest.len);
@@ -60,7 +50,7 @@ key_take(struct slice *rest)
     while (n < rest->len && !is_space(rest->data[n]) && rest->data[n] != '=' && rest->data[n] != '#')
         n++;
     struct slice key = slice_of(rest->data, n);
-    *rest = trim(slice_of(rest->data + n, rest->len - n));
+    *rest = slice_trim(slice_of(rest->data + n, rest->len - n));
     return key;
 }
 
@@ -88,11 +78,11 @@ value_take(struct slice rest, struct slice *value)
             return "the quote is not closed";
         size_t n = (size_t)(end - rest.data) + 1;
         *value = slice_of(rest.data + 1, n - 2);
-        rest = trim(slice_of(rest.data + n, rest.len - n));
+        rest = slice_trim(slice_of(rest.data + n, rest.len - n));
         return rest.len == 0 || rest.data[0] == '#' ? NULL : "there is something after the closing quote";
     }
     const uint8_t *comment = rest.len > 0 ? memchr(rest.data, '#', rest.len) : NULL;
-    *value = trim(slice_of(rest.data, comment ? (size_t)(comment - rest.data) : rest.len));
+    *value = slice_trim(slice_of(rest.data, comment ? (size_t)(comment - rest.data) : rest.len));
     return value->len > 0 ? NULL : "there is no value after the = (an empty one is written '')";
 }
 
@@ -106,7 +96,7 @@ setting_parse(struct slice line, struct config_setting_text *setting)
     setting->key = key_take(&line);
     if (!key_is_valid(setting->key) || line.len == 0 || line.data[0] != '=')
         return "expected `key = value` or a comment after #";
-    return value_take(trim(slice_of(line.data + 1, line.len - 1)), &setting->value);
+    return value_take(slice_trim(slice_of(line.data + 1, line.len - 1)), &setting->value);
 }
 
 bool
@@ -116,7 +106,7 @@ config_text_next(struct config_text *text, struct config_setting_text *setting)
         struct slice line = line_next(text);
         if (text->line == 1 && slice_starts_with(line, "\xef\xbb\xbf"))
             line = slice_of(line.data + 3, line.len - 3);
-        line = trim(line);
+        line = slice_trim(line);
         if (line.len == 0 || line.data[0] == '#')
             continue;
         *setting = (struct config_setting_text){0};

@@ -47,4 +47,15 @@ slice_starts_with(struct slice s, const char *prefix)
     return s.len >= n && memcmp(s.data, prefix, n) == 0;
 }
 
+/* Without blanks and tabs at both ends. */
+static inline struct slice
+slice_trim(struct slice s)
+{
+    while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
+        s = slice_of(s.data + 1, s.len - 1);
+    while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 #endif

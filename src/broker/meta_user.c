@@ -25,16 +25,6 @@ permissions_changed(struct meta *m)
     atomic_fetch_add_explicit(&m->permission_generation, 1, memory_order_release);
 }
 
-static struct slice
-trim(struct slice s)
-{
-    while (s.len > 0 && (s.data[0] == ' ' || s.data[0] == '\t'))
-        s = slice_of(s.data + 1, s.len - 1);
-    while (s.len > 0 && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
 /* "administrator, monitoring": unknown tags are kept as text and mean nothing. */
 static uint32_t
 parse_tags(struct slice text)
@@ -51,7 +41,7 @@ parse_tags(struct slice text)
     while (text.len > 0) {
         const uint8_t *comma = memchr(text.data, ',', text.len);
         size_t len = comma ? (size_t)(comma - text.data) : text.len;
-        struct slice one = trim(slice_of(text.data, len));
+        struct slice one = slice_trim(slice_of(text.data, len));
         for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
             if (slice_eq_str(one, known[i].name))
                 tags |= known[i].tag;
