@@ -105,7 +105,7 @@ channel_parked_free(struct channel *ch)
     struct connection *c = ch->connection;
     if (!ch->parked)
         return;
-    c->parked_bytes -= (uint32_t)(ch->parked->frames.len - ch->parked->handled);
+    c->parked_bytes -= (uint32_t)(ch->parked->frames.len - ch->parked->handled) + parked_ops_cost(ch->parked);
     bool is_replaying = ch->parked->is_replaying;
     if (is_replaying) /* channel_replay() is up the stack and looks at it again */
         parked_clear(ch->parked);

@@ -162,7 +162,7 @@ channel_is_open(const struct channel *ch)
 {
     return ch->state == CHANNEL_OPEN;
 }
-/* Name of queue or exchange as it came, without CR and LF. `buf` has 255 bytes. */
+/* Name of queue or exchange as it came, without CR and LF, which `buf` may be needed for. */
 struct slice channel_strip_name(struct slice name, char buf[256]);
 /* Fails with 403 and RabbitMQ's text unless the user may. `what` is "queue" or "exchange". */
 bool channel_may(struct channel *ch, uint32_t method, enum permission kind, const char *what,
@@ -183,6 +183,8 @@ void channel_park(struct channel *ch, uint8_t type, struct slice payload);
 void channel_parked_relax(struct connection *c);
 /* A method's answer is due. */
 struct parked_op *channel_op(struct channel *ch, uint32_t method, struct slice name, bool nowait);
+/* What is kept for it until then counts as parked. */
+void channel_op_charge(struct channel *ch, struct parked_op *op, size_t bytes);
 void channel_op_refuse(struct parked_op *op, uint16_t code, const char *text);
 /* It can be answered. The op is gone when this returns, and the channel may be. */
 void channel_op_done(struct channel *ch, struct parked_op *op);

@@ -84,6 +84,13 @@ channel_meta_done(struct broker *b, struct meta_request *r)
         channel_op_done(ch, op);
 }
 
+static size_t
+channel_request_cost(const struct parked_op *op, const struct meta_command *cmd)
+{
+    return sizeof *op + op->name_size + sizeof(struct meta_request) + cmd->name.len + cmd->type.len +
+           cmd->source.len + cmd->routing_key.len + cmd->arguments.len;
+}
+
 static struct meta_request *
 channel_request(struct channel *ch, struct parked_op *op, struct meta_command *cmd)
 {
@@ -96,6 +103,7 @@ channel_request(struct channel *ch, struct parked_op *op, struct meta_command *c
     r->cookie[1] = ch->number;
     r->cookie[2] = ch->serial;
     r->cookie[3] = op->number;
+    channel_op_charge(ch, op, channel_request_cost(op, cmd));
     return r;
 }
 

@@ -113,6 +113,14 @@ channel_op(struct channel *ch, uint32_t method, struct slice name, bool nowait)
 }
 
 void
+channel_op_charge(struct channel *ch, struct parked_op *op, size_t bytes)
+{
+    op->cost += (uint32_t)bytes;
+    ch->connection->parked_bytes += (uint32_t)bytes;
+    parked_budget_check(ch->connection);
+}
+
+void
 channel_op_refuse(struct parked_op *op, uint16_t code, const char *text)
 {
     op->code = code;
@@ -146,8 +154,10 @@ channel_op_done(struct channel *ch, struct parked_op *op)
     op->is_done = true;
     while (ch->parked && ch->parked->first && ch->parked->first->is_done) {
         struct parked_op *first = parked_op_shift(ch->parked);
+        c->parked_bytes -= first->cost;
         channel_op_answer(ch, first);
         parked_op_free(first);
+        channel_parked_relax(c);
         ch = c->state == CONNECTION_DEAD ? NULL : channel_find(c, number);
         if (!ch || ch->serial != serial || ch->state == CHANNEL_CLOSING)
             return;

@@ -59,6 +59,15 @@ parked_op_add(struct parked *p, uint32_t method, struct slice name, size_t room)
     return op;
 }
 
+uint32_t
+parked_ops_cost(const struct parked *p)
+{
+    uint32_t cost = 0;
+    for (const struct parked_op *op = p->first; op; op = op->next)
+        cost += op->cost;
+    return cost;
+}
+
 struct parked_op *
 parked_op_find(const struct parked *p, uint32_t number)
 {

@@ -5,8 +5,9 @@
  * be under way several at a time; any other method is alone.
  * - frames: what came behind a method that must be alone, copied, in order; handled when no op is left.
  *
- * The copies of all channels of a connection count in connection.parked_bytes; over the limit
- * parked_bytes_max the connection is not read until answers come.
+ * The copies of all channels of a connection, and the requests of their declarations that are under way,
+ * count in connection.parked_bytes; over the limit parked_bytes_max the connection is not read until answers
+ * come.
  */
 #ifndef LEVERET_SERVER_PARKED_H
 #define LEVERET_SERVER_PARKED_H
@@ -30,7 +31,8 @@ struct parked_op {
     bool no_ack;   /* basic.get */
     uint16_t code; /* of a refusal */
     uint32_t message_count, consumer_count;
-    char *text; /* of a refusal, owned */
+    uint32_t cost; /* what it holds of connection.parked_bytes: a declaration and its request */
+    char *text;    /* of a refusal, owned */
     /* Of a queue.declare that found a queue: submitted again should that have been deleted meanwhile. Owned.
      */
     struct meta_request *again;
@@ -66,6 +68,8 @@ parked_is_empty(const struct parked *p)
 
 /* `name` is copied; there is room for a longer one of up to `room` bytes. */
 struct parked_op *parked_op_add(struct parked *p, uint32_t method, struct slice name, size_t room);
+/* The sum of what the ops cost. */
+uint32_t parked_ops_cost(const struct parked *p);
 /* NULL when it is not awaited any more. */
 struct parked_op *parked_op_find(const struct parked *p, uint32_t number);
 /* Takes the first one off the list; the caller frees it. */

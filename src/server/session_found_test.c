@@ -137,6 +137,42 @@ test_incomplete_body_before_open_span_the_shard(void **state)
     session_client_free(c);
 }
 
+static void
+watch_declarations(struct session_node *n, uint64_t arg)
+{
+    uint32_t *most = (uint32_t *)(uintptr_t)arg;
+    for (unsigned i = 0; i < SHARDS; i++) {
+        size_t cursor = 0;
+        for (struct connection *c; (c = slots_next(&n->server->parts[i]->connections, &cursor, NULL));)
+            if (c->channel && c->channel->parked && c->channel->parked->ops > *most)
+                *most = c->channel->parked->ops;
+    }
+    if (server_connection_count(n->server) > 0)
+        session_node_run(n, watch_declarations, arg);
+}
+
+static void
+test_declarations_under_way_were_in_no_budget(void **state)
+{
+    enum { DECLARATIONS = 200, AT_A_TIME = 4 };
+    uint32_t most = 0;
+    node(state)->server->config.limits.parked_bytes_max = AT_A_TIME * 1000;
+    struct session_client *first = session_login(world(state)), *c = session_login(world(state));
+    session_client_free(first); /* c is on another shard than the first, which answers at once */
+    session_node_run(node(state), watch_declarations, (uint64_t)(uintptr_t)&most);
+    uint8_t arguments[1200] = {1, 'x', 'S', 0, 0, (sizeof arguments - 7) >> 8, (sizeof arguments - 7) & 255};
+    memset(arguments + 7, 'x', sizeof arguments - 7);
+    for (unsigned i = 0; i < DECLARATIONS; i++) {
+        struct amqp_queue_declare m = {.exclusive = true, .arguments = slice_of(arguments, sizeof arguments)};
+        session_send(c, 1, AMQP_QUEUE_DECLARE, &m);
+    }
+    for (unsigned i = 0; i < DECLARATIONS; i++)
+        session_expect(c, 1, AMQP_QUEUE_DECLARE_OK, NULL);
+    session_logout(c);
+    assert_true(most > 0 && most <= AT_A_TIME);
+    assert_int_equal(connections(state), 0);
+}
+
 /* ---- alarms ---- */
 
 static void
@@ -387,6 +423,7 @@ main(int argc, char **argv)
         TEST(test_auto_deleted_exclusive_queues_were_never_forgotten),
         TEST(test_close_ok_came_before_exclusive_queues_were_deleted),
         TEST(test_incomplete_body_before_open_span_the_shard),
+        TEST(test_declarations_under_way_were_in_no_budget),
         TEST(test_alarm_did_not_stop_bodies_half_way),
         TEST(test_alarm_did_not_stop_publishes_before_their_end),
         TEST(test_ack_of_a_commit_without_room_was_lost_with_the_connection),
