@@ -1,0 +1,78 @@
+/*
+ * The store of a node: its directory, its manifest, and how its parts fail. One per node; shards and their
+ * workers share it. What changes after store_open() is the manifest alone, behind its own lock.
+ *
+ * A store that had an error in a write or a sync is *failed*, for good (design: a failed sync latches): it
+ * writes nothing more, and says so once. Running out of space while preparing a file is no failure but a
+ * state that ends.
+ */
+#ifndef LEVERET_STORE_STORE_H
+#define LEVERET_STORE_STORE_H
+
+#include "base/err.h"
+#include "base/log.h"
+#include "io/world.h"
+#include "store/format.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct manifest;
+
+struct store_config {
+    const char *dir; /* of the node's data; the store makes its own inside */
+    enum store_sync sync;
+    uint32_t sync_interval_ms;
+    uint64_t log_file_bytes; /* of a log file, a multiple of STORE_BLOCK */
+    unsigned log_files_max;  /* full ones that may wait before the oldest is checkpointed */
+    uint64_t segment_bytes;  /* at which a segment is finished */
+};
+void store_config_init(struct store_config *c);
+
+struct store {
+    struct io_world *world;
+    struct store_config config;
+    struct log *log;
+    struct manifest *manifest;
+    char *dir;            /* DIR/store */
+    uint64_t incarnation; /* random, made with the store */
+    uint32_t boot;        /* this boot's number, from 1 */
+    bool is_new;          /* the directory was empty */
+    _Atomic int failed;   /* enum err of the first failure, or ERR_OK */
+};
+
+/*
+ * Makes what is missing, reads the manifest, deletes left-overs, takes the next boot number (not yet written:
+ * the first manifest_commit() does). Not for a directory that another process uses: the caller has locked it.
+ * ERR_CORRUPT, ERR_UNSUPPORTED (a newer version), ERR_NOT_FOUND (the manifest names a file that is not
+ * there), ...: `why` says what and where, and what to do.
+ */
+ERR_USE enum err store_open(struct store *s, struct io_world *world, const struct store_config *config,
+                            struct log *log, char *why, size_t why_size);
+/* Opens for reading only: nothing is made, deleted or counted. For check, dump and backup. */
+ERR_USE enum err store_open_offline(struct store *s, struct io_world *world, const char *dir, char *why,
+                                    size_t why_size);
+void store_close(struct store *s);
+
+/* Any thread. The first failure is logged with what and why; later ones are silent. */
+void store_fail(struct store *s, enum err e, const char *what, const char *path);
+static inline enum err
+store_failure(const struct store *s)
+{
+    return (enum err)atomic_load_explicit(&s->failed, memory_order_acquire);
+}
+
+/* "DIR/store/" and the formatted rest; `path` has STORE_PATH_MAX bytes. */
+enum { STORE_PATH_MAX = 4096 };
+void store_path(const struct store *s, char *path, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The paths of each kind of file; all need STORE_PATH_MAX bytes. */
+void store_log_path(const struct store *s, char *path, uint32_t boot, uint16_t chain, uint32_t number);
+void store_segment_path(const struct store *s, char *path, uint64_t id);
+void store_acks_path(const struct store *s, char *path, uint64_t id, uint32_t generation);
+void store_body_path(const struct store *s, char *path, uint64_t id);
+void store_snapshot_path(const struct store *s, char *path, uint64_t id);
+
+#endif
