@@ -95,15 +95,19 @@ on_batch(void *arg, const struct chain_file *f, uint64_t offset, const struct ba
          struct slice records)
 {
     struct checking *c = arg;
+    char what[WHY_SIZE];
     uint32_t count = 0;
-    struct record r;
-    enum err e = ERR_OK;
     c->counts->batches++;
-    for (; records.len > 0 && e == ERR_OK; count += e == ERR_OK)
-        e = record_parse(&records, &r);
+    for (struct record r; records.len > 0 && record_parse(&records, &r) == ERR_OK; count++) {
+        enum err e =
+            r.type == RECORD_META && c->how->on_meta ? c->how->on_meta(c->how->arg, r.command) : ERR_OK;
+        if (e != ERR_OK) {
+            snprintf(what, sizeof what, "the command with index %" PRIu64 ": %s", r.index, err_text(e));
+            problem(c, f->path, offset, e, what);
+        }
+    }
     c->counts->records += count;
-    if (e != ERR_OK || count != h->record_count) {
-        char what[WHY_SIZE];
+    if (records.len > 0 || count != h->record_count) {
         snprintf(what, sizeof what,
                  "batch %" PRIu64 " has a good checksum, but %" PRIu32 " readable records of %" PRIu32,
                  h->number, count, h->record_count);
@@ -253,13 +257,14 @@ check_body(void *arg, uint64_t id)
 static void
 check_snapshot(struct checking *c, uint64_t id)
 {
-    char path[STORE_PATH_MAX];
+    char path[STORE_PATH_MAX], why[WHY_SIZE] = "";
     struct file_stat st;
     store_snapshot_path(c->store, path, id);
     enum err e = file_stat(c->store->world, path, &st);
+    if (e == ERR_OK && c->how->on_snapshot)
+        e = c->how->on_snapshot(c->how->arg, c->store, id, why, sizeof why);
     if (e != ERR_OK)
-        problem(c, path, 0, e,
-                e == ERR_NOT_FOUND ? "it is missing, though the manifest names it" : err_text(e));
+        problem(c, path, 0, e, *why ? why : e == ERR_NOT_FOUND ? "it is missing" : err_text(e));
 }
 
 void

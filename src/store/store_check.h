@@ -5,6 +5,7 @@
 #ifndef LEVERET_STORE_STORE_CHECK_H
 #define LEVERET_STORE_STORE_CHECK_H
 
+#include "base/slice.h"
 #include "store/store.h"
 
 struct store_check {
@@ -13,6 +14,10 @@ struct store_check {
     void (*on_problem)(void *arg, const char *path, uint64_t offset, bool is_damage, const char *what);
     /* So many of all bytes have been looked at. Called often. May be NULL. */
     void (*on_progress)(void *arg, uint64_t done, uint64_t total);
+    /* What only the layer above can read: the snapshot's file, the command of a meta record. An error is a
+     * problem; `why` is empty or says more. May be NULL. */
+    enum err (*on_snapshot)(void *arg, struct store *s, uint64_t id, char *why, size_t why_size);
+    enum err (*on_meta)(void *arg, struct slice command);
     void *arg;
 };
 

@@ -30,7 +30,8 @@ struct copying {
     uint8_t *piece;
     char *why;
     size_t why_size;
-    enum err error; /* of a walk's callback */
+    uint64_t *bodies;
+    size_t body_count;
 };
 
 /* ---- cuts ---- */
@@ -260,45 +261,48 @@ copy_segment(struct copying *c, const struct manifest_segment *g)
     return copy_named(c, from, to);
 }
 
-static bool
-is_body_of_cut(const struct copying *c, const char *name, uint64_t *id)
-{
-    return store_parse_id_name(name, ".body", id) && *id < c->cut->manifest.next_id;
-}
-
+/* Names are gathered first: while a directory is listed nothing may change. */
 static void
-copy_body(void *arg, const char *name)
+note_body(void *arg, const char *name)
 {
     struct copying *c = arg;
-    char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
     uint64_t id;
-    if (c->error != ERR_OK || !is_body_of_cut(c, name, &id))
+    if (!store_parse_id_name(name, ".body", &id) || id >= c->cut->manifest.next_id)
         return;
-    store_body_path(&c->from, from, id);
-    store_body_path(&c->to, to, id);
-    enum err e = copy_file(c, from, to, UINT64_MAX, false);
-    c->error = e == ERR_NOT_FOUND ? ERR_OK : e; /* not even begun at the cut */
-}
-
-static void
-add_body_size(void *arg, const char *name)
-{
-    struct copying *c = arg;
-    char path[STORE_PATH_MAX];
-    uint64_t id;
-    if (!is_body_of_cut(c, name, &id))
-        return;
-    store_body_path(&c->from, path, id);
-    c->total += size_of(c, path);
+    if (c->body_count % 64 == 0) {
+        c->bodies = realloc(c->bodies, (c->body_count + 64) * sizeof *c->bodies);
+        CHECK(c->bodies);
+    }
+    c->bodies[c->body_count++] = id;
 }
 
 static enum err
-for_bodies(struct copying *c, void (*fn)(void *arg, const char *name))
+list_bodies(struct copying *c)
 {
     char path[STORE_PATH_MAX];
     store_path(&c->from, path, "body");
-    enum err e = dir_list(c->how->world, path, fn, c);
-    return e == ERR_OK ? c->error : failed(c, e, "list", path);
+    enum err e = dir_list(c->how->world, path, note_body, c);
+    if (e != ERR_OK)
+        return failed(c, e, "list", path);
+    for (size_t i = 0; i < c->body_count; i++) {
+        store_body_path(&c->from, path, c->bodies[i]);
+        c->total += size_of(c, path);
+    }
+    return ERR_OK;
+}
+
+static enum err
+copy_bodies(struct copying *c)
+{
+    char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
+    for (size_t i = 0; i < c->body_count; i++) {
+        store_body_path(&c->from, from, c->bodies[i]);
+        store_body_path(&c->to, to, c->bodies[i]);
+        enum err e = copy_file(c, from, to, UINT64_MAX, false);
+        if (e != ERR_OK && e != ERR_NOT_FOUND) /* one that a failed write has taken back since */
+            return e;
+    }
+    return ERR_OK;
 }
 
 static enum err
@@ -318,7 +322,7 @@ measure(struct copying *c)
     }
     for (size_t i = 0; i < v->segment_count; i++)
         c->total += v->segments[i].size;
-    return for_bodies(c, add_body_size);
+    return list_bodies(c);
 }
 
 /* ---- the target ---- */
@@ -409,12 +413,16 @@ copy_all(struct copying *c)
     for (size_t i = 0; e == ERR_OK && i < v->segment_count; i++)
         e = copy_segment(c, &v->segments[i]);
     if (e == ERR_OK)
-        e = for_bodies(c, copy_body);
+        e = copy_bodies(c);
     if (e == ERR_OK)
         e = sync_dirs(c);
-    if (e == ERR_OK)
-        e = write_manifest(c);
-    return e == ERR_OK ? sync_dirs(c) : e;
+    if (e == ERR_OK && (e = write_manifest(c)) == ERR_OK)
+        e = sync_dirs(c);
+    if (e != ERR_OK) {
+        store_path(&c->to, to, "MANIFEST");
+        (void)!file_unlink(c->how->world, to);
+    }
+    return e;
 }
 
 static enum err
@@ -447,6 +455,7 @@ store_copy(struct store_copy *how, const struct store_cut *cut, char *why, size_
     enum err e = copy_all(&c);
     how->bytes = c.done;
     free(c.piece);
+    free(c.bodies);
     free(c.from.dir);
     free(c.to.dir);
     return e;
