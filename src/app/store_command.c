@@ -6,6 +6,10 @@
 #include "app/store_command.h"
 
 #include "app/data_dir.h"
+#include "base/epoch.h"
+#include "durable/meta_codec.h"
+#include "durable/meta_recover.h"
+#include "durable/meta_snapshot.h"
 #include "io/clock.h"
 #include "store/store_check.h"
 #include "store/store_dump.h"
@@ -68,6 +72,100 @@ open_offline(struct data_dir *d, struct store *s, const char *dir)
     return is_damage ? STORE_COMMAND_DAMAGED : STORE_COMMAND_UNREADABLE;
 }
 
+/* ---- declared things ---- */
+
+/* A node that only knows declared things. */
+struct scratch {
+    struct epoch epoch;
+    struct node node;
+};
+
+static void
+scratch_init(struct scratch *x)
+{
+    *x = (struct scratch){0};
+    epoch_init(&x->epoch, 1);
+    x->node.epoch = &x->epoch;
+    x->node.meta = meta_new(&x->node);
+}
+
+static void
+scratch_fini(struct scratch *x)
+{
+    meta_free(x->node.meta);
+    epoch_fini(&x->epoch);
+}
+
+static enum err
+check_snapshot(void *arg, struct store *s, uint64_t id, char *why, size_t why_size)
+{
+    struct scratch x;
+    struct meta_snapshot info;
+    scratch_init(&x);
+    enum err e = meta_snapshot_read(s, id, x.node.meta, &info, why, why_size);
+    scratch_fini(&x);
+    return e;
+}
+
+static enum err
+check_command(void *arg, struct slice command)
+{
+    struct meta_command cmd;
+    return meta_codec_get(command, &cmd);
+}
+
+/* Snapshot and log together, as a start reads them. */
+static bool
+check_declared(struct store *s)
+{
+    struct scratch x;
+    char why[WHY_SIZE] = "";
+    uint64_t index;
+    scratch_init(&x);
+    enum err e = meta_recover(s, x.node.meta, &index, why, sizeof why);
+    scratch_fini(&x);
+    if (e != ERR_OK)
+        printf("the declared things: %s\n", why);
+    return e == ERR_OK;
+}
+
+static void
+dump_command(void *arg, struct slice command, struct buffer *line)
+{
+    static const char *const kinds[META_KINDS] = {
+        [META_VHOST_ADD] = "vhost-add",
+        [META_VHOST_DELETE] = "vhost-delete",
+        [META_USER_PUT] = "user-put",
+        [META_USER_DELETE] = "user-delete",
+        [META_PERMISSION_SET] = "permission-set",
+        [META_PERMISSION_CLEAR] = "permission-clear",
+        [META_EXCHANGE_DECLARE] = "exchange-declare",
+        [META_EXCHANGE_DELETE] = "exchange-delete",
+        [META_EXCHANGE_BIND] = "exchange-bind",
+        [META_EXCHANGE_UNBIND] = "exchange-unbind",
+        [META_QUEUE_DECLARE] = "queue-declare",
+        [META_QUEUE_DELETE] = "queue-delete",
+        [META_QUEUE_BIND] = "queue-bind",
+        [META_QUEUE_UNBIND] = "queue-unbind",
+        [META_NODE_STARTED] = "node-started",
+    };
+    struct meta_command cmd;
+    if (meta_codec_get(command, &cmd) != ERR_OK) {
+        buffer_add_str(line, " kind=unreadable");
+        return;
+    }
+    buffer_add_fmt(line, " kind=%s", kinds[cmd.kind] ? kinds[cmd.kind] : "unknown");
+    const struct {
+        const char *field;
+        struct slice text;
+    } fields[] = {{"vhost", cmd.vhost}, {"name", cmd.name}, {"source", cmd.source}, {"user", cmd.user}};
+    for (unsigned i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (fields[i].text.len > 0)
+            store_dump_quoted(line, fields[i].field, fields[i].text);
+    if (cmd.queue_id)
+        buffer_add_fmt(line, " queue=%" PRIu64, cmd.queue_id);
+}
+
 /* ---- check ---- */
 
 static void
@@ -93,14 +191,19 @@ run_check(const char *dir)
     struct data_dir d;
     struct store s;
     struct progress progress = {0};
-    struct store_check how = {
-        .on_problem = check_on_problem, .on_progress = check_on_progress, .arg = &progress};
+    struct store_check how = {.on_problem = check_on_problem,
+                              .on_progress = check_on_progress,
+                              .on_snapshot = check_snapshot,
+                              .on_meta = check_command,
+                              .arg = &progress};
     struct store_check_counts n;
     int code = open_offline(&d, &s, dir);
     if (code != STORE_COMMAND_GOOD)
         return code;
     store_check(&s, &how, &n);
     progress_clear(&progress);
+    if (!n.damages && !n.unreadable)
+        n.damages += !check_declared(&s);
     store_close(&s);
     data_dir_close(&d);
     printf("%" PRIu64 " log files with %" PRIu64 " batches and %" PRIu64 " records, %" PRIu64
@@ -142,7 +245,8 @@ run_dump(const char *dir, bool with_bodies)
     struct data_dir d;
     struct store s;
     struct dump_output output = {0};
-    struct store_dump how = {.with_bodies = with_bodies, .on_line = dump_on_line, .arg = &output};
+    struct store_dump how = {
+        .with_bodies = with_bodies, .on_line = dump_on_line, .on_meta = dump_command, .arg = &output};
     int code = open_offline(&d, &s, dir);
     if (code != STORE_COMMAND_GOOD)
         return code;

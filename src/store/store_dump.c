@@ -34,8 +34,8 @@ end_line(struct dump *d)
     buffer_clear(&d->line);
 }
 
-static void
-add_quoted(struct buffer *line, const char *field, struct slice text)
+void
+store_dump_quoted(struct buffer *line, const char *field, struct slice text)
 {
     buffer_add_fmt(line, " %s=\"", field);
     for (size_t i = 0; i < text.len; i++) {
@@ -60,7 +60,7 @@ static void
 add_damage(struct dump *d, const char *kind, const char *path, uint64_t offset, const char *what)
 {
     buffer_add_fmt(&d->line, "%s file=%s offset=%" PRIu64, kind, short_path(d, path), offset);
-    add_quoted(&d->line, "what", slice_str(what));
+    store_dump_quoted(&d->line, "what", slice_str(what));
     end_line(d);
 }
 
@@ -76,8 +76,8 @@ damage(struct dump *d, const char *path, uint64_t offset, const char *what)
 static void
 add_message(struct dump *d, const struct record_message *m)
 {
-    add_quoted(&d->line, "exchange", m->exchange);
-    add_quoted(&d->line, "routing-key", m->routing_key);
+    store_dump_quoted(&d->line, "exchange", m->exchange);
+    store_dump_quoted(&d->line, "routing-key", m->routing_key);
     buffer_add_fmt(&d->line, " flags=%u properties=%zu body=%" PRIu64, m->flags, m->properties.len,
                    m->body_size);
     if (m->body_file)
@@ -88,7 +88,7 @@ static void
 add_text(struct dump *d, const struct record_message *m)
 {
     if (d->how->with_bodies && !m->body_file)
-        add_quoted(&d->line, "text", m->body);
+        store_dump_quoted(&d->line, "text", m->body);
 }
 
 static void

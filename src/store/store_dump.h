@@ -40,4 +40,7 @@ struct store_dump {
  */
 bool store_dump(struct store *s, const struct store_dump *d);
 
+/* Adds ` field="text"`: printable ASCII as it is, all other bytes as \xNN. */
+void store_dump_quoted(struct buffer *line, const char *field, struct slice text);
+
 #endif
