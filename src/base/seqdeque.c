@@ -7,8 +7,8 @@
  * - A block without a live entry is dropped at once: freed, or kept as the one spare, with NULL in its place.
  * So one stuck old entry costs its block and 8 bytes for every block dropped behind it. Only the tail stays
  * while it has room.
- * - An entry that was taken out can be put in again at its sequence, also in front of `base`: the directory then
- * grows to the front, by whole blocks. (Arithmetic is modulo 2^64, so `base` may pass below 0.)
+ * - An entry that was taken out can be put in again at its sequence, also in front of `base`: the directory
+ * then grows to the front, by whole blocks. (Arithmetic is modulo 2^64, so `base` may pass below 0.)
  * - Only the first block of an empty deque starts small, at 8 entries, and doubles to 256: a deque with few
  * entries stays small. When the deque runs empty, a block of 8 stays for the next entries, a larger one is
  * freed, and the spare with it. So a queue that swings between empty and nearly empty allocates nothing, and
