@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "broker/courier_impl.h"
+#include "broker/durability.h"
 #include "broker/queue_impl.h"
 #include "broker/route.h"
 #include "io/timer.h"
@@ -43,6 +44,8 @@ broker_new(struct node *node, struct shard *shard, const struct effects *effects
     b->routes = route_cache_new(node->limits.route_cache_entries);
     b->courier = courier_new(b);
     node->brokers[b->index] = b;
+    if (node->durability)
+        node->durability->attach(node->durability_arg, b);
     return b;
 }
 
@@ -129,6 +132,8 @@ broker_turn(struct broker *b)
     if (b->log && !list_is_empty(&b->deep))
         queue_paging_turn(b);
     broker_flush(b);
+    if (b->node->durability)
+        b->node->durability->turn(b->node->durability_arg, b);
     route_cache_turn(b->routes);
     broker_tidy(b);
     return !list_is_empty(&b->dirty);
@@ -138,6 +143,13 @@ void
 broker_flush(struct broker *b)
 {
     courier_flush(b);
+}
+
+void
+broker_stop(struct broker *b)
+{
+    if (b->node->durability)
+        b->node->durability->stop(b->node->durability_arg, b);
 }
 
 /* ---- resting ---- */

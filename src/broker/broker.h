@@ -22,6 +22,7 @@
 #include "broker/limits.h"
 #include "io/shard.h"
 
+struct durability;
 struct effects;
 struct durability;
 struct meta;
@@ -36,6 +37,8 @@ struct node {
     struct log *log;
     const char *name; /* rabbit@host */
     const char *cluster_name;
+    const struct durability *durability; /* durability.h; NULL: everything is in memory only */
+    void *durability_arg;
     struct broker_limits limits;
     struct broker *brokers[SHARDS_COUNT_MAX]; /* by shard; broker_new() and broker_free() set their own */
 };
@@ -66,7 +69,7 @@ struct broker {
     uint64_t messages_ready, messages_unacked; /* over all queues of this shard */
 };
 
-/* One per shard, made on the shard's own thread. */
+/* One per shard, made on the shard's own thread. Its last step: what was kept for this shard is taken up. */
 struct broker *broker_new(struct node *node, struct shard *shard, const struct effects *effects,
                           void *server);
 /*
@@ -84,6 +87,8 @@ bool broker_turn(struct broker *b);
  * a shard does not fall asleep on other shards' memory.
  */
 void broker_flush(struct broker *b);
+/* The shard stops cleanly: the last call on it. */
+void broker_stop(struct broker *b);
 
 /* Walks everything and CHECKs counts, lists and holds. For tests and the simulation; slow. */
 void broker_check(const struct broker *b);
