@@ -19,6 +19,7 @@
 #include "base/pool.h"
 #include "base/slots.h"
 #include "base/wheel.h"
+#include "broker/alarm.h"
 #include "broker/limits.h"
 #include "io/shard.h"
 
@@ -60,6 +61,7 @@ struct broker {
     struct wheel_timer collect_timer; /* shard 0: runs while something that was deleted waits to be freed */
     unsigned alarms;                  /* what is raised on the node, as this shard knows it: alarm.h */
     unsigned alarms_told;             /* shard 0: the last state it told all shards */
+    unsigned alarm_claims[ALARM_SOURCES]; /* shard 0: how many hold up each alarm, by alarm_raise() */
     struct route_cache *routes;
     struct courier *courier;
     const struct effects *effects;
