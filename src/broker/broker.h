@@ -25,7 +25,9 @@
 
 struct durability;
 struct effects;
+struct durability;
 struct meta;
+struct queue_log;
 struct route_cache;
 struct courier;
 
@@ -51,6 +53,8 @@ struct broker {
     struct slots subscriptions; /* of this shard's channels, for deliveries from other shards */
     struct slots consumers; /* of this shard's queues; a canceled one stays while something is unsettled */
     struct idmap queues;    /* runtimes on this shard, by queue id */
+    struct list deep;       /* queues with more in memory than their window: paging.h */
+    struct queue_log *log;  /* where messages are kept; NULL: only in memory */
     struct list resting;    /* queues that were found empty: they give their memory back if they stay so */
     struct wheel_timer rest_timer;
     struct wheel_timer trim_timer;    /* runs while the pool holds memory */

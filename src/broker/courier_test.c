@@ -350,7 +350,8 @@ flood_publish(struct place *p)
             struct message *m = fixture_message(p->b, number, 16 + (uint32_t)(number % 100));
             uint64_t seq = confirm_next(&p->confirm);
             atomic_fetch_add(&w->copies_published, route->count);
-            enum publish_result result = courier_publish(p->b, route, &m, channel_of(p), seq, &pending);
+            enum publish_result result =
+                courier_publish(p->b, route, &m, channel_of(p), seq, false, &pending);
             if (result == PUBLISH_PENDING)
                 confirm_pending(&p->confirm, seq, pending);
             else
@@ -466,7 +467,7 @@ script_publish(struct place *p, const char *name, unsigned n)
     while (n--) {
         struct message *m = fixture_message(p->b, ++p->published, 16);
         unsigned pending;
-        courier_publish(p->b, route, &m, channel_of(p), 0, &pending);
+        courier_publish(p->b, route, &m, channel_of(p), 0, false, &pending);
     }
     free(route);
 }

@@ -12,6 +12,7 @@
 #include "io/file.h"
 #include "io/sim.h"
 #include "io/worker.h"
+#include "store/body.h"
 #include "store/manifest.h"
 #include "wire/amqp.h"
 
@@ -54,12 +55,19 @@ struct world {
     uint64_t start_index;
     /* its commands */
     struct meta_random random;
-    const struct meta_command *script; /* NULL: random ones */
+    const struct meta_command *script; /* the next one; NULL: random ones */
     unsigned to_send, sent, answered, count;
     struct entry entries[COMMANDS_MAX];
 };
 
 static char why[8192];
+
+/* Until the store has it: no body is written here. */
+__attribute__((weak)) enum err
+body_write(struct store *s, uint64_t id, struct slice body)
+{
+    return ERR_UNSUPPORTED;
+}
 
 /* ---- models ---- */
 
@@ -134,7 +142,7 @@ send_next(struct world *w, struct broker *b)
 {
     if (w->sent == w->to_send)
         return;
-    struct meta_command c = w->script ? w->script[w->sent] : meta_random_next(&w->random, b->node->meta);
+    struct meta_command c = w->script ? *w->script++ : meta_random_next(&w->random, b->node->meta);
     if (c.kind == META_NODE_STARTED) /* comes from nobody but the log */
         c = (struct meta_command){.kind = META_VHOST_ADD, .name = slice_str("/")};
     w->sent++;
@@ -156,7 +164,20 @@ static void
 on_mail(struct shard *s, void *owner, const struct mail *m)
 {
     struct world *w = owner;
-    meta_on_mail(w->node.brokers[shard_index(s)], m);
+    if (m->type == MAIL_SERVER)
+        send_next(w, w->node.brokers[shard_index(s)]);
+    else
+        meta_on_mail(w->node.brokers[shard_index(s)], m);
+}
+
+/* From outside, all at once. */
+static void
+send_more(struct world *w, const struct meta_command *script, unsigned count)
+{
+    w->script = script;
+    w->to_send += count;
+    for (unsigned i = 0; i < count; i++)
+        shards_post_external(w->shards, 0, &(struct mail){.type = MAIL_SERVER});
 }
 
 static bool
@@ -347,8 +368,7 @@ stop_node(struct world *w)
 static void
 lose_power(struct world *w)
 {
-    if (!has_crashed(w))
-        sim_node_crash(w->machine);
+    sim_node_crash(w->machine); /* or what is left of the process that a crash has ended */
     w->crashes = sim_node_crashes(w->machine);
     sim_disk_set_faults(w->machine, &(struct sim_disk_faults){0});
     bury(w);
@@ -463,13 +483,15 @@ crash_once(uint64_t seed, uint64_t first, uint64_t second, struct coverage *seen
     (void)check_recovered(w);
     bury(w);
 
-    sim_disk_set_faults(w->machine, &(struct sim_disk_faults){.crash_at = first});
+    sim_disk_set_faults(w->machine, &(struct sim_disk_faults){.crash_at = first,
+                                                              .latency_min_ns = 20000,
+                                                              .latency_max_ns = seed % 2 ? 40000 : 3000000});
     bool is_up = open_node(w) == ERR_OK && begin_node(w) == ERR_OK;
     seen->runs++;
     seen->in_boot += !is_up;
     assert_true(is_up || has_crashed(w));
     if (is_up) {
-        run_node(w, 60);
+        run_node(w, 120);
         assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
     }
     bool is_hit = has_crashed(w);
@@ -499,11 +521,13 @@ static void
 a_power_loss_at_any_operation_keeps_what_was_answered(void **state)
 {
     struct coverage seen = {0};
-    uint64_t at = 1;
-    while (crash_once(at * 7, at, 1 + at % 23, &seen))
-        at++;
-    assert_true(at > 100);
-    assert_true(seen.in_boot > 10 && seen.lost > 5 && seen.again_in_recovery > 20);
+    for (uint64_t seed = 0; seed < 4; seed++) {
+        uint64_t at = 1;
+        while (crash_once(seed, at, 1 + (at + seed) % 29, &seen))
+            at++;
+        assert_true(at > 100);
+    }
+    assert_true(seen.in_boot > 50 && seen.lost > 50 && seen.again_in_recovery > 200);
 }
 
 /* One operation fails, or that one and all that follow. Everybody is answered; what was done is kept, what is
@@ -522,10 +546,7 @@ fail_once(uint64_t seed, uint64_t at, bool for_good, unsigned *refused)
         {.kind = META_VHOST_ADD, .name = {(const uint8_t *)"three", 5}},
         {.kind = META_VHOST_ADD, .name = {(const uint8_t *)"three", 5}},
     };
-    w->script = more - w->sent;
-    w->to_send += 2;
-    send_next(w, w->node.brokers[0]);
-    send_next(w, w->node.brokers[0]);
+    send_more(w, more, sizeof more / sizeof *more);
     assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
     for (unsigned i = before; has_failed && i < w->count; i++)
         assert_int_equal(w->entries[i].result.code, AMQP_REPLY_INTERNAL_ERROR);
