@@ -302,6 +302,7 @@ on_damage(void *arg, const struct chain_file *file, uint64_t offset, bool is_tai
     if (is_tail)
         return;
     if (d->found.damages++ == 0) {
+        print_message("damaged: %s at %llu: %s\n", file->path, (unsigned long long)offset, what);
         d->found.damaged_file = file->number;
         d->found.damage_offset = offset;
     }
