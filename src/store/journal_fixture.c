@@ -346,21 +346,3 @@ rig_check_confirmed(const struct rig *r, const struct rig_found *found)
         return;
     assert_true(found->count > 0 && found->first <= r->last_of_batch[batch - 1] + 1);
 }
-
-/* TEMPORARY until body.c is there */
-enum err body_write(struct store *s, uint64_t id, struct slice body);
-enum err
-body_write(struct store *s, uint64_t id, struct slice body)
-{
-    char path[STORE_PATH_MAX];
-    struct file *f;
-    store_body_path(s, path, id);
-    enum err e = file_open(s->world, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &f);
-    if (e != ERR_OK)
-        return e;
-    e = file_pwrite(f, body.data, body.len, 0);
-    if (e == ERR_OK)
-        e = file_sync(f);
-    file_close(f);
-    return e;
-}

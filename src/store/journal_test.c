@@ -377,6 +377,7 @@ losses(enum store_sync sync, uint64_t ms)
         rig_init(&r, seed);
         r.config.sync = sync;
         r.config.sync_interval_ms = 200;
+        r.body_size = 2000; /* through several files */
         rig_must_open(&r);
         sim_run_for(r.sim, 100);
         rig_run(&r, publish_until_100);
