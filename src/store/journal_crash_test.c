@@ -42,10 +42,11 @@ live(struct rig *r)
 
 /* False: it never came to that operation. */
 static bool
-crash_at(uint64_t seed, uint64_t n, enum store_sync sync, bool keeps)
+crash_at(uint64_t seed, uint64_t n, enum store_sync sync, bool keeps, bool bodies)
 {
     struct rig r;
     begin(&r, seed, sync);
+    r.has_bodies_in_files = bodies;
     sim_disk_set_faults(r.node, &(struct sim_disk_faults){.crash_at = n, .crash_keeps = keeps});
     live(&r);
     bool has_crashed = sim_node_crashes(r.node) > 0;
@@ -67,9 +68,21 @@ what_was_confirmed_survives_a_crash_at_every_operation(void **state)
 {
     for (unsigned round = 0; round < 6; round++) {
         uint64_t n = 1;
-        while (crash_at(1000 * round + n, n, STORE_SYNC_ALWAYS, round == 5))
+        while (crash_at(1000 * round + n, n, STORE_SYNC_ALWAYS, round == 5, false))
             n++;
         assert_true(n > 100);
+    }
+}
+
+static void
+a_body_is_there_before_the_record_that_names_it(void **state)
+{
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t n = 1;
+        enum store_sync sync = round == 2 ? STORE_SYNC_NEVER : STORE_SYNC_ALWAYS;
+        while (crash_at(1000 * round + n, n, sync, false, true))
+            n++;
+        assert_true(n > 200);
     }
 }
 
@@ -80,7 +93,7 @@ in_other_modes_the_log_ends_at_the_first_bad_batch(void **state)
     for (unsigned round = 0; round < 4; round++) {
         uint64_t n = 1;
         enum store_sync sync = round % 2 ? STORE_SYNC_INTERVAL : STORE_SYNC_NEVER;
-        while (crash_at(1000 * round + n, n, sync, round == 3))
+        while (crash_at(1000 * round + n, n, sync, round == 3, false))
             n++;
         assert_true(n > 60);
     }
@@ -143,6 +156,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_confirmed_survives_a_crash_at_every_operation),
+        cmocka_unit_test(a_body_is_there_before_the_record_that_names_it),
         cmocka_unit_test(in_other_modes_the_log_ends_at_the_first_bad_batch),
         cmocka_unit_test(every_failing_operation_fails_clean_or_is_tried_again),
     };

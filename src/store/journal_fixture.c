@@ -6,6 +6,7 @@
 #include "store/journal_fixture.h"
 
 #include "io/file.h"
+#include "store/body.h"
 
 #include <stdio.h>
 
@@ -247,6 +248,7 @@ rig_settle(struct rig *r)
 /* ---- what is on the disk ---- */
 
 struct reading {
+    struct store *store;
     struct rig_found found;
     uint32_t last_file;
 };
@@ -265,11 +267,18 @@ check_message(struct reading *d, const struct record *rec)
     f->last = at.sequence;
     f->count++;
     assert_true(slice_eq_str(rec->message.exchange, "ex") && slice_eq_str(rec->message.routing_key, "rk"));
-    assert_int_equal(rec->message.body_file, rec->message.body.len > 0 ? 0 : at.sequence);
-    uint8_t *body = malloc(rec->message.body.len + 1);
-    assert_non_null(body);
-    fill_body(body, rec->message.body.len, at.sequence);
-    assert_memory_equal(body, rec->message.body.data, rec->message.body.len);
+    size_t size = (size_t)rec->message.body_size;
+    uint8_t *body = malloc(size + 1), *read = malloc(size + 1);
+    assert_true(body && read);
+    fill_body(body, size, at.sequence);
+    if (rec->message.body_file) {
+        assert_int_equal(body_read(d->store, rec->message.body_file, read, size), ERR_OK);
+        assert_memory_equal(body, read, size);
+    } else {
+        assert_int_equal(rec->message.body.len, size);
+        assert_memory_equal(body, rec->message.body.data, size);
+    }
+    free(read);
     free(body);
 }
 
@@ -311,8 +320,8 @@ on_damage(void *arg, const struct chain_file *file, uint64_t offset, bool is_tai
 struct rig_found
 rig_read(struct rig *r)
 {
-    struct reading d = {0};
     struct store s;
+    struct reading d = {.store = &s};
     struct manifest_view view;
     const struct chain_visitor visitor = {.on_batch = on_batch, .on_damage = on_damage, .arg = &d};
     if (store_open(&s, r->node, &r->config, NULL, r->why, sizeof r->why) != ERR_OK)
