@@ -256,6 +256,7 @@ submit_write(struct journal *j)
     j->writer.ops = &j->flight;
     j->writer.next = j->next;
     j->writer.outcome = JOURNAL_NOT_RUN;
+    j->writer.took_next = false;
     worker_submit(j->config.writer, &j->write_job);
 }
 
