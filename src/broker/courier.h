@@ -32,6 +32,10 @@ void courier_discard(const struct mail *mail);
 /* Posts what was gathered in this turn: broker_flush(). */
 void courier_flush(struct broker *b);
 
+/* For whatever keeps messages (durability.h): its mail() on that shard gets it, in order. `m` may use u32, a,
+ * b, c, d. */
+void courier_post_durable(struct broker *b, unsigned to, struct mail *m);
+
 /* ---- publishing ---- */
 
 /* Room towards every foreign shard of this route? Ask before courier_publish(); false: park the channel until

@@ -72,6 +72,8 @@ struct meta_log {
     uint64_t durable_batch, frozen_batch;
     uint32_t frozen_file;
     bool is_failed, is_short;
+    void (*on_held)(void *arg, uint32_t file, uint64_t offset); /* of a cut */
+    void *held_arg;
     struct buffer encoded; /* scratch */
     /* snapshots */
     uint64_t snapshot_bytes; /* configured */
@@ -278,6 +280,8 @@ meta_log_turn(struct meta_log *l)
     if (l->is_failed)
         return;
     journal_turn(l->journal);
+    if (journal_is_held(l->journal))
+        return;
     /* A large state is not written for a small change: no more for snapshots than for the log. */
     bool is_due = l->logged_bytes >= l->snapshot_bytes && l->logged_bytes >= l->snapshot_size;
     if ((is_due || l->wants_snapshot) && !l->is_writing && store_failure(l->store) == ERR_OK)
@@ -329,6 +333,13 @@ on_space(void *arg, bool is_short)
 }
 
 static void
+on_held(void *arg, uint32_t file, uint64_t offset)
+{
+    struct meta_log *l = arg;
+    l->on_held(l->held_arg, file, offset);
+}
+
+static void
 on_failed(void *arg, enum err e)
 {
     struct meta_log *l = arg;
@@ -342,6 +353,7 @@ static const struct journal_events events = {
     .on_released = on_released,
     .on_full = on_full,
     .on_space = on_space,
+    .on_held = on_held,
     .on_failed = on_failed,
 };
 
@@ -431,6 +443,20 @@ meta_log_begun(struct meta_log *l)
         }
     }
     manifest_view_free(&l->old);
+}
+
+void
+meta_log_hold(struct meta_log *l, void (*on_held_fn)(void *arg, uint32_t file, uint64_t offset), void *arg)
+{
+    l->on_held = on_held_fn;
+    l->held_arg = arg;
+    journal_hold(l->journal);
+}
+
+void
+meta_log_resume(struct meta_log *l)
+{
+    journal_resume(l->journal);
 }
 
 void
