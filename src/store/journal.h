@@ -57,7 +57,8 @@ struct journal_op {
 
 struct journal_events {
     /* All on the shard; arg is the config's. */
-    /* Every op up to and including this batch is durable (by the sync mode's meaning). */
+    /* Every op up to and including this batch is durable (by the sync mode's meaning). In a mail phase; for a
+     * batch of which everything was elided, in the next turn's timer phase. */
     void (*on_durable)(void *arg, uint64_t batch);
     /* The batch was frozen and will stand in that file of the chain, or a later one. Before its on_durable.
      */
@@ -123,5 +124,10 @@ struct journal_counts {
     uint64_t batches, records, payload_bytes, written_bytes, elided_ops, files;
 };
 struct journal_counts journal_counts(const struct journal *j);
+/* Memory that it has of its own at the moment. */
+struct journal_footprint {
+    size_t ops_bytes, encoder_bytes;
+};
+struct journal_footprint journal_footprint(const struct journal *j);
 
 #endif
