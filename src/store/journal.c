@@ -697,3 +697,13 @@ journal_counts(const struct journal *j)
 {
     return j->counts;
 }
+
+struct journal_footprint
+journal_footprint(const struct journal *j)
+{
+    const struct journal_encoder *e = &j->writer.encoder;
+    return (struct journal_footprint){
+        .ops_bytes = (j->open.capacity + (size_t)j->flight.capacity) * sizeof(struct journal_op),
+        .encoder_bytes = is_flying(j) ? 0 : e->capacity + e->target_capacity * sizeof *e->targets,
+    };
+}
