@@ -12,7 +12,6 @@
 #include "io/file.h"
 #include "io/sim.h"
 #include "io/worker.h"
-#include "store/body.h"
 #include "store/manifest.h"
 #include "wire/amqp.h"
 
@@ -61,13 +60,6 @@ struct world {
 };
 
 static char why[8192];
-
-/* Until the store has it: no body is written here. */
-__attribute__((weak)) enum err
-body_write(struct store *s, uint64_t id, struct slice body)
-{
-    return ERR_UNSUPPORTED;
-}
 
 /* ---- models ---- */
 
