@@ -35,9 +35,10 @@
 #include <stdlib.h>
 
 enum {
-    META_LOG_TERM = 1,          /* alone: nobody else was ever elected */
-    META_LOG_RECORD_BYTES = 24, /* of a record beside its command */
-    META_LOG_BOOT_ID_BITS = 40, /* ids of one boot */
+    META_LOG_TERM = 1,               /* alone: nobody else was ever elected */
+    META_LOG_RECORD_BYTES = 24,      /* of a record beside its command */
+    META_LOG_BOOT_ID_BITS = 40,      /* ids of one boot */
+    META_LOG_BACKLOG_MAX = 16 << 20, /* bytes that wait for the disk: beyond it, transient things wait, too */
 };
 #define NEVER_LOGGED UINT64_MAX /* the batch of a command that came after the store had failed */
 
@@ -150,12 +151,14 @@ drain(struct meta_log *l)
 {
     while (l->first) {
         bool is_kept = l->first->batch <= l->durable_batch;
-        if (!is_kept && meta_is_lasting(l->node->meta, &l->first->request->command)) {
-            if (!l->is_failed)
-                return;
+        bool must_be_kept = !is_kept && meta_is_lasting(l->node->meta, &l->first->request->command);
+        if (must_be_kept && l->is_failed) {
             refuse(l, take_first(l));
             continue;
         }
+        if (must_be_kept ||
+            (!is_kept && !l->is_failed && journal_bytes_waiting(l->journal) > META_LOG_BACKLOG_MAX))
+            return;
         meta_commit(l->broker, take_first(l));
         if (!l->is_failed)
             l->applied++;

@@ -632,6 +632,36 @@ what_does_not_outlive_the_node_does_not_wait_for_the_disk(void **state)
     world_free(w);
 }
 
+/* While the disk stands still memory does not grow without a bound. */
+static void
+transient_things_wait_behind_a_large_backlog(void **state)
+{
+    enum { MANY = 400, SIZE = 64 << 10 };
+    struct world *w = world_new(9);
+    struct buffer arguments = {0};
+    struct meta_command *script = calloc(MANY, sizeof *script);
+    uint8_t *text = calloc(1, SIZE);
+    assert_true(script && text);
+    table_add_str(&arguments, "text", slice_of(text, SIZE));
+    for (unsigned i = 0; i < MANY; i++)
+        script[i] = (struct meta_command){
+            .kind = META_QUEUE_DECLARE, .vhost = slice_str("/"), .arguments = buffer_slice(&arguments)};
+    must_boot(w, 0);
+    sim_disk_set_faults(
+        w->machine, &(struct sim_disk_faults){.latency_min_ns = 1000000000, .latency_max_ns = 1000000001});
+    send_more(w, script, MANY);
+    assert_false(sim_run_until(w->sim, is_over, w, 900));
+    assert_true(w->answered > 200 && w->answered < 300);
+    assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    stop_node(w);
+    must_open(w);
+    assert_int_equal(check_recovered(w), MANY);
+    world_free(w);
+    free(script);
+    free(text);
+    buffer_fini(&arguments);
+}
+
 static bool
 is_short(void *arg)
 {
@@ -757,6 +787,7 @@ main(void)
         cmocka_unit_test(when_the_disk_fails_lasting_commands_are_refused),
         cmocka_unit_test(the_log_does_not_grow_beyond_its_files),
         cmocka_unit_test(what_does_not_outlive_the_node_does_not_wait_for_the_disk),
+        cmocka_unit_test(transient_things_wait_behind_a_large_backlog),
         cmocka_unit_test(without_room_lasting_commands_wait),
         cmocka_unit_test(a_missing_command_stops_the_start),
         cmocka_unit_test(a_damaged_snapshot_stops_the_start),
