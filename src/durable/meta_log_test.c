@@ -528,13 +528,14 @@ a_power_loss_at_any_operation_keeps_what_was_answered(void **state)
 /* One operation fails, or that one and all that follow. Everybody is answered; what was done is kept, what is
  * transient goes on. */
 static bool
-fail_once(uint64_t seed, uint64_t at, bool for_good, unsigned *refused)
+fail_once(uint64_t seed, const struct sim_disk_faults *faults, unsigned *refused, uint64_t *operations)
 {
     struct world *w = world_new(seed);
     must_boot(w, 80);
-    sim_disk_set_faults(w->machine,
-                        &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_IO, .fail_on = for_good});
+    *operations = sim_disk_operations(w->machine);
+    sim_disk_set_faults(w->machine, faults);
     assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    *operations = sim_disk_operations(w->machine) - *operations;
     bool has_failed = store_failure(&w->store) != ERR_OK;
     unsigned before = w->count;
     static const struct meta_command more[] = {
@@ -559,12 +560,18 @@ static void
 when_the_disk_fails_lasting_commands_are_refused(void **state)
 {
     unsigned refused = 0, failures = 0;
-    for (unsigned quiet = 0, at = 1; quiet < 10; at++) {
-        bool has_failed = fail_once(at * 3, at, at % 2, &refused);
-        failures += has_failed;
-        quiet = has_failed ? 0 : quiet + 1;
-    }
-    assert_true(failures > 30 && refused > failures);
+    uint64_t most, operations;
+    assert_false(fail_once(0, &(struct sim_disk_faults){0}, &refused, &most));
+    assert_true(refused == 0 && most > 60);
+    for (uint64_t at = 1; at <= most; at++)
+        for (unsigned for_good = 0; for_good < 2; for_good++)
+            failures += fail_once(
+                at, &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_IO, .fail_on = for_good},
+                &refused, &operations);
+    assert_true(failures > most && refused > failures);
+    for (uint64_t at = 1; at <= most; at++)
+        (void)fail_once(at, &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_NO_SPACE}, &refused,
+                        &operations);
 }
 
 /* Full files ask for snapshots, which set them free again. */
@@ -615,10 +622,14 @@ what_does_not_outlive_the_node_does_not_wait_for_the_disk(void **state)
 {
     struct world *w = world_new(6);
     must_boot(w, 0);
+    sim_run_for(w->sim, 1000); /* the next log file is prepared */
     sim_disk_set_faults(
         w->machine, &(struct sim_disk_faults){.latency_min_ns = 1000000000, .latency_max_ns = 1000000001});
+    uint64_t operations = sim_disk_operations(w->machine);
     send_more(w, not_lasting, 4);
     assert_true(sim_run_until(w->sim, is_over, w, 100));
+    sim_run_for(w->sim, 5000);
+    assert_int_equal(sim_disk_operations(w->machine), operations);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(w->entries[i].result.code, 0);
     send_more(w, lasting_then_not, 2);
