@@ -229,7 +229,7 @@ snapshot_run(void *arg)
     if (j->result != ERR_OK)
         return;
     store_snapshot_path(s, path, j->old_id);
-    (void)!file_unlink(s->world, path); /* else the next start does it */
+    (void)!store_unlink(s, path); /* else the next start does it */
 }
 
 static void
