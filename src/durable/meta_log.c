@@ -8,6 +8,9 @@
  * - Whether a command is lasting is asked when it is at the head: then the state is the one it will meet.
  * - Every command up to the last applied lasting one is on the disk.
  *
+ * A batch is written when somebody waits for it. Commands that made transient things alone stay in the open
+ * one until then, or until there is a lot: clients that come and go with queues of their own cost no syncs.
+ *
  * Ids: what a crash takes off the end of the log were commands that nobody got an answer to, and commands
  * that made transient things. So that the ids of the latter are never given to anything else, each boot's
  * ids start at a number of its own.
@@ -35,9 +38,11 @@
 #include <stdlib.h>
 
 enum {
-    META_LOG_TERM = 1,          /* alone: nobody else was ever elected */
-    META_LOG_RECORD_BYTES = 24, /* of a record beside its command */
-    META_LOG_BOOT_ID_BITS = 40, /* ids of one boot */
+    META_LOG_TERM = 1,               /* alone: nobody else was ever elected */
+    META_LOG_RECORD_BYTES = 24,      /* of a record beside its command */
+    META_LOG_BOOT_ID_BITS = 40,      /* ids of one boot */
+    META_LOG_LAZY_MAX = 128 << 10,   /* bytes that nobody waits for and that are not worth a sync yet */
+    META_LOG_BACKLOG_MAX = 16 << 20, /* bytes that wait for the disk: beyond it, transient things wait, too */
 };
 #define NEVER_LOGGED UINT64_MAX /* the batch of a command that came after the store had failed */
 
@@ -71,7 +76,7 @@ struct meta_log {
     uint64_t index, applied;
     uint64_t durable_batch, frozen_batch;
     uint32_t frozen_file;
-    bool is_failed, is_short;
+    bool is_failed, is_short, is_cutting;
     void (*on_held)(void *arg, uint32_t file, uint64_t offset); /* of a cut */
     void *held_arg;
     struct buffer encoded; /* scratch */
@@ -152,12 +157,14 @@ drain(struct meta_log *l)
 {
     while (l->first) {
         bool is_kept = l->first->batch <= l->durable_batch;
-        if (!is_kept && meta_is_lasting(l->node->meta, &l->first->request->command)) {
-            if (!l->is_failed)
-                return;
+        bool must_be_kept = !is_kept && meta_is_lasting(l->node->meta, &l->first->request->command);
+        if (must_be_kept && l->is_failed) {
             refuse(l, take_first(l));
             continue;
         }
+        if (must_be_kept ||
+            (!is_kept && !l->is_failed && journal_bytes_waiting(l->journal) > META_LOG_BACKLOG_MAX))
+            return;
         meta_commit(l->broker, take_first(l));
         if (!l->is_failed)
             l->applied++;
@@ -279,7 +286,8 @@ meta_log_turn(struct meta_log *l)
 {
     if (l->is_failed)
         return;
-    journal_turn(l->journal);
+    if (l->first || l->is_cutting || journal_bytes_waiting(l->journal) > META_LOG_LAZY_MAX)
+        journal_turn(l->journal);
     if (journal_is_held(l->journal))
         return;
     /* A large state is not written for a small change: no more for snapshots than for the log. */
@@ -450,12 +458,14 @@ meta_log_hold(struct meta_log *l, void (*on_held_fn)(void *arg, uint32_t file, u
 {
     l->on_held = on_held_fn;
     l->held_arg = arg;
+    l->is_cutting = true;
     journal_hold(l->journal);
 }
 
 void
 meta_log_resume(struct meta_log *l)
 {
+    l->is_cutting = false;
     journal_resume(l->journal);
 }
 

@@ -12,7 +12,6 @@
 #include "io/file.h"
 #include "io/sim.h"
 #include "io/worker.h"
-#include "store/body.h"
 #include "store/manifest.h"
 #include "wire/amqp.h"
 
@@ -61,13 +60,6 @@ struct world {
 };
 
 static char why[8192];
-
-/* Until the store has it: no body is written here. */
-__attribute__((weak)) enum err
-body_write(struct store *s, uint64_t id, struct slice body)
-{
-    return ERR_UNSUPPORTED;
-}
 
 /* ---- models ---- */
 
@@ -536,13 +528,14 @@ a_power_loss_at_any_operation_keeps_what_was_answered(void **state)
 /* One operation fails, or that one and all that follow. Everybody is answered; what was done is kept, what is
  * transient goes on. */
 static bool
-fail_once(uint64_t seed, uint64_t at, bool for_good, unsigned *refused)
+fail_once(uint64_t seed, const struct sim_disk_faults *faults, unsigned *refused, uint64_t *operations)
 {
     struct world *w = world_new(seed);
     must_boot(w, 80);
-    sim_disk_set_faults(w->machine,
-                        &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_IO, .fail_on = for_good});
+    *operations = sim_disk_operations(w->machine);
+    sim_disk_set_faults(w->machine, faults);
     assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    *operations = sim_disk_operations(w->machine) - *operations;
     bool has_failed = store_failure(&w->store) != ERR_OK;
     unsigned before = w->count;
     static const struct meta_command more[] = {
@@ -567,12 +560,18 @@ static void
 when_the_disk_fails_lasting_commands_are_refused(void **state)
 {
     unsigned refused = 0, failures = 0;
-    for (unsigned quiet = 0, at = 1; quiet < 10; at++) {
-        bool has_failed = fail_once(at * 3, at, at % 2, &refused);
-        failures += has_failed;
-        quiet = has_failed ? 0 : quiet + 1;
-    }
-    assert_true(failures > 30 && refused > failures);
+    uint64_t most, operations;
+    assert_false(fail_once(0, &(struct sim_disk_faults){0}, &refused, &most));
+    assert_true(refused == 0 && most > 60);
+    for (uint64_t at = 1; at <= most; at++)
+        for (unsigned for_good = 0; for_good < 2; for_good++)
+            failures += fail_once(
+                at, &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_IO, .fail_on = for_good},
+                &refused, &operations);
+    assert_true(failures > most && refused > failures);
+    for (uint64_t at = 1; at <= most; at++)
+        (void)fail_once(at, &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_NO_SPACE}, &refused,
+                        &operations);
 }
 
 /* Full files ask for snapshots, which set them free again. */
@@ -623,10 +622,14 @@ what_does_not_outlive_the_node_does_not_wait_for_the_disk(void **state)
 {
     struct world *w = world_new(6);
     must_boot(w, 0);
+    sim_run_for(w->sim, 1000); /* the next log file is prepared */
     sim_disk_set_faults(
         w->machine, &(struct sim_disk_faults){.latency_min_ns = 1000000000, .latency_max_ns = 1000000001});
+    uint64_t operations = sim_disk_operations(w->machine);
     send_more(w, not_lasting, 4);
     assert_true(sim_run_until(w->sim, is_over, w, 100));
+    sim_run_for(w->sim, 5000);
+    assert_int_equal(sim_disk_operations(w->machine), operations);
     for (unsigned i = 0; i < 4; i++)
         assert_int_equal(w->entries[i].result.code, 0);
     send_more(w, lasting_then_not, 2);
@@ -638,6 +641,36 @@ what_does_not_outlive_the_node_does_not_wait_for_the_disk(void **state)
     must_open(w);
     assert_int_equal(check_recovered(w), 6);
     world_free(w);
+}
+
+/* While the disk stands still memory does not grow without a bound. */
+static void
+transient_things_wait_behind_a_large_backlog(void **state)
+{
+    enum { MANY = 400, SIZE = 64 << 10 };
+    struct world *w = world_new(9);
+    struct buffer arguments = {0};
+    struct meta_command *script = calloc(MANY, sizeof *script);
+    uint8_t *text = calloc(1, SIZE);
+    assert_true(script && text);
+    table_add_str(&arguments, "text", slice_of(text, SIZE));
+    for (unsigned i = 0; i < MANY; i++)
+        script[i] = (struct meta_command){
+            .kind = META_QUEUE_DECLARE, .vhost = slice_str("/"), .arguments = buffer_slice(&arguments)};
+    must_boot(w, 0);
+    sim_disk_set_faults(
+        w->machine, &(struct sim_disk_faults){.latency_min_ns = 1000000000, .latency_max_ns = 1000000001});
+    send_more(w, script, MANY);
+    assert_false(sim_run_until(w->sim, is_over, w, 900));
+    assert_true(w->answered > 200 && w->answered < 300);
+    assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    stop_node(w);
+    must_open(w);
+    assert_int_equal(check_recovered(w), MANY);
+    world_free(w);
+    free(script);
+    free(text);
+    buffer_fini(&arguments);
 }
 
 static bool
@@ -765,6 +798,7 @@ main(void)
         cmocka_unit_test(when_the_disk_fails_lasting_commands_are_refused),
         cmocka_unit_test(the_log_does_not_grow_beyond_its_files),
         cmocka_unit_test(what_does_not_outlive_the_node_does_not_wait_for_the_disk),
+        cmocka_unit_test(transient_things_wait_behind_a_large_backlog),
         cmocka_unit_test(without_room_lasting_commands_wait),
         cmocka_unit_test(a_missing_command_stops_the_start),
         cmocka_unit_test(a_damaged_snapshot_stops_the_start),

@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 4 << 20, SALT_AT = 24 /* in a batch's header */ };
+enum { PIECE = 1 << 20, SALT_AT = 24 /* in a batch's header */ };
 
 struct walk {
     struct store *store;

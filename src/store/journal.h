@@ -57,7 +57,8 @@ struct journal_op {
 
 struct journal_events {
     /* All on the shard; arg is the config's. */
-    /* Every op up to and including this batch is durable (by the sync mode's meaning). */
+    /* Every op up to and including this batch is durable (by the sync mode's meaning). In a mail phase; for a
+     * batch of which everything was elided, in the next turn's timer phase. */
     void (*on_durable)(void *arg, uint64_t batch);
     /* The batch was frozen and will stand in that file of the chain, or a later one. Before its on_durable.
      */

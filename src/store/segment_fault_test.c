@@ -343,6 +343,29 @@ a_full_disk_is_a_state_that_ends(void **state)
     }
 }
 
+/* Nothing of it is left, and the same bytes can be written again. */
+static void
+an_ack_file_on_a_full_disk_is_written_later(void **state)
+{
+    char path[STORE_PATH_MAX];
+    struct file_stat st;
+    uint32_t generation;
+    make_whole(300, 30);
+    segment_fixture_settle_some(&x);
+    struct segment_acks *a = segment_acks_take(x.segment, &generation);
+    store_acks_path(&x.store, path, segment_id(x.segment), generation);
+    for (unsigned nth = 1; nth <= 4; nth++) { /* create, two writes, sync */
+        sim_disk_set_faults(x.node, &(struct sim_disk_faults){.fail_at = nth, .fail_with = ERR_NO_SPACE});
+        assert_int_equal(segment_acks_write(&x.store, a), ERR_NO_SPACE);
+        sim_disk_set_faults(x.node, &(struct sim_disk_faults){0});
+        assert_int_equal(file_stat(x.node, path, &st), ERR_NOT_FOUND);
+        assert_int_equal(store_failure(&x.store), ERR_OK);
+    }
+    assert_int_equal(segment_acks_write(&x.store, a), ERR_OK);
+    free(a);
+    assert_int_equal(read_all(segment_id(x.segment), generation), ERR_OK);
+}
+
 /* The steps of a checkpoint: a segment, its name in the manifest, an ack file, its name. Returns how many
  * names were committed. */
 static unsigned
@@ -465,6 +488,7 @@ main(void)
         TEST(a_footer_that_contradicts_itself_is_corrupt),
         TEST(a_newer_version_is_told_from_damage),
         TEST(a_full_disk_is_a_state_that_ends),
+        TEST(an_ack_file_on_a_full_disk_is_written_later),
         TEST(a_crash_at_any_operation_leaves_whole_files),
         TEST(a_failed_operation_fails_the_store_or_nothing),
     };
