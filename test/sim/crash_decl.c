@@ -231,9 +231,13 @@ crash_decl_connect(struct crash_decl *d)
 void
 crash_decl_leave(struct crash_decl *d)
 {
-    if (d->session)
-        trial_session_free(d->t, d->session);
+    struct decl_op op = {.method = AMQP_QUEUE_DELETE, .queue = DECL_QUEUES - 1};
+    if (!d->session)
+        return;
+    trial_session_free(d->t, d->session);
     d->session = NULL;
+    apply(&d->answered, &op); /* exclusive */
+    apply(&d->sent, &op);
 }
 
 bool

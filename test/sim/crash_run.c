@@ -272,7 +272,7 @@ find_shards(struct run *r)
 struct look {
     struct run *r;
     int queue;
-    uint64_t *numbers, last_tag;
+    uint64_t *numbers, first_tag; /* tags are one behind the other */
     size_t count, capacity;
 };
 
@@ -283,7 +283,8 @@ look_on_content(struct peer *p, const struct sim_session_event *e)
     bool is_get = e->id == AMQP_BASIC_GET_OK;
     const struct amqp_basic_get_ok *g = &e->fields->basic_get_ok;
     const struct amqp_basic_deliver *d = &e->fields->basic_deliver;
-    l->last_tag = is_get ? g->delivery_tag : d->delivery_tag;
+    if (l->count == 0)
+        l->first_tag = is_get ? g->delivery_tag : d->delivery_tag;
     if (l->count == l->capacity) {
         l->capacity = l->capacity ? l->capacity * 2 : 64;
         l->numbers = realloc(l->numbers, l->capacity * sizeof *l->numbers);
@@ -348,11 +349,12 @@ look_at_queue(struct run *r, struct peer *p, int queue, bool take)
     empty_queue(&l, p, p->count);
     crash_look_end(&r->model);
     if (take && l.count > 0) {
-        struct amqp_basic_ack ack = {.delivery_tag = l.last_tag, .multiple = true};
-        for (size_t i = 0; i < l.count; i++)
+        for (size_t i = 0; i < l.count; i++) { /* one by one: other queues' messages are only looked at */
+            struct amqp_basic_ack ack = {.delivery_tag = l.first_tag + i};
+            sim_session_send(p->session, 1, AMQP_BASIC_ACK, &ack);
             if (l.numbers[i] != UINT64_MAX)
                 crash_model_settle(&r->model, queue, l.numbers[i], 0);
-        sim_session_send(p->session, 1, AMQP_BASIC_ACK, &ack);
+        }
         peer_call(p, 1, AMQP_QUEUE_DECLARE, &m);
         for (size_t i = 0; i < l.count; i++)
             if (l.numbers[i] != UINT64_MAX)

@@ -61,6 +61,7 @@ run_memory(const struct mode *mode, const struct options *o, uint64_t seed)
     crash_plan_init(&plan);
     plan.is_in_memory = plan.is_calm = true;
     plan.end = CRASH_NO_END;
+    plan.lives = 4;
     one_run(mode, o, seed, &plan, &report);
     printf(
         "memory, seed %llu: %llu confirms, %llu commits, %llu answers, %llu found again, %llu acks known\n",
@@ -71,6 +72,7 @@ run_memory(const struct mode *mode, const struct options *o, uint64_t seed)
         return false;
     uint64_t lost = 0;
     plan.end = CRASH_KILL;
+    plan.lives = 2;
     plan.on_finding = count_finding;
     plan.arg = &lost;
     one_run(mode, o, seed, &plan, &report);
