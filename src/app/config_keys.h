@@ -7,8 +7,8 @@
  *
  * type: a row of CONFIG_TYPE_TABLE (config.h). `$name` in a name stands for one part of the key that the user
  * chooses: the row is a list, its default is "name=value name=value", and the key without that part takes the
- * value `none`. least and most: of INTEGER, LIMIT and SIZE. words: what an ENUM or ENUMS takes. An empty
- * default: not set.
+ * value `none`. least and most: of INTEGER, LIMIT and SIZE; of RATIO most alone, it is above 0. words: what
+ * an ENUM or ENUMS takes. An empty default: not set.
  */
 #ifndef LEVERET_APP_CONFIG_KEYS_H
 #define LEVERET_APP_CONFIG_KEYS_H
@@ -98,10 +98,16 @@
       "consumers on one channel") \
     X(SIZE, max_message_size, "max_message_size", "134217728", 1, 536870912, "", "largest body of a message") \
     \
-    X(RATIO, memory_watermark_ratio, "vm_memory_high_watermark.relative", "0.6", 0, 0, "", \
+    X(RATIO, memory_watermark_ratio, "vm_memory_high_watermark.relative", "0.6", 0, 1, "", \
       "the part of the available memory above which publishers are blocked") \
     X(SIZE, memory_watermark_bytes, "vm_memory_high_watermark.absolute", "0", 0, CONFIG_SIZE_MOST, "", \
       "the same in bytes; with .relative in the files too, .relative counts") \
+    X(RATIO, memory_paging_ratio, "vm_memory_high_watermark_paging_ratio", "0.5", 0, 1, "", \
+      "the part of that watermark above which transient messages, too, are paged out to disk") \
+    X(SIZE, disk_free_bytes, "disk_free_limit.absolute", "50MB", 0, CONFIG_SIZE_MOST, "", \
+      "free space on the data directory's disk below which publishers are blocked") \
+    X(RATIO, disk_free_ratio, "disk_free_limit.relative", "", 0, 1000, "", \
+      "the same as a multiple of the available memory; when it is set, it counts") \
     X(SIZE, memory_total_override, "total_memory_available_override_value", "0", 0, CONFIG_SIZE_MOST, "", \
       "the available memory, instead of what the system says; 0: as the system says") \
     X(STRING, cluster_name, "cluster_name", "", 0, 0, "", "the name told to clients; not set: the node's name") \
@@ -116,6 +122,19 @@
     \
     X(STRING, data_dir, "leveret.data_dir", "/var/lib/leveret", 0, 0, "", "where the node keeps what it must not lose") \
     X(STRING, node_name, "leveret.node_name", "", 0, 0, "", "the node's name, as rabbit@host; not set: rabbit@ and the host's name") \
+    X(ENUM, store_sync, "leveret.store.sync", "always", 0, 0, "always interval never", \
+      "what a confirm of a persistent message means: synced to the disk; written, and synced every so often; " \
+      "written") \
+    X(INTEGER, store_sync_interval_ms, "leveret.store.sync_interval", "100", 1, 60000, "", \
+      "milliseconds between syncs with leveret.store.sync = interval: what a power failure may cost") \
+    X(SIZE, store_log_file, "leveret.store.log_file_size", "32MiB", 1 << 20, 1 << 30, "", \
+      "one file of a shard's write-ahead log; rounded up to 4 KiB") \
+    X(INTEGER, store_log_files, "leveret.store.log_files", "3", 1, 1000, "", \
+      "full log files of a shard that wait before what is left of the oldest goes into a segment") \
+    X(SIZE, store_segment, "leveret.store.segment_size", "64MiB", 1 << 20, 1 << 30, "", \
+      "one file of messages that outlived their log file or were paged out") \
+    X(SIZE, queue_memory, "leveret.queue_memory", "24MiB", 1 << 20, CONFIG_SIZE_MOST, "", \
+      "persistent messages kept in memory, over all shards, before backlogs of durable queues are on disk alone") \
     X(INTEGER, shards, "leveret.shards", "0", 0, 128, "", "event loops; 0: one for each core") \
     X(BOOL, connection_moves, "leveret.connection_moves", "true", 0, 0, "", \
       "a connection moves, once, to the shard of the first queue that it uses") \
@@ -165,7 +184,6 @@
     X("background_gc_target_interval", "no garbage collector") \
     X("sysmon_handler.**", "no Erlang processes") \
     X("vm_memory_calculation_strategy", "memory is what the process has resident") \
-    X("vm_memory_high_watermark_paging_ratio", "no paging phase") \
     X("memory_monitor_interval", "memory is looked at continually") \
     X("collect_statistics", "statistics are always there") \
     X("collect_statistics_interval", "statistics are always there") \
@@ -216,7 +234,6 @@
     X("log.syslog.**", "not in this version") \
     X("log.journald", "systemd takes standard output") \
     X("log.journald.**", "systemd takes standard output") \
-    X("disk_free_limit.**", "nothing is kept on disk in this version") \
     X("consumer_timeout", "not in this version") \
     X("queue_master_locator", "not in this version") \
     X("queue_leader_locator", "not in this version") \

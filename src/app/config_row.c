@@ -212,7 +212,7 @@ config_row_expected(const struct config_row *row, struct buffer *out)
     case CONFIG_SIZE:
         buffer_add_fmt(out, "bytes, or a size such as 64MB or 1GiB, from %lld to %lld", least, most);
         break;
-    case CONFIG_RATIO: buffer_add_str(out, "a number above 0 and at most 1, such as 0.6"); break;
+    case CONFIG_RATIO: buffer_add_fmt(out, "a number above 0 and at most %lld, such as 0.6", most); break;
     case CONFIG_ENUM:
     case CONFIG_ENUMS:
         if (config_row_word(row, 1).len > 0)

@@ -121,6 +121,14 @@ an_empty_file_gives_the_defaults(void **state)
     assert_int_equal(c->max_message_size, 134217728);
     assert_true(c->memory_watermark_ratio > 0.59 && c->memory_watermark_ratio < 0.61);
     assert_int_equal(c->memory_watermark_bytes, 0);
+    assert_true(c->memory_paging_ratio == 0.5);
+    assert_int_equal(c->disk_free_bytes, 50000000);
+    assert_true(c->disk_free_ratio == 0);
+    assert_int_equal(c->store_sync, CONFIG_SYNC_ALWAYS);
+    assert_int_equal(c->store_log_file, 32 << 20);
+    assert_int_equal(c->store_log_files, 3);
+    assert_int_equal(c->store_segment, 64 << 20);
+    assert_int_equal(c->queue_memory, 24 << 20);
     assert_string_equal(c->default_user, "guest");
     assert_int_equal(c->auth_mechanisms.count, 2);
     assert_int_equal(c->auth_mechanisms.items[1].value, CONFIG_MECHANISM_AMQPLAIN);
@@ -159,6 +167,19 @@ values_are_read_in_rabbitmqs_format(void **state)
     assert_int_equal(c->log_levels.count, 1);
     assert_string_equal(c->log_levels.items[0].name, "connection");
     unload(&l);
+}
+
+static void
+a_ratio_has_its_own_bound(void **state)
+{
+    struct loaded l = load_good("disk_free_limit.relative = 1.5\n");
+    assert_true(l.config.disk_free_ratio == 1.5);
+    unload(&l);
+    expect_errors("vm_memory_high_watermark_paging_ratio = 1.5\ndisk_free_limit.relative = 0\n",
+                  "a.conf:1: vm_memory_high_watermark_paging_ratio = 1.5: expected a number above 0 and at "
+                  "most 1, such as 0.6\n"
+                  "a.conf:2: disk_free_limit.relative = 0: expected a number above 0 and at most 1000, such "
+                  "as 0.6\n");
 }
 
 static void
@@ -449,6 +470,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_gives_the_defaults),
         cmocka_unit_test(values_are_read_in_rabbitmqs_format),
+        cmocka_unit_test(a_ratio_has_its_own_bound),
         cmocka_unit_test(a_later_line_wins_and_a_replaced_wrong_value_does_not_matter),
         cmocka_unit_test(a_later_file_wins),
         cmocka_unit_test(addresses_take_ports_and_both_families),

@@ -73,9 +73,9 @@ parse_size(const struct config_row *row, struct slice s, uint64_t *out)
     return true;
 }
 
-/* Digits with at most one point; above 0 and at most 1. */
+/* Digits with at most one point; above 0. */
 static bool
-parse_ratio(struct slice s, double *out)
+parse_ratio(const struct config_row *row, struct slice s, double *out)
 {
     double value = 0, weight = 1;
     bool has_point = false, has_digit = false;
@@ -93,7 +93,7 @@ parse_ratio(struct slice s, double *out)
             return false;
         }
     }
-    if (!has_digit || !(value > 0 && value <= 1))
+    if (!has_digit || !(value > 0 && value <= (double)row->most))
         return false;
     *out = value;
     return true;
@@ -164,7 +164,7 @@ config_value_set(struct config *c, const struct config_row *row, struct slice te
     case CONFIG_INTEGER:
     case CONFIG_LIMIT: return parse_integer(row, text, to);
     case CONFIG_SIZE: return parse_size(row, text, to);
-    case CONFIG_RATIO: return parse_ratio(text, to);
+    case CONFIG_RATIO: return parse_ratio(row, text, to);
     case CONFIG_ENUM: return parse_word(row, text, to);
     case CONFIG_LEVEL: return parse_level(text, to);
     case CONFIG_STRING:

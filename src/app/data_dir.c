@@ -38,19 +38,69 @@ make_dirs(const char *path, char *why, size_t why_size)
     }
 }
 
-/* Names that only RabbitMQ's own data has. */
+/*
+ * Names that only RabbitMQ's own data has: in a node's directory, in the directory above it (mnesia/, with
+ * rabbit@host and rabbit@host-feature_flags), and in that of the package (/var/lib/rabbitmq, with mnesia/).
+ */
 static bool
-is_rabbitmqs(const char *path)
+is_rabbitmqs_name(const char *name)
 {
-    static const char *const names[] = {"schema.DAT", "rabbit_durable_queue.DCD", "coordination"};
-    char file[PATH_SIZE];
-    struct file_stat st;
-    for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(file, sizeof file, "%s/%s", path, names[i]);
-        if (file_stat(NULL, file, &st) == ERR_OK)
+    static const char *const whole[] = {
+        "schema.DAT",           "LATEST.LOG",
+        "DECISION_TAB.LOG",     "cluster_nodes.config",
+        "rabbit_serial",        "node-type.txt",
+        "recovery.dets",        "nodes_running_at_shutdown",
+        "msg_stores",           "msg_store_transient",
+        "coordination",         "quorum",
+        "msg_store_persistent", "mnesia",
+    };
+    static const char *const ends[] = {".DCD", ".DCL", "-feature_flags", "-plugins-expand"};
+    for (unsigned i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (strcmp(name, whole[i]) == 0)
+            return true;
+    size_t len = strlen(name);
+    for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t end = strlen(ends[i]);
+        if (len > end && strcmp(name + len - end, ends[i]) == 0)
             return true;
     }
     return false;
+}
+
+enum { NODES_MAX = 16 };
+
+/* The first such name, and those that may be nodes' directories: rabbit@host. */
+struct finding {
+    char name[256], nodes[NODES_MAX][256];
+    unsigned count;
+};
+
+static void
+look_at(void *arg, const char *name)
+{
+    struct finding *f = arg;
+    if (!*f->name && is_rabbitmqs_name(name))
+        snprintf(f->name, sizeof f->name, "%s", name);
+    if (strchr(name, '@') && f->count < NODES_MAX)
+        snprintf(f->nodes[f->count++], sizeof f->nodes[0], "%s", name);
+}
+
+/* What of RabbitMQ's stands in the directory, in `found`; false: nothing. */
+static bool
+has_rabbitmqs_data(const char *path, char *found, size_t size)
+{
+    struct finding here = {0};
+    if (dir_list(NULL, path, look_at, &here) != ERR_OK)
+        return false;
+    snprintf(found, size, "%s", here.name);
+    for (unsigned i = 0; !*found && i < here.count; i++) {
+        struct finding below = {0};
+        char node[PATH_SIZE];
+        snprintf(node, sizeof node, "%s/%s", path, here.nodes[i]);
+        if (dir_list(NULL, node, look_at, &below) == ERR_OK && *below.name)
+            snprintf(found, size, "%s/%s", here.nodes[i], below.name);
+    }
+    return *found;
 }
 
 static bool
@@ -87,14 +137,15 @@ data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
     *d = (struct data_dir){0};
     if (!make_dirs(path, why, why_size))
         return false;
-    if (is_rabbitmqs(path)) {
-        snprintf(why, why_size,
-                 "%s holds a RabbitMQ node's own data, which Leveret cannot read; choose another --data-dir "
-                 "(and bring the declared things over with an export of RabbitMQ's definitions)",
-                 path);
+    char found[PATH_SIZE], lock[PATH_SIZE + 32];
+    if (has_rabbitmqs_data(path, found, sizeof found)) {
+        snprintf(
+            why, why_size,
+            "%s holds a RabbitMQ node's own data (%s), which Leveret cannot read; choose another --data-dir "
+            "(and bring the declared things over with an export of RabbitMQ's definitions)",
+            path, found);
         return false;
     }
-    char lock[PATH_SIZE + 32];
     snprintf(lock, sizeof lock, "%s/lock", path);
     enum err e = file_open(NULL, lock, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_PRIVATE, &d->lock);
     if (e) {

@@ -185,11 +185,54 @@ setup_first_things(struct meta *m, const struct config *c, char *why, size_t why
     return good;
 }
 
+static double
+memory_total(const struct config *c)
+{
+    return (double)(c->memory_total_override ? c->memory_total_override : system_memory_total(NULL));
+}
+
 uint64_t
 setup_memory_watermark(const struct config *c)
 {
     if (c->memory_watermark_bytes)
         return c->memory_watermark_bytes;
-    uint64_t total = c->memory_total_override ? c->memory_total_override : system_memory_total(NULL);
-    return (uint64_t)((double)total * c->memory_watermark_ratio);
+    return (uint64_t)(memory_total(c) * c->memory_watermark_ratio);
+}
+
+uint64_t
+setup_disk_free_limit(const struct config *c)
+{
+    return c->disk_free_ratio > 0 ? (uint64_t)(memory_total(c) * c->disk_free_ratio) : c->disk_free_bytes;
+}
+
+void
+setup_durable(struct durable_config *out, const struct config *c)
+{
+    static const enum store_sync syncs[] = {
+        [CONFIG_SYNC_ALWAYS] = STORE_SYNC_ALWAYS,
+        [CONFIG_SYNC_INTERVAL] = STORE_SYNC_INTERVAL,
+        [CONFIG_SYNC_NEVER] = STORE_SYNC_NEVER,
+    };
+    struct store_config *s = &out->store;
+    s->dir = c->data_dir;
+    s->sync = syncs[c->store_sync];
+    s->sync_interval_ms = (uint32_t)c->store_sync_interval_ms;
+    s->log_file_bytes = (c->store_log_file + STORE_BLOCK - 1) / STORE_BLOCK * STORE_BLOCK;
+    s->log_files_max = (unsigned)c->store_log_files;
+    s->segment_bytes = c->store_segment;
+    out->resident_bytes = c->queue_memory;
+    out->pressure_bytes = (uint64_t)((double)setup_memory_watermark(c) * c->memory_paging_ratio);
+}
+
+const char *
+setup_sync_text(enum store_sync sync)
+{
+    static const char *const texts[] = {
+        [STORE_SYNC_ALWAYS] = "always: a confirmed persistent message is synced to the disk",
+        [STORE_SYNC_INTERVAL] = "interval: a confirmed persistent message is written; a power failure may "
+                                "lose the last interval's",
+        [STORE_SYNC_NEVER] = "never: a confirmed persistent message is written; a power failure may lose any "
+                             "of the last minutes",
+    };
+    return texts[sync];
 }

@@ -4,6 +4,7 @@
 
 #include "app/config.h"
 #include "broker/broker.h"
+#include "durable/durable.h"
 #include "io/tls.h"
 #include "server/server.h"
 
@@ -17,5 +18,11 @@ struct tls_context *setup_tls(const struct config *c, char *why, size_t why_size
 bool setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size);
 /* Bytes of resident memory above which publishers are blocked. */
 uint64_t setup_memory_watermark(const struct config *c);
+/* Bytes free on the data directory's disk below which they are. */
+uint64_t setup_disk_free_limit(const struct config *c);
+/* Into what durable_config_init() has left; the directory's name points into `c`. */
+void setup_durable(struct durable_config *out, const struct config *c);
+/* What a confirm means, for the log: "always: a confirmed message is synced to the disk". */
+const char *setup_sync_text(enum store_sync sync);
 
 #endif

@@ -7,6 +7,8 @@
  * - A block without a live entry is dropped at once: freed, or kept as the one spare, with NULL in its place.
  * So one stuck old entry costs its block and 8 bytes for every block dropped behind it. Only the tail stays
  * while it has room.
+ * - An entry that was taken out can be put in again at its sequence, also in front of `base`: the directory
+ * then grows to the front, by whole blocks. (Arithmetic is modulo 2^64, so `base` may pass below 0.)
  * - Only the first block of an empty deque starts small, at 8 entries, and doubles to 256: a deque with few
  * entries stays small. When the deque runs empty, a block of 8 stays for the next entries, a larger one is
  * freed, and the spare with it. So a queue that swings between empty and nearly empty allocates nothing, and
@@ -103,7 +105,7 @@ seqdeque_push_slow(struct seqdeque *d)
         struct seqdeque_block *b = realloc(d->tail, block_bytes(d, before * 2));
         CHECK(b);
         b->cap = before * 2;
-        d->tail = d->directory[d->dir_head] = b;
+        d->tail = d->directory[d->dir_head + d->dir_len - 1] = b;
         d->tail_room = (uint16_t)before;
     } else {
         struct seqdeque_block *b = d->spare ? d->spare : block_new(d, SEQDEQUE_BLOCK);
@@ -112,11 +114,12 @@ seqdeque_push_slow(struct seqdeque *d)
     }
 }
 
-/* A tail of CAP_MIN entries is the only block, first in the directory, and there is no spare. */
+/* Unless entries were put back in front of it, a tail of CAP_MIN entries is the only block, and there is no
+ * spare. */
 static void
 rewind_empty(struct seqdeque *d)
 {
-    if (d->tail && d->tail->cap == CAP_MIN) {
+    if (d->dir_len == 1 && d->tail && d->tail->cap == CAP_MIN) {
         d->base = d->next;
         d->tail_room = CAP_MIN;
     } else {
@@ -157,6 +160,51 @@ seqdeque_block_emptied(struct seqdeque *d, uint64_t index)
     drop_front(d);
 }
 
+/* `n` more places in front of the first block. */
+static void
+directory_extend_front(struct seqdeque *d, uint64_t n)
+{
+    CHECK(n + d->dir_len < 1u << 29);
+    if (d->dir_head < n) {
+        uint32_t cap = (uint32_t)(n + d->dir_len) + d->dir_len / 2 + DIR_CAP_MIN;
+        struct seqdeque_block **grown = malloc(cap * sizeof *grown);
+        CHECK(grown);
+        if (d->dir_len > 0)
+            memcpy(grown + n, d->directory + d->dir_head, d->dir_len * sizeof *grown);
+        free(d->directory);
+        d->directory = grown;
+        d->dir_cap = cap;
+        d->dir_head = (uint32_t)n;
+    }
+    d->dir_head -= (uint32_t)n;
+    d->dir_len += (uint32_t)n;
+    memset(d->directory + d->dir_head, 0, n * sizeof *d->directory);
+    d->base -= n * SEQDEQUE_BLOCK;
+}
+
+void *
+seqdeque_put(struct seqdeque *d, uint64_t sequence)
+{
+    if (d->count == 0)
+        seqdeque_fini(d);
+    if ((int64_t)(sequence - d->base) < 0)
+        directory_extend_front(d, (d->base - sequence + SEQDEQUE_BLOCK - 1) / SEQDEQUE_BLOCK);
+    uint64_t index = sequence - d->base;
+    CHECK(index < d->next - d->base);
+    struct seqdeque_block **place = &d->directory[d->dir_head + (index >> SEQDEQUE_BLOCK_LOG)];
+    if (!*place) {
+        *place = d->spare ? d->spare : block_new(d, SEQDEQUE_BLOCK);
+        d->spare = NULL;
+    }
+    struct seqdeque_block *b = *place;
+    uint32_t at = (uint32_t)index % SEQDEQUE_BLOCK;
+    CHECK(!(b->live[at / 64] >> at % 64 & 1));
+    b->live[at / 64] |= (uint64_t)1 << at % 64;
+    b->live_count++;
+    d->count++;
+    return b->entries + (size_t)at * d->entry_size;
+}
+
 /* The first live entry from `index` on. */
 static void *
 find_live(const struct seqdeque *d, uint64_t index, uint64_t *sequence)
@@ -191,5 +239,5 @@ seqdeque_next(const struct seqdeque *d, uint64_t *sequence)
 {
     if (d->count == 0 || *sequence >= d->next)
         return NULL;
-    return find_live(d, *sequence < d->base ? 0 : *sequence + 1 - d->base, sequence);
+    return find_live(d, (int64_t)(*sequence - d->base) < 0 ? 0 : *sequence + 1 - d->base, sequence);
 }

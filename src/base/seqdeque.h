@@ -126,6 +126,10 @@ seqdeque_skip(struct seqdeque *d)
     return sequence;
 }
 
+/* Puts an entry in again at a sequence below the next one whose entry was removed (or skipped); the caller
+ * writes it, as after seqdeque_push_back(). */
+void *seqdeque_put(struct seqdeque *d, uint64_t sequence);
+
 /* The oldest entry, with its sequence in `*sequence`; NULL (and `*sequence` untouched) when empty. */
 void *seqdeque_first(const struct seqdeque *d, uint64_t *sequence);
 

@@ -204,6 +204,52 @@ test_random_changes_match_an_array(void **state)
     seqdeque_fini(&d);
 }
 
+/* What was taken out comes back anywhere, also far in front of everything that is left. */
+static void
+test_entries_put_in_again_match_an_array(void **state)
+{
+    enum { SPAN = 3000 };
+    static uint8_t there[SPAN];
+    for (unsigned seed = 1; seed < 60; seed++) {
+        memset(there, 0, sizeof there);
+        uint64_t first = seed % 3 ? seed * 100 : 5, count = 0, next = 0;
+        struct seqdeque d;
+        seqdeque_init(&d, sizeof(struct entry), first);
+        srandom(seed);
+        for (unsigned step = 0; step < 9000; step++) {
+            unsigned how = (unsigned)random() % 8;
+            uint64_t at = next ? (uint64_t)random() % next : 0;
+            if (how < 3 && next < SPAN) {
+                assert_int_equal(push(&d), first + next);
+                there[next++] = 1;
+                count++;
+            } else if (next && there[at]) {
+                assert_true(seqdeque_remove(&d, first + at));
+                there[at] = 0;
+                count--;
+            } else if (next) {
+                *(struct entry *)seqdeque_put(&d, first + at) = (struct entry){first + at, ~(first + at)};
+                there[at] = 1;
+                count++;
+            }
+            for (uint64_t i = 0; step % 1500 == 0 && i < next; i++) { /* now and then everything goes */
+                if (there[i])
+                    assert_true(seqdeque_remove(&d, first + i));
+                count -= there[i];
+                there[i] = 0;
+            }
+            assert_int_equal(seqdeque_count(&d), count);
+        }
+        uint64_t sequence = 0, seen = 0;
+        for (struct entry *e = seqdeque_first(&d, &sequence); e; e = seqdeque_next(&d, &sequence), seen++) {
+            assert_true(there[sequence - first]);
+            assert_true(e->sequence == sequence && e->check == ~sequence);
+        }
+        assert_int_equal(seen, count);
+        seqdeque_fini(&d);
+    }
+}
+
 static void
 test_walk_may_remove_what_it_visits(void **state)
 {
@@ -248,6 +294,7 @@ main(void)
         cmocka_unit_test(test_first_in_first_out_reuses_the_spare_and_a_short_directory),
         cmocka_unit_test(test_skipped_sequences_have_no_entry),
         cmocka_unit_test(test_random_changes_match_an_array),
+        cmocka_unit_test(test_entries_put_in_again_match_an_array),
         cmocka_unit_test(test_walk_may_remove_what_it_visits),
         cmocka_unit_test(test_entries_of_odd_size_do_not_overlap),
     };

@@ -10,24 +10,35 @@
 #include "io/system.h"
 #include "io/timer.h"
 
-unsigned
-alarm_feed(unsigned raised, enum alarm_source source, uint64_t used, uint64_t limit)
+static bool
+alarm_is_due(enum alarm_source source, uint64_t bytes, uint64_t limit)
 {
-    unsigned bit = 1u << source;
-    return limit && used > limit ? raised | bit : raised & ~bit;
+    CHECK(source == ALARM_MEMORY || source == ALARM_DISK);
+    return source == ALARM_DISK ? bytes < limit : limit && bytes > limit;
+}
+
+static unsigned
+alarm_set(unsigned raised, enum alarm_source source, bool is_raised)
+{
+    return is_raised ? raised | 1u << source : raised & ~(1u << source);
+}
+
+unsigned
+alarm_feed(unsigned raised, enum alarm_source source, uint64_t bytes, uint64_t limit)
+{
+    return alarm_set(raised, source, alarm_is_due(source, bytes, limit));
 }
 
 const char *
 alarm_reason(unsigned raised)
 {
-    static const char *const reasons[1 << ALARM_SOURCES] = {
-        NULL,
-        "low on memory",
-        "low on disk",
-        "low on memory & disk",
-    };
-    CHECK(raised < 1 << ALARM_SOURCES);
-    return reasons[raised];
+    CHECK(raised < 1u << ALARM_SOURCES);
+    bool memory = raised & 1u << ALARM_MEMORY, disk = raised & (1u << ALARM_DISK | 1u << ALARM_STORE);
+    if (raised & 1u << ALARM_FAILED)
+        return "the disk has failed";
+    if (memory && disk)
+        return "low on memory & disk";
+    return memory ? "low on memory" : disk ? "low on disk" : NULL;
 }
 
 unsigned
@@ -36,24 +47,69 @@ alarm_state(const struct broker *b)
     return b->alarms;
 }
 
-void
-alarm_sample(struct broker *b, enum alarm_source source, uint64_t used, uint64_t limit)
+/* What holds publishers back beside the news that the caller has just logged. */
+static void
+alarm_tell(struct broker *b, unsigned raised)
 {
-    CHECK(b->index == 0);
-    unsigned raised = alarm_feed(b->alarms_told, source, used, limit);
-    if (raised == b->alarms_told)
-        return;
+    unsigned gone = b->alarms_told & ~raised;
     b->alarms_told = raised;
-    if (raised & ~b->alarms)
-        log_warning(b->node->log, LOG_GLOBAL,
-                    "%s: %llu bytes used, the limit is %llu; publishers are blocked until it falls",
-                    alarm_reason(raised), (unsigned long long)used, (unsigned long long)limit);
-    else
-        log_info(b->node->log, LOG_GLOBAL, "resource alarm cleared: %llu bytes used, the limit is %llu%s%s",
-                 (unsigned long long)used, (unsigned long long)limit, raised ? "; still " : "",
-                 raised ? alarm_reason(raised) : "");
+    if (gone && raised)
+        log_info(b->node->log, LOG_GLOBAL, "publishers stay blocked: %s", alarm_reason(raised));
+    else if (gone)
+        log_info(b->node->log, LOG_GLOBAL, "no resource alarm is left: publishers go on");
     for (unsigned to = 0; to < b->courier->count; to++)
         courier_post(b, to, &(struct mail){.type = MAIL_ALARM, .u32 = raised});
+}
+
+void
+alarm_sample(struct broker *b, enum alarm_source source, uint64_t bytes, uint64_t limit)
+{
+    static const char *const names[][2] = {
+        [ALARM_MEMORY] = {"memory", "used"},
+        [ALARM_DISK] = {"disk space", "free"},
+    };
+    CHECK(b->index == 0);
+    unsigned raised = alarm_feed(b->alarms_told, source, bytes, limit);
+    if (raised == b->alarms_told)
+        return;
+    if (raised & ~b->alarms_told)
+        log_warning(b->node->log, LOG_GLOBAL,
+                    "%s is short: %llu bytes %s, the limit is %llu; publishers are blocked until it is not",
+                    names[source][0], (unsigned long long)bytes, names[source][1], (unsigned long long)limit);
+    else
+        log_info(b->node->log, LOG_GLOBAL, "%s is enough again: %llu bytes %s, the limit is %llu",
+                 names[source][0], (unsigned long long)bytes, names[source][1], (unsigned long long)limit);
+    alarm_tell(b, raised);
+}
+
+void
+alarm_raise(struct broker *b, enum alarm_source source, bool is_raised)
+{
+    CHECK(source == ALARM_STORE || source == ALARM_FAILED);
+    courier_post(b, 0, &(struct mail){.type = MAIL_CLAIM, .a = source, .u32 = is_raised});
+}
+
+void
+alarm_on_claim(struct broker *b, enum alarm_source source, bool is_raised)
+{
+    unsigned *claims = &b->alarm_claims[source];
+    CHECK(b->index == 0 && (is_raised || *claims > 0));
+    *claims += is_raised ? 1u : -1u;
+    unsigned raised = alarm_set(b->alarms_told, source, *claims > 0);
+    if (raised == b->alarms_told)
+        return;
+    if (source == ALARM_FAILED)
+        log_critical(
+            b->node->log, LOG_GLOBAL,
+            "the store has failed and writes nothing more: publishers are blocked; what was confirmed "
+            "is kept; restart the node when the disk is well");
+    else if (is_raised)
+        log_warning(
+            b->node->log, LOG_GLOBAL,
+            "no room for the next file of the write-ahead log; publishers are blocked until there is");
+    else
+        log_info(b->node->log, LOG_GLOBAL, "there is room for the write-ahead log again");
+    alarm_tell(b, raised);
 }
 
 void

@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "broker/courier_impl.h"
+#include "broker/durability.h"
 #include "broker/queue_impl.h"
 #include "broker/route.h"
 #include "io/timer.h"
@@ -38,10 +39,13 @@ broker_new(struct node *node, struct shard *shard, const struct effects *effects
     b->server = server;
     b->pool = pool_new();
     list_init(&b->dirty);
+    list_init(&b->deep);
     list_init(&b->resting);
     b->routes = route_cache_new(node->limits.route_cache_entries);
     b->courier = courier_new(b);
     node->brokers[b->index] = b;
+    if (node->durability)
+        node->durability->attach(node->durability_arg, b);
     return b;
 }
 
@@ -125,7 +129,11 @@ broker_turn(struct broker *b)
         if (queue_deliver(q))
             queue_mark_dirty(q);
     }
+    if (b->log && !list_is_empty(&b->deep))
+        queue_paging_turn(b);
     broker_flush(b);
+    if (b->node->durability)
+        b->node->durability->turn(b->node->durability_arg, b);
     route_cache_turn(b->routes);
     broker_tidy(b);
     return !list_is_empty(&b->dirty);
@@ -135,6 +143,13 @@ void
 broker_flush(struct broker *b)
 {
     courier_flush(b);
+}
+
+void
+broker_stop(struct broker *b)
+{
+    if (b->node->durability)
+        b->node->durability->stop(b->node->durability_arg, b);
 }
 
 /* ---- resting ---- */
@@ -181,10 +196,11 @@ check_entries(const struct queue *q, struct broker_sums *sums)
 {
     const struct queue_messages *ms = q->messages;
     uint32_t unacked = 0, ready = 0;
-    uint64_t position;
+    uint64_t position, bytes = 0;
     for (struct queue_entry *e = seqdeque_first(&ms->entries, &position); e;
          e = seqdeque_next(&ms->entries, &position)) {
         CHECK(e->message && e->message->refs > 0);
+        bytes += message_size(e->message);
         CHECK(!e->is_unacked || position < q->cursor);
         if (e->is_unacked)
             unacked++;
@@ -192,13 +208,14 @@ check_entries(const struct queue *q, struct broker_sums *sums)
             ready++;
         sums->held += e->is_unacked && e->consumer != QUEUE_NO_CONSUMER;
     }
-    CHECK(unacked == q->unacked && ready == queue_ready(q));
+    CHECK(unacked == q->unacked && ready + q->paged == queue_ready(q));
     for (uint32_t i = 0; i < ms->returned_count; i++) {
         struct queue_entry *e = seqdeque_get(&ms->entries, ms->returned[i]);
         CHECK(e && !e->is_unacked && ms->returned[i] < q->cursor);
         CHECK(i == 0 || ms->returned[(i - 1) / 2] < ms->returned[i]);
     }
-    sums->ready += ready;
+    CHECK(bytes == ms->bytes);
+    sums->ready += ready + (uint32_t)q->paged;
     sums->unacked += unacked;
 }
 

@@ -19,11 +19,15 @@
 #include "base/pool.h"
 #include "base/slots.h"
 #include "base/wheel.h"
+#include "broker/alarm.h"
 #include "broker/limits.h"
 #include "io/shard.h"
 
+struct durability;
 struct effects;
+struct durability;
 struct meta;
+struct queue_log;
 struct route_cache;
 struct courier;
 
@@ -34,6 +38,8 @@ struct node {
     struct log *log;
     const char *name; /* rabbit@host */
     const char *cluster_name;
+    const struct durability *durability; /* durability.h; NULL: everything is in memory only */
+    void *durability_arg;
     struct broker_limits limits;
     struct broker *brokers[SHARDS_COUNT_MAX]; /* by shard; broker_new() and broker_free() set their own */
 };
@@ -47,12 +53,15 @@ struct broker {
     struct slots subscriptions; /* of this shard's channels, for deliveries from other shards */
     struct slots consumers; /* of this shard's queues; a canceled one stays while something is unsettled */
     struct idmap queues;    /* runtimes on this shard, by queue id */
+    struct list deep;       /* queues with more in memory than their window: paging.h */
+    struct queue_log *log;  /* where messages are kept; NULL: only in memory */
     struct list resting;    /* queues that were found empty: they give their memory back if they stay so */
     struct wheel_timer rest_timer;
     struct wheel_timer trim_timer;    /* runs while the pool holds memory */
     struct wheel_timer collect_timer; /* shard 0: runs while something that was deleted waits to be freed */
     unsigned alarms;                  /* what is raised on the node, as this shard knows it: alarm.h */
     unsigned alarms_told;             /* shard 0: the last state it told all shards */
+    unsigned alarm_claims[ALARM_SOURCES]; /* shard 0: how many hold up each alarm, by alarm_raise() */
     struct route_cache *routes;
     struct courier *courier;
     const struct effects *effects;
@@ -62,7 +71,7 @@ struct broker {
     uint64_t messages_ready, messages_unacked; /* over all queues of this shard */
 };
 
-/* One per shard, made on the shard's own thread. */
+/* One per shard, made on the shard's own thread. Its last step: what was kept for this shard is taken up. */
 struct broker *broker_new(struct node *node, struct shard *shard, const struct effects *effects,
                           void *server);
 /*
@@ -80,6 +89,8 @@ bool broker_turn(struct broker *b);
  * a shard does not fall asleep on other shards' memory.
  */
 void broker_flush(struct broker *b);
+/* The shard stops cleanly: the last call on it. */
+void broker_stop(struct broker *b);
 
 /* Walks everything and CHECKs counts, lists and holds. For tests and the simulation; slow. */
 void broker_check(const struct broker *b);

@@ -9,6 +9,7 @@
 #include "broker/courier_impl.h"
 #include "broker/message.h"
 #include "broker/queue.h"
+#include "broker/queue_log.h"
 
 #include <stdlib.h>
 
@@ -32,46 +33,70 @@ courier_can_publish(struct broker *b, const struct route *route, unsigned *to)
     return true;
 }
 
-/* One queue of this shard; takes the hold. False: refused. A queue that is gone counts as done, as in
- * RabbitMQ. */
-static inline bool
-publish_here(struct broker *b, const struct route_target *target, struct message **m)
+/* One queue of this shard; takes the hold. A queue that is gone counts as done, as in RabbitMQ. */
+static inline enum queue_pushed
+publish_here(struct broker *b, const struct route_target *target, struct message **m, uint64_t tx)
 {
     struct queue *q = queue_of(b, target->queue);
     if (__builtin_expect(q != NULL, 1))
-        return queue_push(q, m);
+        return queue_push(q, m, tx);
     message_drop(b, m);
-    return true;
+    return QUEUE_TAKEN;
 }
 
-static bool
-publish_here_many(struct broker *b, const struct route *route, struct message **m)
+/* What became of it in several queues, by outcome. */
+struct pushed_counts {
+    uint32_t of[QUEUE_LOGGED + 1];
+};
+
+/* The result for the publisher: `remote` answers will come from other shards, those of this shard's log are
+ * asked for here. A refusal beside others that are still out becomes one answer more: the publisher hears the
+ * outcome in one way only. */
+static enum publish_result
+publish_result(struct broker *b, const struct pushed_counts *here, uint32_t remote, struct channel_ref from,
+               uint64_t seq, unsigned *pending)
 {
-    bool accepted = true;
+    uint32_t logged = seq ? here->of[QUEUE_LOGGED] : 0, refused = here->of[QUEUE_REFUSED];
+    if (logged)
+        b->log->ops->confirm(b->log, from, seq, logged);
+    if (remote + logged == 0)
+        return refused ? PUBLISH_REJECTED : PUBLISH_DONE;
+    *pending = remote + logged;
+    if (refused && seq) {
+        (*pending)++;
+        courier_confirm(b, from, seq, true, 1);
+    }
+    return PUBLISH_PENDING;
+}
+
+static struct pushed_counts
+publish_here_many(struct broker *b, const struct route *route, struct message **m, uint64_t tx)
+{
+    struct pushed_counts counts = {0};
     for (uint32_t i = 0; i < route->count; i++) {
         struct message *held = *m;
         message_hold(held);
-        accepted &= publish_here(b, &route->targets[i], &held);
+        counts.of[publish_here(b, &route->targets[i], &held, tx)]++;
     }
     message_drop(b, m);
-    return accepted;
+    return counts;
 }
 
 static void
 publish_there(struct broker *b, unsigned to, struct mail *mail, struct message *m, struct channel_ref from,
-              uint64_t seq)
+              uint64_t seq, bool in_tx)
 {
     mail->p = m;
     mail->d = seq;
-    mail_put_channel(mail, from, 0);
+    mail_put_channel(mail, from, in_tx ? COURIER_IN_TX : 0);
     courier_post_data(b, to, mail, message_size(m) + COURIER_MESSAGE_COST);
 }
 
 /* The route's foreign shards, each once, with the number of their queues in lane.gathered_count. Queues of
- * this shard are served on the way; those that refused are counted. */
+ * this shard are served on the way. */
 static unsigned
 publish_gather(struct broker *b, const struct route *route, struct message *m,
-               uint8_t shards[SHARDS_COUNT_MAX], uint32_t *refused)
+               uint8_t shards[SHARDS_COUNT_MAX], uint64_t tx, struct pushed_counts *here)
 {
     unsigned n = 0;
     for (uint32_t i = 0; i < route->count; i++) {
@@ -79,7 +104,7 @@ publish_gather(struct broker *b, const struct route *route, struct message *m,
         if (target->shard == b->index) {
             struct message *held = m;
             message_hold(held);
-            *refused += !publish_here(b, target, &held);
+            here->of[publish_here(b, target, &held, tx)]++;
         } else if (b->courier->lanes[target->shard].gathered_count++ == 0)
             shards[n++] = (uint8_t)target->shard;
     }
@@ -89,24 +114,25 @@ publish_gather(struct broker *b, const struct route *route, struct message *m,
 /* One mail to a shard with one queue of the route. */
 static void
 publish_one_there(struct broker *b, const struct route *route, unsigned to, struct message **m,
-                  struct channel_ref from, uint64_t seq)
+                  struct channel_ref from, uint64_t seq, bool in_tx)
 {
     uint32_t i = 0;
     while (route->targets[i].shard != to)
         i++;
     b->courier->lanes[to].gathered_count = 0;
     struct mail mail = {.type = MAIL_PUBLISH, .a = route->targets[i].queue_id};
-    publish_there(b, to, &mail, message_hand_over(b, m), from, seq);
+    publish_there(b, to, &mail, message_hand_over(b, m), from, seq, in_tx);
 }
 
 static enum publish_result
 publish_across(struct broker *b, const struct route *route, struct message **m, struct channel_ref from,
-               uint64_t seq, unsigned *pending)
+               uint64_t seq, bool in_tx, unsigned *pending)
 {
     struct courier_lane *lanes = b->courier->lanes;
     uint8_t shards[SHARDS_COUNT_MAX];
-    uint32_t refused = 0, remote = 0;
-    unsigned n = publish_gather(b, route, *m, shards, &refused);
+    struct pushed_counts here = {0};
+    uint32_t remote = 0;
+    unsigned n = publish_gather(b, route, *m, shards, in_tx ? courier_tx_id(from, seq) : 0, &here);
     for (unsigned i = 0; i < n; i++) {
         struct courier_lane *lane = &lanes[shards[i]];
         remote += lane->gathered_count;
@@ -116,7 +142,7 @@ publish_across(struct broker *b, const struct route *route, struct message **m, 
         else
             *m = NULL; /* the last one gets the caller's hold */
         if (lane->gathered_count == 1)
-            publish_one_there(b, route, shards[i], &held, from, seq);
+            publish_one_there(b, route, shards[i], &held, from, seq, in_tx);
         else
             lane->gathered = message_hand_over_with(b, &held, lane->gathered_count, &lane->gathered_ids);
     }
@@ -127,36 +153,36 @@ publish_across(struct broker *b, const struct route *route, struct message **m, 
         if (lane->gathered_count && --lane->gathered_count == 0) {
             *lane->gathered_ids = route->targets[i].queue_id;
             struct mail mail = {.type = MAIL_PUBLISH_MANY};
-            publish_there(b, route->targets[i].shard, &mail, lane->gathered, from, seq);
+            publish_there(b, route->targets[i].shard, &mail, lane->gathered, from, seq, in_tx);
         } else if (lane->gathered_count)
             *lane->gathered_ids++ = route->targets[i].queue_id;
     }
-    if (remote == 0)
-        return refused ? PUBLISH_REJECTED : PUBLISH_DONE;
-    *pending = remote;
-    if (refused &&
-        seq) { /* one answer more, with the others: the publisher hears the outcome in one way only */
-        (*pending)++;
-        courier_confirm(b, from, seq, true, 1);
-    }
-    return PUBLISH_PENDING;
+    return publish_result(b, &here, remote, from, seq, pending);
 }
 
 enum publish_result
 courier_publish(struct broker *b, const struct route *route, struct message **m, struct channel_ref from,
-                uint64_t seq, unsigned *pending)
+                uint64_t seq, bool in_tx, unsigned *pending)
 {
     *pending = 0;
-    if (__builtin_expect(route->only_shard == b->index && route->count == 1, 1))
-        return publish_here(b, &route->targets[0], m) ? PUBLISH_DONE : PUBLISH_REJECTED;
-    if (route->only_shard == b->index || route->count == 0)
-        return publish_here_many(b, route, m) ? PUBLISH_DONE : PUBLISH_REJECTED;
+    if (__builtin_expect(route->only_shard == b->index && route->count == 1, 1)) {
+        enum queue_pushed how = publish_here(b, &route->targets[0], m, in_tx ? courier_tx_id(from, seq) : 0);
+        if (__builtin_expect(how == QUEUE_TAKEN, 1))
+            return PUBLISH_DONE;
+        struct pushed_counts one = {0};
+        one.of[how] = 1;
+        return publish_result(b, &one, 0, from, seq, pending);
+    }
+    if (route->only_shard == b->index || route->count == 0) {
+        struct pushed_counts all = publish_here_many(b, route, m, in_tx ? courier_tx_id(from, seq) : 0);
+        return publish_result(b, &all, 0, from, seq, pending);
+    }
     if (route->count == 1) {
-        publish_one_there(b, route, route->only_shard, m, from, seq);
+        publish_one_there(b, route, route->only_shard, m, from, seq, in_tx);
         *pending = 1;
         return PUBLISH_PENDING;
     }
-    return publish_across(b, route, m, from, seq, pending);
+    return publish_across(b, route, m, from, seq, in_tx, pending);
 }
 
 void

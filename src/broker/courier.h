@@ -45,9 +45,14 @@ enum publish_result {
     PUBLISH_PENDING,  /* effects.confirmed() follows once for each of the route's *pending queues */
 };
 /* Gives the message to every queue of the route. Takes the caller's hold; *m becomes NULL. `from` and `seq`
- * come back in effects.confirmed(); seq 0: nobody waits for the outcome (it is dropped). */
+ * come back in effects.confirmed(); seq 0: nobody waits for the outcome (it is dropped). `in_tx`: it belongs
+ * to the transaction (from, seq), which courier_tx_end() completes. */
 enum publish_result courier_publish(struct broker *b, const struct route *route, struct message **m,
-                                    struct channel_ref from, uint64_t seq, unsigned *pending);
+                                    struct channel_ref from, uint64_t seq, bool in_tx, unsigned *pending);
+
+/* The transaction (from, seq) has nothing more for that shard. True: effects.confirmed(from, seq) comes once,
+ * when all of it there is kept, all or nothing. False: it has nothing there that would have to be. */
+bool courier_tx_end(struct broker *b, unsigned shard, struct channel_ref from, uint64_t seq);
 
 /* Room towards one shard, for what has no route (direct replies); false as courier_can_publish(). */
 bool courier_has_room(struct broker *b, unsigned to);
@@ -102,5 +107,8 @@ void courier_taken(struct broker *b, struct subscription *s, size_t bytes);
 enum settle { SETTLE_ACK, SETTLE_REQUEUE, SETTLE_REJECT };
 /* Ends one delivery: (shard, queue id, position). Batched per turn when remote. */
 void courier_settle(struct broker *b, unsigned shard, uint64_t queue_id, uint64_t position, enum settle how);
+/* The same as a part of the transaction (from, seq). */
+void courier_settle_tx(struct broker *b, unsigned shard, uint64_t queue_id, uint64_t position,
+                       enum settle how, struct channel_ref from, uint64_t seq);
 
 #endif

@@ -66,7 +66,8 @@ courier_queue_closed(struct broker *b, const struct queue *q)
 }
 
 void
-courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how)
+courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how,
+                  uint64_t tx)
 {
     struct queue *q = courier_queue(b, queue_id);
     if (!q)
@@ -75,7 +76,7 @@ courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t 
         if (how == COURIER_PUT_BACK)
             queue_put_back(q, position);
         else
-            queue_settle(q, position, (enum settle)how);
+            queue_settle(q, position, (enum settle)how, tx);
 }
 
 /* Its channel may have been quicker than the answer that names the consumer: the handle is 0 then. */

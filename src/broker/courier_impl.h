@@ -6,6 +6,7 @@
 #ifndef LEVERET_BROKER_COURIER_IMPL_H
 #define LEVERET_BROKER_COURIER_IMPL_H
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "broker/courier.h"
 #include "broker/meta.h"
@@ -25,13 +26,14 @@ enum courier_mail {
     MAIL_WINDOW,     /* u32: bytes that were handled */
     MAIL_RETURN,     /* p: message_batch */
     MAIL_CONFIRM,    /* a: first, b c: channel (flags: nack), d: last, u32: times */
-    MAIL_SETTLE,     /* a: queue, b: first, c: last, u32: enum settle or COURIER_PUT_BACK */
+    MAIL_SETTLE,     /* a: queue, b: first, c: last, d: transaction, u32: enum settle or COURIER_PUT_BACK */
     MAIL_COUNTS,     /* (F) a: queue, b c: channel, u32: op */
     MAIL_PURGE,      /* (F) likewise */
     MAIL_GET,        /* (F) likewise, flags: no_ack */
     MAIL_DELETE,     /* (F) likewise, flags: COURIER_IF_* */
     MAIL_CONSUME,    /* (F) likewise, p: consumer_request */
     MAIL_CANCEL,     /* (F) likewise, p: courier_end */
+    MAIL_TX_END,     /* (F) b c: channel, a: seq */
     MAIL_FORGET,     /* a: queue, b: consumer, c: subscription */
     MAIL_LIMIT,      /* a: queue, b: consumer, c: subscription, u32: the channel has a shared limit */
     MAIL_REPLY,      /* p: op_reply */
@@ -41,11 +43,13 @@ enum courier_mail {
     MAIL_CANCELED,   /* a: subscription */
     MAIL_QUEUE_GONE, /* a: queue */
     MAIL_ALARM,      /* u32: struct broker.alarms */
+    MAIL_CLAIM,      /* to shard 0: a: enum alarm_source, u32: raised */
     MAIL_COURIER_END
 };
 
 enum { COURIER_PUT_BACK = SETTLE_REJECT + 1 }; /* a fourth enum settle: the client never saw it */
 enum { DELIVER_REDELIVERED = 1, DELIVER_NO_ACK = 2 };
+enum { COURIER_IN_TX = 1 }; /* flag of a channel in a publish */
 enum { COURIER_IF_UNUSED = 1, COURIER_IF_EMPTY = 2 };
 
 /* Names both ends of a consumer. */
@@ -70,7 +74,7 @@ struct message_batch {
 
 /* Settles of one kind at consecutive positions of one queue; queue_id 0: none. */
 struct settle_run {
-    uint64_t queue_id, first, last;
+    uint64_t queue_id, first, last, tx;
     uint32_t how;
 };
 
@@ -132,6 +136,16 @@ mail_channel(const struct mail *m, uint16_t shard)
                                 .serial = (uint32_t)(m->c >> 32)};
 }
 
+/* The same number wherever it is asked; never 0. */
+static inline uint64_t
+courier_tx_id(struct channel_ref from, uint64_t seq)
+{
+    return hash_combine(hash_combine(from.connection ^ (uint64_t)from.shard << 48,
+                                     (uint64_t)from.serial << 32 | from.channel),
+                        seq) |
+           1;
+}
+
 /* courier_lane.c */
 
 /* Takes what the mail carries; never fails. `bytes` are charged to the window. */
@@ -142,6 +156,7 @@ void courier_post(struct broker *b, unsigned to, const struct mail *m);
 void courier_post_fenced(struct broker *b, unsigned to, struct mail *m);
 /* The outcome of publish `seq` for `times` queues; goes out when the turn ends. */
 void courier_confirm(struct broker *b, struct channel_ref to, uint64_t seq, bool nack, uint32_t times);
+void courier_on_tx_end(struct broker *b, struct channel_ref from, uint64_t seq);
 /* A blob or reference of another shard that nobody here holds any more. */
 void courier_return(struct broker *b, struct message *m);
 /* A data mail of `from` was handled: credit, and whoever waits behind the fence. */
@@ -167,6 +182,8 @@ void courier_reply_init(struct op_reply *r, const struct courier_op *op, const s
 void courier_reply(struct broker *b, struct op_reply *r);
 /* Mail of an answer, on the channel's shard. Frees it. */
 void courier_on_reply(struct broker *b, struct op_reply *r);
+/* Answers for a queue that is not to be found, and says so. */
+bool courier_op_is_lost(struct broker *b, struct queue *q, const struct courier_op *op);
 /* "queue 'q' in vhost '/' <what>" */
 void courier_reply_error(struct broker *b, struct op_reply *r, uint16_t code, const char *what);
 
@@ -195,7 +212,8 @@ courier_queue(struct broker *b, uint64_t queue_id)
 void courier_on_deliver(struct broker *b, const struct mail *m);
 void courier_on_ask(struct broker *b, uint64_t subscription);
 void courier_on_canceled(struct broker *b, uint64_t subscription);
-void courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how);
+void courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how,
+                       uint64_t tx);
 /* The consumer leaves, whether or not its channel knew its handle yet (0). */
 void courier_end_consumer(struct broker *b, uint64_t queue_id, uint16_t shard, struct courier_end end);
 void courier_on_limit(struct broker *b, const struct mail *m);

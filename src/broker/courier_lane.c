@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "broker/courier_impl.h"
 #include "broker/message.h"
+#include "broker/queue_log.h"
 
 #include <stdlib.h>
 
@@ -155,10 +156,13 @@ lane_flush_settles(struct broker *b, struct courier_lane *lane, unsigned to)
     struct settle_run *run = &lane->settles;
     if (!run->queue_id)
         return;
-    courier_post(
-        b, to,
-        &(struct mail){
-            .type = MAIL_SETTLE, .a = run->queue_id, .b = run->first, .c = run->last, .u32 = run->how});
+    courier_post(b, to,
+                 &(struct mail){.type = MAIL_SETTLE,
+                                .a = run->queue_id,
+                                .b = run->first,
+                                .c = run->last,
+                                .d = run->tx,
+                                .u32 = run->how});
     run->queue_id = 0;
 }
 
@@ -172,16 +176,18 @@ courier_post_fenced(struct broker *b, unsigned to, struct mail *m)
 }
 
 static void
-courier_settle_remote(struct broker *b, unsigned to, uint64_t queue_id, uint64_t position, uint32_t how)
+courier_settle_remote(struct broker *b, unsigned to, uint64_t queue_id, uint64_t position, uint32_t how,
+                      uint64_t tx)
 {
     struct courier_lane *lane = &b->courier->lanes[to];
     struct settle_run *run = &lane->settles;
-    if (run->queue_id == queue_id && run->how == how && position == run->last + 1) {
+    if (run->queue_id == queue_id && run->how == how && position == run->last + 1 && run->tx == tx) {
         run->last = position;
         return;
     }
     lane_flush_settles(b, lane, to);
-    *run = (struct settle_run){.queue_id = queue_id, .first = position, .last = position, .how = how};
+    *run =
+        (struct settle_run){.queue_id = queue_id, .first = position, .last = position, .tx = tx, .how = how};
     courier_touch(b, to);
 }
 
@@ -189,9 +195,44 @@ void
 courier_settle(struct broker *b, unsigned shard, uint64_t queue_id, uint64_t position, enum settle how)
 {
     if (shard == b->index)
-        courier_on_settle(b, queue_id, position, position, (uint32_t)how);
+        courier_on_settle(b, queue_id, position, position, (uint32_t)how, 0);
     else
-        courier_settle_remote(b, shard, queue_id, position, (uint32_t)how);
+        courier_settle_remote(b, shard, queue_id, position, (uint32_t)how, 0);
+}
+
+void
+courier_settle_tx(struct broker *b, unsigned shard, uint64_t queue_id, uint64_t position, enum settle how,
+                  struct channel_ref from, uint64_t seq)
+{
+    uint64_t tx = courier_tx_id(from, seq);
+    if (shard == b->index)
+        courier_on_settle(b, queue_id, position, position, (uint32_t)how, tx);
+    else
+        courier_settle_remote(b, shard, queue_id, position, (uint32_t)how, tx);
+}
+
+static bool
+tx_end_here(struct broker *b, struct channel_ref from, uint64_t seq)
+{
+    return b->log && b->log->ops->tx_end(b->log, courier_tx_id(from, seq), from, seq);
+}
+
+void
+courier_on_tx_end(struct broker *b, struct channel_ref from, uint64_t seq)
+{
+    if (!tx_end_here(b, from, seq))
+        courier_confirm(b, from, seq, false, 1);
+}
+
+bool
+courier_tx_end(struct broker *b, unsigned shard, struct channel_ref from, uint64_t seq)
+{
+    if (shard == b->index)
+        return tx_end_here(b, from, seq);
+    struct mail m = {.type = MAIL_TX_END, .a = seq};
+    mail_put_channel(&m, from, 0);
+    courier_post_fenced(b, shard, &m);
+    return true;
 }
 
 static void
@@ -263,6 +304,10 @@ lane_flush_window(struct broker *b, struct courier_lane *lane, unsigned to)
 {
     if (lane->handled_bytes < b->node->limits.publish_window_bytes / 8)
         return;
+    if (b->log && b->log->is_behind) { /* publishers there are slowed like those here */
+        courier_touch(b, to);
+        return;
+    }
     courier_post(b, to, &(struct mail){.type = MAIL_WINDOW, .u32 = lane->handled_bytes});
     lane->handled_bytes = 0;
 }

@@ -6,6 +6,7 @@
 #include "broker/alarm.h"
 #include "broker/courier_impl.h"
 #include "broker/message.h"
+#include "broker/queue_log.h"
 
 #include <stdlib.h>
 
@@ -18,41 +19,56 @@ mail_op(const struct mail *m)
 
 /* ---- data lane ---- */
 
-static bool
-push_from_afar(struct broker *b, uint64_t queue_id, struct message **m)
+static enum queue_pushed
+push_from_afar(struct broker *b, uint64_t queue_id, struct message **m, uint64_t tx)
 {
     struct queue *q = courier_queue(b, queue_id);
     if (q || (q = queue_get(b, queue_id)))
-        return queue_push(q, m);
+        return queue_push(q, m, tx);
     message_drop(b, m); /* deleted meanwhile: done, as in RabbitMQ */
-    return true;
+    return QUEUE_TAKEN;
+}
+
+static uint64_t
+mail_tx(const struct mail *m)
+{
+    return m->c & COURIER_IN_TX ? courier_tx_id(mail_channel(m, m->from), m->d) : 0;
+}
+
+/* The answers for so many queues, now or when the log is through. */
+static void
+answer_publish(struct broker *b, const struct mail *m, const uint32_t of[QUEUE_LOGGED + 1])
+{
+    if (!m->d)
+        return;
+    courier_confirm(b, mail_channel(m, m->from), m->d, false, of[QUEUE_TAKEN]);
+    courier_confirm(b, mail_channel(m, m->from), m->d, true, of[QUEUE_REFUSED]);
+    if (of[QUEUE_LOGGED])
+        b->log->ops->confirm(b->log, mail_channel(m, m->from), m->d, of[QUEUE_LOGGED]);
 }
 
 static void
 on_publish(struct broker *b, const struct mail *m)
 {
     struct message *message = m->p;
-    bool accepted = push_from_afar(b, m->a, &message);
-    if (m->d)
-        courier_confirm(b, mail_channel(m, m->from), m->d, !accepted, 1);
+    uint32_t of[QUEUE_LOGGED + 1] = {0};
+    of[push_from_afar(b, m->a, &message, mail_tx(m))] = 1;
+    answer_publish(b, m, of);
 }
 
 static void
 on_publish_many(struct broker *b, const struct mail *m)
 {
     struct message *message = m->p;
-    uint32_t count, accepted = 0;
+    uint32_t count, of[QUEUE_LOGGED + 1] = {0};
     const uint64_t *queues = message_numbers(message, &count);
     for (uint32_t i = 0; i < count; i++) {
         struct message *held = message;
         message_hold(held);
-        accepted += push_from_afar(b, queues[i], &held);
+        of[push_from_afar(b, queues[i], &held, mail_tx(m))]++;
     }
     message_drop(b, &message);
-    if (!m->d)
-        return;
-    courier_confirm(b, mail_channel(m, m->from), m->d, false, accepted);
-    courier_confirm(b, mail_channel(m, m->from), m->d, true, count - accepted);
+    answer_publish(b, m, of);
 }
 
 static void
@@ -137,7 +153,8 @@ courier_handle(struct broker *b, const struct mail *m)
     case MAIL_CANCEL: on_cancel(b, m); break;
     case MAIL_FORGET: on_forget(b, m); break;
     case MAIL_LIMIT: courier_on_limit(b, m); break;
-    case MAIL_SETTLE: courier_on_settle(b, m->a, m->b, m->c, m->u32); break;
+    case MAIL_SETTLE: courier_on_settle(b, m->a, m->b, m->c, m->u32, m->d); break;
+    case MAIL_TX_END: courier_on_tx_end(b, mail_channel(m, m->from), m->a); break;
     default: CHECK_UNREACHABLE("mail that is never held");
     }
 }
@@ -167,6 +184,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_DELETE:
     case MAIL_CONSUME:
     case MAIL_CANCEL:
+    case MAIL_TX_END:
     case MAIL_FORGET:
     case MAIL_LIMIT:
         if (!courier_hold(b, m, m->d))
@@ -186,6 +204,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_CANCELED: courier_on_canceled(b, m->a); break;
     case MAIL_QUEUE_GONE: on_queue_gone(b, m->a); break;
     case MAIL_ALARM: alarm_on_mail(b, m->u32); break;
+    case MAIL_CLAIM: alarm_on_claim(b, (enum alarm_source)m->a, m->u32 != 0); break;
     case MAIL_COURIER_END: CHECK_UNREACHABLE("no such mail");
     }
 }

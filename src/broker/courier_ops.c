@@ -70,9 +70,8 @@ courier_reply_error(struct broker *b, struct op_reply *r, uint16_t code, const c
         snprintf(r->text, sizeof r->text, "queue '%s' in vhost '%s' %s", def->name, def->vhost->name, what);
 }
 
-/* Answers for a queue that is not to be found. */
-static bool
-op_is_lost(struct broker *b, struct queue *q, const struct courier_op *op)
+bool
+courier_op_is_lost(struct broker *b, struct queue *q, const struct courier_op *op)
 {
     if (q && !queue_is_deleting(q))
         return false;
@@ -86,7 +85,7 @@ op_is_lost(struct broker *b, struct queue *q, const struct courier_op *op)
 void
 courier_op_counts(struct broker *b, struct queue *q, const struct courier_op *op)
 {
-    if (op_is_lost(b, q, op))
+    if (courier_op_is_lost(b, q, op))
         return;
     struct op_reply r;
     courier_reply_init(&r, op, b);
@@ -98,25 +97,11 @@ courier_op_counts(struct broker *b, struct queue *q, const struct courier_op *op
 void
 courier_op_purge(struct broker *b, struct queue *q, const struct courier_op *op)
 {
-    if (op_is_lost(b, q, op))
+    if (courier_op_is_lost(b, q, op))
         return;
     struct op_reply r;
     courier_reply_init(&r, op, b);
     r.message_count = queue_purge(q);
-    courier_reply(b, &r);
-}
-
-void
-courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op)
-{
-    if (op_is_lost(b, q, op))
-        return;
-    struct op_reply r;
-    courier_reply_init(&r, op, b);
-    r.no_ack = op->flags != 0;
-    r.message = queue_take(q, r.no_ack, &r.position, &r.redelivered);
-    r.message_count = queue_ready_count(q);
-    r.consumer_count = queue_consumer_count(q);
     courier_reply(b, &r);
 }
 

@@ -350,7 +350,8 @@ flood_publish(struct place *p)
             struct message *m = fixture_message(p->b, number, 16 + (uint32_t)(number % 100));
             uint64_t seq = confirm_next(&p->confirm);
             atomic_fetch_add(&w->copies_published, route->count);
-            enum publish_result result = courier_publish(p->b, route, &m, channel_of(p), seq, &pending);
+            enum publish_result result =
+                courier_publish(p->b, route, &m, channel_of(p), seq, false, &pending);
             if (result == PUBLISH_PENDING)
                 confirm_pending(&p->confirm, seq, pending);
             else
@@ -466,7 +467,7 @@ script_publish(struct place *p, const char *name, unsigned n)
     while (n--) {
         struct message *m = fixture_message(p->b, ++p->published, 16);
         unsigned pending;
-        courier_publish(p->b, route, &m, channel_of(p), 0, &pending);
+        courier_publish(p->b, route, &m, channel_of(p), 0, false, &pending);
     }
     free(route);
 }
@@ -778,12 +779,26 @@ alarm_turn(struct place *p)
         alarm_sample(p->b, ALARM_MEMORY, 10, 10);
         alarm_sample(p->b, ALARM_MEMORY, 11, 10);
         alarm_sample(p->b, ALARM_MEMORY, 12, 10); /* no news */
-        alarm_sample(p->b, ALARM_DISK, 11, 10);
+        alarm_sample(p->b, ALARM_DISK, 10, 10);
         alarm_sample(p->b, ALARM_DISK, 9, 10);
+        alarm_sample(p->b, ALARM_DISK, 11, 10);
         alarm_sample(p->b, ALARM_MEMORY, 9, 10);
     }
-    if (p->alarms == 4 && !p->is_finished) {
+    if (p->index == 1 && p->alarms == 4 && p->step == 0) {
+        p->step = 1;
+        CHECK(p->alarm == NULL && alarm_state(p->b) == 0);
+        alarm_raise(p->b, ALARM_STORE, true);
+        alarm_raise(p->b, ALARM_STORE, true); /* the second one holds it up, too: no news */
+        alarm_raise(p->b, ALARM_STORE, false);
+    }
+    if (p->index == 1 && p->alarms == 5 && p->step == 1) {
+        p->step = 2;
+        CHECK(strcmp(p->alarm, "low on disk") == 0);
+        alarm_raise(p->b, ALARM_STORE, false);
+    }
+    if (p->alarms == 6 && !p->is_finished) {
         p->is_finished = true;
+        CHECK(p->alarm == NULL && alarm_state(p->b) == 0);
         CHECK(p->alarm == NULL && alarm_state(p->b) == 0);
         if (atomic_fetch_add(&p->w->idle, 1) + 1 == p->w->count)
             shards_stop(p->w->shards);
@@ -798,7 +813,7 @@ test_an_alarm_reaches_all_shards(void **state)
     struct world *w = world_new(3, 1, alarm_turn);
     world_run(w);
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(w->places[i].alarms, 4);
+        assert_int_equal(w->places[i].alarms, 6);
     world_free(w);
 }
 
@@ -809,9 +824,24 @@ test_alarms_are_put_in_rabbitmqs_words(void **state)
     unsigned raised = alarm_feed(0, ALARM_MEMORY, 10, 10);
     assert_null(alarm_reason(raised));
     assert_string_equal(alarm_reason(raised = alarm_feed(raised, ALARM_MEMORY, 11, 10)), "low on memory");
-    assert_string_equal(alarm_reason(raised = alarm_feed(raised, ALARM_DISK, 2, 1)), "low on memory & disk");
+    assert_string_equal(alarm_reason(raised = alarm_feed(raised, ALARM_DISK, 9, 10)), "low on memory & disk");
     assert_string_equal(alarm_reason(raised = alarm_feed(raised, ALARM_MEMORY, 10, 10)), "low on disk");
-    assert_null(alarm_reason(alarm_feed(raised, ALARM_DISK, 2, 0)));
+    assert_string_equal(alarm_reason(raised | 1u << ALARM_STORE), "low on disk");
+    assert_string_equal(alarm_reason(raised | 1u << ALARM_FAILED), "the disk has failed");
+    assert_string_equal(alarm_reason(1u << ALARM_STORE | 1u << ALARM_MEMORY), "low on memory & disk");
+    assert_null(alarm_reason(alarm_feed(raised, ALARM_DISK, 10, 10)));
+    assert_null(alarm_reason(alarm_feed(0, ALARM_MEMORY, 10, 0)));
+}
+
+static void
+test_the_disk_is_asked_more_often_near_the_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(alarm_disk_pause_ms(50000000, 50000000), 100);
+    assert_int_equal(alarm_disk_pause_ms(50000000 + 1000000 * 99, 50000000), 100);
+    assert_int_equal(alarm_disk_pause_ms(50000000ull + 1000000ull * 3000, 50000000), 3000);
+    assert_int_equal(alarm_disk_pause_ms(UINT64_MAX, 0), 10000);
+    assert_int_equal(alarm_disk_pause_ms(49999999, 50000000), 10000); /* an alarm does not flutter */
 }
 
 int
@@ -822,6 +852,7 @@ main(void)
         cmocka_unit_test(test_operations_are_the_same_near_and_far),
         cmocka_unit_test(test_an_alarm_reaches_all_shards),
         cmocka_unit_test(test_alarms_are_put_in_rabbitmqs_words),
+        cmocka_unit_test(test_the_disk_is_asked_more_often_near_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /*
  * One command after another changes the tables; what each kind does stands in meta_vhost.c, meta_user.c,
- * meta_exchange.c, meta_queue.c and meta_binding.c. The order within a change is always the same: the new
+ * meta_exchange.c, meta_queue.c, meta_binding.c and meta_node.c. The result, identities included, depends on
+ * nothing but the state and the command, so that the same commands give the same state again (only on which
+ * shard a queue is placed is this node's own business). The order within a change is always the same: the new
  * thing is published complete, or the old one is taken out; then generations rise; then what nobody can find
  * any more goes to the epoch.
  */
@@ -40,6 +42,28 @@ meta_fail(struct meta_result *r, uint16_t code, const char *format, ...)
     va_end(args);
     r->code = code;
     return code;
+}
+
+uint64_t
+meta_take_id(struct meta *m, const struct meta_command *cmd)
+{
+    if (cmd->forced_id == 0)
+        return ++m->id_last;
+    meta_raise_id_last(m, cmd->forced_id);
+    return cmd->forced_id;
+}
+
+uint64_t
+meta_id_last(const struct meta *m)
+{
+    return m->id_last;
+}
+
+void
+meta_set_id_last(struct meta *m, uint64_t id)
+{
+    CHECK(id >= m->id_last);
+    m->id_last = id;
 }
 
 struct meta *
@@ -112,8 +136,10 @@ meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *r
         [META_QUEUE_DELETE] = meta_queue_delete,
         [META_QUEUE_BIND] = meta_queue_bind,
         [META_QUEUE_UNBIND] = meta_queue_unbind,
+        [META_NODE_STARTED] = meta_node_started,
     };
-    CHECK((size_t)cmd->kind < sizeof apply / sizeof apply[0]);
+    _Static_assert(sizeof apply / sizeof apply[0] == META_KINDS, "a function for each kind");
+    CHECK((unsigned)cmd->kind < META_KINDS);
     *result = (struct meta_result){0};
     apply[cmd->kind](m, cmd, result);
     meta_exchanges_sweep(m);

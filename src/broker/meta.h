@@ -35,6 +35,8 @@ enum meta_kind {
     META_QUEUE_DELETE,  /* by queue_id */
     META_QUEUE_BIND,
     META_QUEUE_UNBIND,
+    META_NODE_STARTED, /* what does not outlive a node goes; ids continue above forced_id */
+    META_KINDS
 };
 
 /* One command. Slices are copied into the request by meta_request_new(). Unused fields are zero. */
@@ -56,6 +58,9 @@ struct meta_command {
     bool first_of_connection; /* the connection's first queue lives on its shard, like an exclusive one;
                                  others where fewest are */
     uint64_t random; /* for made-up names: chosen by the submitter, so that applying is deterministic */
+    /* 0: the thing gets the next id. Else it comes out of a snapshot: it has this id, and its name and
+     * arguments were judged when it was declared. */
+    uint64_t forced_id;
 };
 
 struct meta_result {
@@ -88,6 +93,22 @@ void meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_resu
  */
 void meta_dump(const struct meta *m, struct buffer *out);
 
+/*
+ * Every declared thing as a command that makes it, with its id forced: applied to an empty meta in this
+ * order, they and meta_set_id_last() give an equal one. Writer only; slices are good during the call. Where
+ * queues are placed is not part of it.
+ */
+void meta_walk(const struct meta *m, void (*fn)(void *arg, const struct meta_command *cmd), void *arg);
+/* The id that was given last: the next one is above it. */
+uint64_t meta_id_last(const struct meta *m);
+void meta_set_id_last(struct meta *m, uint64_t id);
+
+/*
+ * Would applying it now change something that outlives the node? Durable queues and exchanges, what binds two
+ * of them, users, permissions, vhosts. If so, it is kept before it is applied. Writer only.
+ */
+bool meta_is_lasting(const struct meta *m, const struct meta_command *cmd);
+
 /* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
  * shard. */
 void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
@@ -108,6 +129,10 @@ void meta_request_free(struct meta_request *r);
 /* Commands of one shard are applied in the order of their submission. on_done always comes later, never from
  * within this call. */
 void meta_submit(struct broker *b, struct meta_request *r);
+/* Shard 0, once for each request that durability.submit() took: applies and answers it; or answers it with
+ * the result that was filled in. */
+void meta_commit(struct broker *b, struct meta_request *r);
+void meta_answer(struct broker *b, struct meta_request *r);
 /* Shard hook for mail in the metadata's range. */
 void meta_on_mail(struct broker *b, const struct mail *mail);
 /* Mail in the metadata's range that is never delivered (shards_free()): frees the request; what its cookie

@@ -64,6 +64,16 @@ find_ends(struct meta *m, const struct meta_command *cmd, bool to_exchange, stru
     return true;
 }
 
+bool
+meta_binding_is_there(struct meta *m, const struct meta_command *cmd)
+{
+    bool to_exchange = cmd->kind == META_EXCHANGE_BIND || cmd->kind == META_EXCHANGE_UNBIND;
+    struct ends ends;
+    struct meta_result r;
+    return find_ends(m, cmd, to_exchange, &ends, &r) && ends.source && ends.destination &&
+           find(m, cmd, &ends);
+}
+
 static bool
 is_allowed(const struct meta_command *cmd, const struct ends *ends, struct meta_result *r)
 {

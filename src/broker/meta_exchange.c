@@ -157,12 +157,12 @@ alternate_changed(struct meta *m, struct exchange *x)
 
 /* One block: | struct exchange | name | NUL | arguments |; the alternate's name is within the arguments. */
 static struct exchange *
-exchange_new(struct meta *m, struct vhost *v, struct slice name, enum exchange_type type,
+exchange_new(struct meta *m, struct vhost *v, uint64_t id, struct slice name, enum exchange_type type,
              struct slice arguments)
 {
     struct exchange *x = calloc(1, sizeof *x + name.len + 1 + arguments.len);
     CHECK(x && name.len <= UINT8_MAX);
-    x->id = ++m->id_last;
+    x->id = id;
     x->vhost = v;
     x->type = type;
     char *at = (char *)(x + 1);
@@ -222,8 +222,9 @@ meta_exchanges_predeclare(struct meta *m, struct vhost *v)
         {"amq.match", EXCHANGE_HEADERS, false},
         {"amq.rabbitmq.trace", EXCHANGE_TOPIC, true},
     };
+    uint64_t id = v->id; /* they follow it, in this order */
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        struct exchange *x = exchange_new(m, v, slice_str(all[i].name), all[i].type, slice_of(NULL, 0));
+        struct exchange *x = exchange_new(m, v, ++id, slice_str(all[i].name), all[i].type, slice_of(NULL, 0));
         x->durable = x->is_predeclared = true;
         x->internal = all[i].internal;
         x->is_default = all[i].name[0] == 0;
@@ -231,6 +232,7 @@ meta_exchanges_predeclare(struct meta *m, struct vhost *v)
             v->default_exchange = x;
         publish(m, x);
     }
+    meta_raise_id_last(m, id);
 }
 
 void
@@ -307,9 +309,9 @@ meta_exchange_declare(struct meta *m, const struct meta_command *cmd, struct met
         r->code = exchange_check_redeclare(old, cmd, r->text);
         return;
     }
-    if (check_new(v, cmd, r))
+    if (!cmd->forced_id && check_new(v, cmd, r))
         return;
-    struct exchange *x = exchange_new(m, v, cmd->name, type, cmd->arguments);
+    struct exchange *x = exchange_new(m, v, meta_take_id(m, cmd), cmd->name, type, cmd->arguments);
     x->durable = cmd->durable;
     x->auto_delete = cmd->auto_delete;
     x->internal = cmd->internal;

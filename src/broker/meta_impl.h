@@ -39,6 +39,14 @@ struct slice meta_slice_copy(struct slice s);
 
 uint16_t meta_fail(struct meta_result *r, uint16_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The next id, or the one that the command forces. */
+uint64_t meta_take_id(struct meta *m, const struct meta_command *cmd);
+static inline void
+meta_raise_id_last(struct meta *m, uint64_t id)
+{
+    if (id > m->id_last)
+        m->id_last = id;
+}
 /* NULL, and the result says so, if there is none. */
 struct vhost *meta_vhost_of(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
 
@@ -49,6 +57,7 @@ meta_apply_fn meta_user_put, meta_user_delete, meta_permission_set, meta_permiss
 meta_apply_fn meta_exchange_declare, meta_exchange_delete;
 meta_apply_fn meta_queue_declare, meta_queue_delete;
 meta_apply_fn meta_queue_bind, meta_queue_unbind, meta_exchange_bind, meta_exchange_unbind;
+meta_apply_fn meta_node_started;
 
 /* --- meta_exchange.c --- */
 
@@ -70,6 +79,8 @@ void meta_exchange_free(void *exchange);
 /* --- meta_binding.c --- */
 
 uint64_t meta_binding_hash(const void *item);
+/* What the bind or unbind command is about. */
+bool meta_binding_is_there(struct meta *m, const struct meta_command *cmd);
 /* Out of the router, the lists and the table; touches the source and dooms it if it is auto-delete and was
  * its last. */
 void meta_binding_remove(struct meta *m, struct binding *b);

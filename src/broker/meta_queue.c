@@ -44,13 +44,16 @@ place(const struct meta *m, const struct meta_command *cmd)
     return (uint16_t)best;
 }
 
-/* amq.gen- and 16 bytes in base64url, as RabbitMQ's; a function of the submitter's random number. */
+/*
+ * amq.gen- and 16 bytes in base64url, as RabbitMQ's: the submitter's random number, and the queue's id mixed
+ * with it, which makes it unique. A log that is replayed makes it again: this formula never changes.
+ */
 static struct slice
 make_name(const struct meta *m, const struct vhost *v, uint64_t random, char out[64])
 {
     struct slice name;
     do {
-        uint64_t words[2] = {hash_combine(random, m->id_last), hash_combine(m->id_last, random)};
+        uint64_t words[2] = {random, (m->id_last + 1) ^ (random * 0x9e3779b97f4a7c15u)};
         memcpy(out, "amq.gen-", 8);
         name = slice_of(out, 8 + base64url_encode(out + 8, slice_of(words, sizeof words)));
         random++;
@@ -64,7 +67,7 @@ queue_def_new(struct meta *m, struct vhost *v, struct slice name, const struct m
 {
     struct queue_def *q = calloc(1, sizeof *q + name.len + 1 + cmd->arguments.len);
     CHECK(q && name.len <= UINT8_MAX);
-    q->id = ++m->id_last;
+    q->id = meta_take_id(m, cmd);
     q->vhost = v;
     q->exclusive_owner = cmd->exclusive ? cmd->connection_id : 0;
     q->durable = cmd->durable && !cmd->exclusive;
@@ -88,6 +91,16 @@ describe(const struct queue_def *q, struct meta_result *r)
     memcpy(r->name, q->name, (size_t)q->name_size + 1);
 }
 
+static uint16_t
+check_arguments(const struct vhost *v, struct slice name, const struct meta_command *cmd, char text[256])
+{
+    if (cmd->forced_id || cmd->arguments.len == 0)
+        return 0;
+    char what[EQUIVALENCE_NAME_MAX];
+    equivalence_name(what, "queue", name, v);
+    return queue_args_check(cmd->arguments, what, text);
+}
+
 void
 meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
 {
@@ -97,7 +110,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
     CHECK(!cmd->exclusive || cmd->connection_id != 0);
     char made_up[64];
     struct slice name = cmd->name;
-    r->code = queue_def_check_name(name, r->text);
+    r->code = cmd->forced_id ? 0 : queue_def_check_name(name, r->text);
     if (r->code)
         return;
     const struct queue_def *old = name.len > 0 ? queue_def_find(v, name) : NULL;
@@ -110,9 +123,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
     }
     if (name.len == 0)
         name = make_name(m, v, cmd->random, made_up);
-    char what[EQUIVALENCE_NAME_MAX];
-    equivalence_name(what, "queue", name, v);
-    r->code = queue_args_check(cmd->arguments, what, r->text);
+    r->code = check_arguments(v, name, cmd, r->text);
     if (r->code)
         return;
     struct queue_def *q = queue_def_new(m, v, name, cmd);

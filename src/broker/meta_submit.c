@@ -2,9 +2,11 @@
  * Commands travel to shard 0 and back as pointers to their requests, in the reserved lane: a declaration
  * never waits behind publishes, and who submits may have at most as many under way as its channels wait for.
  * The answer leaves after the release stores of the change, so whoever gets it finds the change made, on
- * every shard.
+ * every shard. Where declared things are kept, shard 0 hands each request to whoever keeps them, and gets it
+ * back in the same order.
  */
 #include "base/check.h"
+#include "broker/durability.h"
 #include "broker/meta_impl.h"
 
 #include <stdlib.h>
@@ -81,7 +83,23 @@ meta_on_mail(struct broker *b, const struct mail *mail)
         return;
     }
     CHECK(mail->type == MAIL_META_SUBMIT && b->index == 0);
+    const struct durability *d = b->node->durability;
+    if (d)
+        d->submit(b->node->durability_arg, b, r);
+    else
+        meta_commit(b, r);
+}
+
+void
+meta_commit(struct broker *b, struct meta_request *r)
+{
     meta_apply(b->node->meta, &r->command, &r->result);
+    meta_answer(b, r);
+}
+
+void
+meta_answer(struct broker *b, struct meta_request *r)
+{
     post(b, r->origin, MAIL_META_DONE, r);
 }
 

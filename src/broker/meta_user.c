@@ -87,7 +87,7 @@ meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result
         return;
     }
     struct user *old = (struct user *)user_find(m, cmd->name);
-    struct user *u = user_new(old ? old->id : ++m->id_last, cmd);
+    struct user *u = user_new(old ? old->id : meta_take_id(m, cmd), cmd);
     r->existed = old != NULL;
     if (old) {
         CHECK(cmap_replace(&m->users, meta_user_hash(u), old, u));

@@ -36,7 +36,7 @@ meta_vhost_add(struct meta *m, const struct meta_command *cmd, struct meta_resul
     }
     struct vhost *v = calloc(1, sizeof *v + cmd->name.len + 1);
     CHECK(v);
-    v->id = ++m->id_last;
+    v->id = meta_take_id(m, cmd);
     v->meta = m;
     v->name_size = (uint8_t)cmd->name.len;
     memcpy(v->name, cmd->name.data, cmd->name.len);

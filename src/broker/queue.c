@@ -54,6 +54,8 @@ queue_open(struct broker *b, const struct queue_def *def)
     q->id = def->id;
     q->broker = b;
     q->auto_delete = def->auto_delete;
+    q->durable = def->durable;
+    q->deliver_limit = q->durable && b->log ? 0 : UINT64_MAX;
     list_init(&q->levels);
     idmap_put(&b->queues, q->id, q);
     queue_set_runtime(def, q);
@@ -90,6 +92,9 @@ queue_close(struct queue *q)
     courier_queue_closed(b, q);
     queue_cancel_all(q);
     queue_messages_close(q);
+    courier_waiting_lost(q);
+    if (q->kept)
+        b->log->ops->forget(b->log, q);
     list_remove(&q->dirty);
     free(q);
     return ready;
@@ -98,6 +103,7 @@ queue_close(struct queue *q)
 void
 queue_free(struct queue *q)
 {
+    courier_waiting_free(q);
     if (q->messages) {
         seqdeque_fini(&q->messages->entries);
         free(q->messages->returned);

@@ -28,9 +28,11 @@ queue_of(struct broker *b, const struct queue_def *def)
 /* The runtime if there is one: a queue that was never used has none. */
 struct queue *queue_find(struct broker *b, uint64_t queue_id);
 
-/* Takes the hold; *m becomes NULL. False: refused (overflow): the publisher gets a nack. Accepting is not yet
- * confirming: a durable queue will say later that its log has the message (courier.h, PUBLISH_PENDING). */
-bool queue_push(struct queue *q, struct message **m);
+/* What became of a message: refused (the publisher gets a nack), in the queue, or in the queue and on its way
+ * into the log: only when that is through may it be confirmed (queue_log_ops.confirm). */
+enum queue_pushed { QUEUE_REFUSED, QUEUE_TAKEN, QUEUE_LOGGED };
+/* Takes the hold; *m becomes NULL. `tx` is the transaction's id, or 0. */
+enum queue_pushed queue_push(struct queue *q, struct message **m, uint64_t tx);
 
 uint32_t queue_ready_count(const struct queue *q);
 uint32_t queue_unacked_count(const struct queue *q);
@@ -39,11 +41,12 @@ uint32_t queue_consumer_count(const struct queue *q);
  */
 bool queue_is_deleting(const struct queue *q);
 
-/* Takes the first ready message. NULL: empty. The hold is the caller's. */
+/* Takes the first ready message. NULL: empty, or it cannot be had now: queue_ready_count() tells, and
+ * courier_waiting_retry() comes when it can. The hold is the caller's. */
 struct message *queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered);
 uint32_t queue_purge(struct queue *q);
 /* Ends a delivery. A position that is not unacked is ignored. */
-void queue_settle(struct queue *q, uint64_t position, enum settle how);
+void queue_settle(struct queue *q, uint64_t position, enum settle how, uint64_t tx);
 /* The delivery never reached the client: back to its place, redelivered or not as it was. */
 void queue_put_back(struct queue *q, uint64_t position);
 

@@ -8,14 +8,21 @@
 #include "base/list.h"
 #include "base/seqdeque.h"
 #include "broker/queue.h"
+#include "broker/queue_log.h"
+
+/* A queue keeps so much at its head in memory; what is behind that may be paged out. */
+enum { QUEUE_WINDOW_BYTES = 1 << 20 };
 
 #define QUEUE_NO_CONSUMER UINT32_MAX /* in an entry: whoever got it by basic.get */
 
 struct queue_entry {
     struct message *message;
     uint32_t consumer; /* unacked: slot in broker.consumers of who has it, or QUEUE_NO_CONSUMER */
-    bool is_unacked;
-    bool is_redelivered;
+    uint32_t is_unacked : 1;
+    uint32_t is_redelivered : 1;
+    uint32_t is_logged : 1; /* the log has it, or will: leaving must be told */
+    uint32_t is_stored : 1; /* a segment has it: it need not be copied there any more */
+    uint32_t op : 28;       /* is_logged: what queue_log_ops.publish() returned */
 };
 _Static_assert(sizeof(struct queue_entry) == 16, "a queued message costs its blob and 16 bytes");
 
@@ -25,6 +32,11 @@ struct queue_messages {
     uint64_t *returned; /* binary heap of positions below the cursor that are ready again */
     uint32_t returned_count, returned_cap;
     struct queue *queue;
+    uint64_t bytes;      /* of the messages of all entries */
+    uint64_t page_from;  /* where paging out goes on */
+    struct list deep;    /* in broker.deep */
+    uint64_t read_count; /* messages that the last read-ahead brought */
+    bool is_paging_in;   /* one is under way */
     struct list resting; /* in broker.resting since it was found empty */
     uint64_t rested_at;  /* next sequence at that time: unchanged means unused since */
 };
@@ -59,7 +71,14 @@ struct queue {
     uint64_t id;
     struct broker *broker;
     struct queue_messages *messages; /* NULL: none since long */
-    uint64_t cursor;                 /* every position from here on is ready and was never delivered */
+    uint64_t cursor; /* every message from this position on is ready and was not delivered since we run */
+    uint64_t holes;  /* positions behind the cursor without a message */
+    uint64_t paged;  /* positions behind the cursor whose message is on disk only */
+    uint64_t deliver_limit;     /* positions from here on may not be given out yet: the log must know first */
+    uint64_t redelivered_below; /* what was there before this start and stands below may have been delivered
+                                   then */
+    struct queue_kept *kept;    /* the log's own; NULL: it has nothing of this queue */
+    struct courier_waiting *waiting; /* basic.gets that wait for deliver_limit */
     struct list dirty;               /* in broker.dirty */
     struct list levels;
     struct queue_deletion *deletion; /* META_QUEUE_DELETE is under way: courier_delete.c */
@@ -67,7 +86,9 @@ struct queue {
     uint32_t round_count; /* consumers in rounds: 0 means that nobody can take anything */
     uint32_t unacked;
     bool auto_delete;
+    bool durable;
     bool has_exclusive_consumer;
+    bool is_reserving; /* a higher deliver_limit is on its way */
 };
 
 static inline uint32_t
@@ -75,8 +96,13 @@ queue_ready(const struct queue *q)
 {
     if (!q->messages)
         return 0;
-    return (uint32_t)(seqdeque_next_sequence(&q->messages->entries) - q->cursor) +
+    return (uint32_t)(seqdeque_next_sequence(&q->messages->entries) - q->cursor - q->holes) +
            q->messages->returned_count;
+}
+static inline bool
+queue_has_nothing(const struct queue *q)
+{
+    return queue_ready(q) == 0 && q->unacked == 0;
 }
 
 /* queue_messages.c */
@@ -90,6 +116,18 @@ void queue_messages_rest(struct queue *q);
 void queue_returned_pop(struct queue_messages *ms);
 /* Back to its place; `is_redelivered`: the client may have seen it. Ignores what is not unacked. */
 void queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered);
+
+/* A message that leaves memory and the queue for good: the log hears of it if it has it. */
+void queue_messages_leave(struct queue *q, uint64_t position, struct queue_entry *e, uint64_t tx);
+
+/* queue_paging.c */
+
+/* The slow half of queue_messages_first(): no entry at `*position`, or it may not be given out yet. */
+struct queue_entry *queue_paging_first(struct queue *q, uint64_t *position);
+/* Read-ahead and reservation, before messages are given out. */
+void queue_paging_prepare(struct queue *q);
+/* The turn's paging out, over all queues of broker.deep. */
+void queue_paging_turn(struct broker *b);
 
 /* A look at one of broker.resting; true: it is off the list. */
 bool queue_rested(struct list *resting);
@@ -114,6 +152,10 @@ void courier_deliver(struct broker *b, struct consumer *c, struct message **m, u
                      bool redelivered);
 void courier_ask_credit(struct broker *b, struct consumer *c);
 void courier_canceled(struct broker *b, const struct consumer *c);
+/* courier_get.c: the basic.gets that wait are tried again; are told that the queue is gone; are freed. */
+void courier_waiting_retry(struct queue *q);
+void courier_waiting_lost(struct queue *q);
+void courier_waiting_free(struct queue *q);
 /* courier_delete.c: the last consumer of an auto-delete queue left. */
 void courier_auto_delete(struct queue *q);
 /* The runtime closes with `ready` messages: the answer of a deletion that is under way. */
@@ -129,7 +171,10 @@ queue_messages_first(struct queue *q, uint64_t *position)
     if (!ms)
         return NULL;
     *position = __builtin_expect(ms->returned_count != 0, 0) ? ms->returned[0] : q->cursor;
-    return seqdeque_get(&ms->entries, *position);
+    struct queue_entry *e = seqdeque_get(&ms->entries, *position);
+    if (__builtin_expect(!e || *position >= q->deliver_limit, 0))
+        return queue_paging_first(q, position);
+    return e;
 }
 
 /* The first ready entry is no longer ready. */
@@ -149,6 +194,9 @@ queue_messages_shift(struct queue *q, uint64_t position, struct queue_entry *e)
 {
     struct message *m = e->message;
     queue_messages_advance(q, position);
+    q->messages->bytes -= message_size(m);
+    if (e->is_logged | e->is_stored)
+        queue_messages_leave(q, position, e, 0);
     seqdeque_remove(&q->messages->entries, position);
     return m;
 }

@@ -4,15 +4,17 @@
  *   positions   ... 4 . 6 7 . . . 11 12 13 14 15 |next
  *                   u   r u       u  ^cursor
  *
- * Always true: every position from the cursor on has a ready entry that was never given out. Below it an
- * entry is either unacked, or ready again and then in `returned`, a binary heap with the lowest position on
- * top. So the first ready message is the top of the heap, or else the one at the cursor; and ready messages
- * are (next - cursor) plus the heap, counted nowhere else.
+ * Always true: a message at or behind the cursor is ready and was never given out. It has an entry, or it is
+ * paged out (queue_paging.c). Positions there without a message (holes) come from a restart. Below the cursor
+ * an entry is either unacked, or ready again and then in `returned`, a binary heap with the lowest position
+ * on top. So the first ready message is the top of the heap, or else the first behind the cursor; and ready
+ * messages are (next - cursor - holes) plus the heap, counted nowhere else.
  *
  * A queue that runs empty keeps its working part for a moment, because most fill again at once: it rests on
  * broker.resting, and broker.c's timer frees it when nothing was pushed in between.
  */
 #include "base/check.h"
+#include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/queue_impl.h"
 
@@ -47,7 +49,9 @@ queue_messages_close(struct queue *q)
     }
     q->unacked = 0;
     q->cursor = seqdeque_next_sequence(&ms->entries);
+    q->holes = q->paged = 0;
     list_remove(&ms->resting);
+    list_remove(&ms->deep);
     seqdeque_fini(&ms->entries);
     free(ms->returned);
     free(ms);
@@ -58,7 +62,7 @@ void
 queue_messages_rest(struct queue *q)
 {
     struct queue_messages *ms = q->messages;
-    if (!ms || list_is_linked(&ms->resting) || seqdeque_count(&ms->entries))
+    if (!ms || list_is_linked(&ms->resting) || !queue_has_nothing(q))
         return;
     ms->rested_at = seqdeque_next_sequence(&ms->entries);
     broker_rest(q->broker, &ms->resting);
@@ -68,7 +72,7 @@ bool
 queue_rested(struct list *resting)
 {
     struct queue_messages *ms = LIST_ENTRY(resting, struct queue_messages, resting);
-    if (seqdeque_count(&ms->entries)) {
+    if (!queue_has_nothing(ms->queue)) {
         list_remove(resting); /* it works; it will rest again when it has run empty */
         return true;
     }
@@ -130,8 +134,22 @@ queue_is_far_ahead(const struct queue *q, const struct message *m)
     return ready > limits->backlog_messages || (uint64_t)ready * m->body_size > limits->backlog_bytes;
 }
 
-bool
-queue_push(struct queue *q, struct message **m)
+/* The log gets it first; false when it cannot. */
+static bool
+queue_push_logged(struct queue *q, struct message *m, struct queue_entry *e, uint64_t tx)
+{
+    struct queue_log *l = q->broker->log;
+    if (l->is_failed)
+        return false;
+    if (l->is_behind)
+        q->broker->has_backlog = true;
+    e->op = l->ops->publish(l, q, seqdeque_next_sequence(&q->messages->entries), m, tx) & 0xfffffff;
+    e->is_logged = 1;
+    return true;
+}
+
+enum queue_pushed
+queue_push(struct queue *q, struct message **m, uint64_t tx)
 {
     struct queue_messages *ms = q->messages;
     if (__builtin_expect(!ms, 0))
@@ -139,14 +157,29 @@ queue_push(struct queue *q, struct message **m)
     struct broker *b = q->broker;
     if (__builtin_expect(q->consumer_count && queue_is_far_ahead(q, *m), 0))
         b->has_backlog = true;
+    struct queue_entry e = {.message = *m};
+    if (q->durable && (*m)->flags & MESSAGE_PERSISTENT && b->log && !queue_push_logged(q, *m, &e, tx)) {
+        message_drop(b, m);
+        return QUEUE_REFUSED;
+    }
     void *entry;
     seqdeque_push_back(&ms->entries, &entry);
-    *(struct queue_entry *)entry = (struct queue_entry){.message = *m};
+    *(struct queue_entry *)entry = e;
+    ms->bytes += message_size(*m);
+    if (__builtin_expect(ms->bytes > QUEUE_WINDOW_BYTES && b->log && !list_is_linked(&ms->deep), 0))
+        list_push_back(&b->deep, &ms->deep);
     *m = NULL;
     b->messages_ready++;
     if (q->round_count)
         queue_mark_dirty(q);
-    return true;
+    return e.is_logged ? QUEUE_LOGGED : QUEUE_TAKEN;
+}
+
+void
+queue_messages_leave(struct queue *q, uint64_t position, struct queue_entry *e, uint64_t tx)
+{
+    struct queue_log *l = q->broker->log;
+    l->ops->settle(l, q, position, e, tx);
 }
 
 struct message *
@@ -172,6 +205,9 @@ queue_drop_at(struct queue *q, uint64_t position)
 {
     struct queue_entry *e = seqdeque_get(&q->messages->entries, position);
     struct message *m = e->message;
+    q->messages->bytes -= message_size(m);
+    if (e->is_logged | e->is_stored)
+        queue_messages_leave(q, position, e, 0);
     seqdeque_remove(&q->messages->entries, position);
     message_drop(q->broker, &m);
 }
@@ -185,8 +221,13 @@ queue_purge(struct queue *q)
     struct queue_messages *ms = q->messages;
     for (; ms->returned_count; queue_returned_pop(ms))
         queue_drop_at(q, ms->returned[0]);
-    for (; q->cursor < seqdeque_next_sequence(&ms->entries); q->cursor++)
-        queue_drop_at(q, q->cursor);
+    if (q->paged)
+        q->broker->log->ops->settle_paged(q->broker->log, q, q->cursor);
+    uint64_t at = q->cursor - 1;
+    while (seqdeque_next(&ms->entries, &at))
+        queue_drop_at(q, at);
+    q->cursor = seqdeque_next_sequence(&ms->entries);
+    q->holes = q->paged = 0;
     q->broker->messages_ready -= ready;
     queue_messages_rest(q);
     return ready;
@@ -230,7 +271,7 @@ queue_put_back(struct queue *q, uint64_t position)
 }
 
 void
-queue_settle(struct queue *q, uint64_t position, enum settle how)
+queue_settle(struct queue *q, uint64_t position, enum settle how, uint64_t tx)
 {
     if (how == SETTLE_REQUEUE) {
         queue_messages_put_back(q, position, true);
@@ -242,6 +283,9 @@ queue_settle(struct queue *q, uint64_t position, enum settle how)
     struct broker *b = q->broker;
     struct message *m = e->message;
     uint32_t consumer = e->consumer;
+    q->messages->bytes -= message_size(m);
+    if (e->is_logged | e->is_stored)
+        queue_messages_leave(q, position, e, tx);
     seqdeque_remove(&q->messages->entries, position);
     if (seqdeque_count(&q->messages->entries) == 0)
         queue_messages_rest(q);

@@ -87,6 +87,8 @@ queue_deliver(struct queue *q)
 {
     if (q->deletion)
         return false;
+    if (__builtin_expect(q->kept != NULL, 0))
+        queue_paging_prepare(q);
     uint32_t budget = q->broker->node->limits.queue_turn_messages;
     uint64_t position;
     struct queue_entry *e;

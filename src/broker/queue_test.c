@@ -143,7 +143,7 @@ push(void)
 {
     struct message *m = fixture_message(w.b, w.next, 16);
     unsigned pending;
-    assert_int_equal(courier_publish(w.b, w.route, &m, me, 0, &pending), PUBLISH_DONE);
+    assert_int_equal(courier_publish(w.b, w.route, &m, me, 0, false, &pending), PUBLISH_DONE);
     assert_null(m);
     w.entries[w.next++] = (struct model_entry){.place = READY};
     w.ready++;
@@ -389,7 +389,7 @@ test_a_deleted_queue_is_not_opened_again_by_an_old_route(void **state)
     ((struct queue_def *)(uintptr_t)w.def)->runtime = NULL; /* close did not find the definition any more */
     struct message *m = fixture_message(w.b, 1, 16);
     unsigned pending;
-    assert_int_equal(courier_publish(w.b, w.route, &m, me, 0, &pending), PUBLISH_DONE);
+    assert_int_equal(courier_publish(w.b, w.route, &m, me, 0, false, &pending), PUBLISH_DONE);
     assert_true(broker_is_idle(w.b));
 }
 

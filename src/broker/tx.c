@@ -113,6 +113,21 @@ tx_outcome(struct broker *b, struct tx *tx)
     return has_failed ? TX_FAILED : TX_COMMITTED;
 }
 
+static void
+tx_end_all(struct tx *tx, const struct tx_replay *replay, void *arg)
+{
+    for (unsigned word = 0; word < SHARDS_COUNT_MAX / 64; word++)
+        for (uint64_t shards = tx->shards[word]; shards; shards &= shards - 1)
+            tx->pending += replay->end(arg, tx, word * 64 + (unsigned)__builtin_ctzll(shards));
+}
+
+void
+tx_abandon(struct tx *tx, const struct tx_replay *replay, void *arg)
+{
+    CHECK(tx->state == TX_REPLAYING);
+    tx_end_all(tx, replay, arg);
+}
+
 enum tx_outcome
 tx_commit(struct broker *b, struct tx *tx, const struct tx_replay *replay, void *arg)
 {
@@ -124,8 +139,11 @@ tx_commit(struct broker *b, struct tx *tx, const struct tx_replay *replay, void 
     for (; tx->replayed < tx->publish_count; tx->replayed++)
         if (!replay->publish(arg, tx, &tx->publishes[tx->replayed]))
             return TX_AGAIN;
-    for (uint32_t i = 0; i < tx->settle_count; i++)
-        replay->settle(arg, &tx->settles[i]);
+    for (uint32_t i = 0; i < tx->settle_count; i++) {
+        tx_involve(tx, tx->settles[i].queue_shard);
+        replay->settle(arg, tx, &tx->settles[i]);
+    }
+    tx_end_all(tx, replay, arg);
     tx->state = TX_WAITING;
     return tx_outcome(b, tx);
 }

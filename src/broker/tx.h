@@ -39,6 +39,7 @@ struct tx {
     uint32_t replayed; /* publishes of this commit that are done */
     uint64_t seq;      /* number of the commit: `seq` of its publishes in courier_publish(); from 1 */
     uint64_t pending;  /* answers still to come */
+    uint64_t shards[SHARDS_COUNT_MAX / 64]; /* those that this commit has published to or settled on */
     enum tx_state state;
     bool has_failed; /* a queue refused */
 };
@@ -58,7 +59,9 @@ struct tx_replay {
     /* Publishes with tx->seq; takes p->message (sets it NULL), and says by tx_published() how it stands.
      * False: there is no room now; nothing was taken, call tx_commit() again on effects.publish_room. */
     bool (*publish)(void *arg, struct tx *tx, struct tx_publish *p);
-    void (*settle)(void *arg, const struct tx_settle *s);
+    void (*settle)(void *arg, struct tx *tx, const struct tx_settle *s);
+    /* Nothing more comes for that shard: courier_tx_end(). */
+    bool (*end)(void *arg, struct tx *tx, unsigned shard);
 };
 enum tx_outcome {
     TX_AGAIN,     /* no room: call tx_commit() again */
@@ -69,6 +72,14 @@ enum tx_outcome {
 /* Until it is through, nothing may be added. After COMMITTED or FAILED the transaction is empty and open
  * again. */
 enum tx_outcome tx_commit(struct broker *b, struct tx *tx, const struct tx_replay *replay, void *arg);
+/* The channel ends in a commit that waits for room: what it has published stays, as it was seen already. */
+void tx_abandon(struct tx *tx, const struct tx_replay *replay, void *arg);
+/* The commit has something on that shard. */
+static inline void
+tx_involve(struct tx *tx, unsigned shard)
+{
+    tx->shards[shard / 64] |= (uint64_t)1 << shard % 64;
+}
 /* How one publish of the replay stands. */
 void tx_published(struct tx *tx, enum publish_result result, unsigned pending);
 /* effects.confirmed(): TX_PENDING as long as something is outstanding. Answers to other commits are ignored.

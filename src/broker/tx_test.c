@@ -66,7 +66,7 @@ replay_publish(void *arg, struct tx *tx, struct tx_publish *p)
 }
 
 static void
-replay_settle(void *arg, const struct tx_settle *s)
+replay_settle(void *arg, struct tx *tx, const struct tx_settle *s)
 {
     (void)arg;
     w.settled[w.settled_count++] = s->delivery_tag;
@@ -79,7 +79,13 @@ restore(void *arg, const struct tx_settle *s)
     w.restored[w.restored_count++] = s->delivery_tag;
 }
 
-static const struct tx_replay replay = {replay_publish, replay_settle};
+static bool
+replay_end(void *arg, struct tx *tx, unsigned shard)
+{
+    return false;
+}
+
+static const struct tx_replay replay = {replay_publish, replay_settle, replay_end};
 
 static void
 add(uint64_t number)

@@ -34,4 +34,15 @@ void meta_log_turn(struct meta_log *l);
 /* After shards_join() and the end of its workers. */
 void meta_log_close(struct meta_log *l);
 
+/* Where the log stands: for views and tests. */
+struct meta_log_counts {
+    uint64_t index;     /* of the last command that was logged, or recovered */
+    uint64_t applied;   /* of the last one that was applied */
+    uint64_t waiting;   /* commands that are not answered yet */
+    uint64_t snapshots; /* since the start */
+    uint64_t snapshot_index;
+    bool is_short; /* no room on the disk: what waits goes on waiting */
+};
+struct meta_log_counts meta_log_counts(const struct meta_log *l);
+
 #endif

@@ -429,13 +429,16 @@ lose_names(struct sim_disk *d)
 void
 sim_disk_crash(struct sim_disk *d, bool power)
 {
+    bool was_down = d->is_down;
+    d->is_down = false;
+    d->node->crashes += !was_down;
     LIST_FOREACH_SAFE (node, tmp, &d->files) {
         struct file *f = LIST_ENTRY(node, struct file, in_disk);
         f->inode->locked_by = NULL;
         list_remove(&f->in_disk);
         f->disk = NULL;
     }
-    if (!power)
+    if (!power || was_down)
         return;
     lose_names(d);
     /* A file has one name here, so each is met once. */
@@ -476,11 +479,35 @@ sim_disk_used(const struct sim_disk *d)
     return used;
 }
 
+bool
+sim_disk_is_down(const struct sim_disk *d)
+{
+    return d->is_down || sim_node_has_dead(d->node);
+}
+
+/* The disk goes at once, the processes when the current event is over. */
+static void
+go_down(struct sim_disk *d)
+{
+    struct sim *sim = d->node->sim;
+    sim_note(sim, "down", d->node->index, d->operations);
+    sim_disk_crash(d, !d->faults.crash_keeps);
+    d->is_down = true;
+    d->faults.crash_at = 0;
+    sim_schedule(sim, &d->node->down, sim->now_ns);
+}
+
 enum err
 sim_disk_fault(struct sim_disk *d)
 {
     const struct sim_disk_faults *f = &d->faults;
+    if (sim_disk_is_down(d))
+        return ERR_IO;
     uint64_t nth = ++d->operations - d->operations_at_faults;
+    if (nth == f->crash_at) {
+        go_down(d);
+        return ERR_IO;
+    }
     if (f->fail_at && (nth == f->fail_at || (f->fail_on && nth > f->fail_at))) {
         sim_note(d->node->sim, "disk fault", d->node->index, nth);
         return f->fail_with;

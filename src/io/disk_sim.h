@@ -53,6 +53,7 @@ struct sim_disk {
     struct list files;   /* open ones */
     struct sim_disk_faults faults;
     uint64_t operations, operations_at_faults;
+    bool is_down; /* since the operation at which it crashed, until the node's processes have ended */
 };
 
 struct file {
@@ -80,7 +81,9 @@ void sim_inode_forget(struct sim_inode *inode);
 void sim_disk_change(struct sim_disk *d, const char *from, const char *to, struct sim_inode *inode);
 void sim_disk_sync_dir(struct sim_disk *d, const char *dir);
 uint64_t sim_disk_used(const struct sim_disk *d);
-/* Counts an operation; the fault that it meets, or ERR_OK. */
+/* The node is down, or those who ask are what is left of a process that a crash has ended. */
+bool sim_disk_is_down(const struct sim_disk *d);
+/* Counts an operation; the fault that it meets, or ERR_OK. A crash at it clears f->disk of all open files. */
 enum err sim_disk_fault(struct sim_disk *d);
 
 #endif

@@ -1,5 +1,6 @@
 /* Simulated disks: what survives a power loss, over many seeds; faults. */
 #include "io/file.h"
+#include "io/shard.h"
 #include "io/sim.h"
 
 #include <setjmp.h>
@@ -189,6 +190,80 @@ the_nth_operation_fails_until_none_is_left(void **state)
     assert_int_equal(failures, 5);
 }
 
+/* What stands after the crash at operation n is what 1..n-1 synced, and nothing that came later. */
+static void
+the_node_goes_down_at_the_nth_operation(void **state)
+{
+    unsigned n = 0, renamed = 0;
+    for (bool keeps = false;; keeps = true, n = 0) {
+        for (n = 1;; n++) {
+            struct sim *sim = sim_new(n);
+            struct io_world *node = sim_node_new(sim, "n");
+            struct sim_disk_faults faults = {.crash_at = n, .crash_keeps = keeps};
+            struct file_stat st;
+            sim_disk_set_faults(node, &faults);
+            enum err e = save(node);
+            if (sim_node_crashes(node) == 0) {
+                assert_int_equal(e, ERR_OK);
+                sim_free(sim);
+                break;
+            }
+            assert_int_equal(e, ERR_IO);
+            assert_int_equal(dir_create(node, "/late"), ERR_IO);
+            assert_int_equal(file_stat(node, "/t", &st), ERR_IO);
+            assert_true(sim_step(sim));
+            assert_int_equal(sim_node_crashes(node), 1);
+            assert_int_equal(file_stat(node, "/late", &st), ERR_NOT_FOUND);
+            if (keeps && n == 2)
+                assert_int_equal(file_stat(node, "/t", &st), ERR_OK);
+            renamed += file_stat(node, "/u", &st) == ERR_OK;
+            sim_free(sim);
+        }
+        assert_int_equal(n, 6);
+        if (keeps)
+            break;
+    }
+    assert_true(renamed >= 1 && renamed <= 2); /* only when the directory's sync was all that was missing */
+}
+
+struct dying {
+    struct io_world *node;
+    unsigned turns, writes;
+};
+
+static bool
+write_every_turn(struct shard *s, void *owner)
+{
+    struct dying *d = owner;
+    struct file *f;
+    d->turns++;
+    if (file_open(d->node, "/f", FILE_WRITE | FILE_CREATE, &f) != ERR_OK)
+        return true;
+    d->writes += file_pwrite(f, "x", 1, 0) == ERR_OK;
+    file_close(f);
+    return true;
+}
+
+static void
+a_dead_process_runs_no_more_and_changes_nothing(void **state)
+{
+    struct sim *sim = sim_new(1);
+    struct dying d = {.node = sim_node_new(sim, "n")};
+    const struct shard_hooks hooks = {.on_turn = write_every_turn};
+    struct shards *shards = shards_new(d.node, 1, &hooks, &d);
+    sim_disk_set_faults(d.node, &(struct sim_disk_faults){.crash_at = 4}); /* open, write, write */
+    assert_int_equal(shards_start(shards), ERR_OK);
+    sim_run_for(sim, 1000);
+    assert_int_equal(sim_node_crashes(d.node), 1);
+    assert_int_equal(d.writes, 2);
+    assert_true(d.turns >= 3 && d.turns <= 4);
+    assert_int_equal(dir_create(d.node, "/late"), ERR_IO); /* somebody tidies up after it */
+    shards_join(shards);
+    shards_free(shards);
+    assert_int_equal(dir_create(d.node, "/new"), ERR_OK);
+    sim_free(sim);
+}
+
 static void
 a_full_disk_refuses_to_grow(void **state)
 {
@@ -216,6 +291,8 @@ main(void)
         cmocka_unit_test(names_need_their_directory_synced),
         cmocka_unit_test(a_killed_process_loses_nothing_that_it_wrote),
         cmocka_unit_test(the_nth_operation_fails_until_none_is_left),
+        cmocka_unit_test(the_node_goes_down_at_the_nth_operation),
+        cmocka_unit_test(a_dead_process_runs_no_more_and_changes_nothing),
         cmocka_unit_test(a_full_disk_refuses_to_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #define LEVERET_IO_FILE_H
 
 #include "base/err.h"
+#include "io/disk.h"
 #include "io/world.h"
 
 #include <stdbool.h>
@@ -64,10 +65,6 @@ ERR_USE enum err dir_sync(struct io_world *world, const char *path);
 /* Calls on_name for each entry but "." and "..", sorted by name; it may not change the directory. */
 ERR_USE enum err dir_list(struct io_world *world, const char *path,
                           void (*on_name)(void *arg, const char *name), void *arg);
-/* Of the file system that holds `path`, as an unprivileged user may use it. */
-ERR_USE enum err disk_space(struct io_world *world, const char *path, uint64_t *free_bytes,
-                            uint64_t *total_bytes);
-
 /* Convenience for small files: the whole content, at most `max` bytes (else ERR_LIMIT), zero-terminated, to
  * be free()d. */
 ERR_USE enum err file_read_all(struct io_world *world, const char *path, size_t max, char **data,

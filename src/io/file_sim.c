@@ -52,6 +52,8 @@ enum err
 file_open(struct io_world *world, const char *path, unsigned flags, struct file **file)
 {
     CHECK(flags & (FILE_READ | FILE_WRITE));
+    if (sim_disk_is_down(world->disk))
+        return ERR_IO;
     char *simple = sim_path(path);
     enum err e = open_path(world->disk, simple, flags, file);
     free(simple);
@@ -197,6 +199,8 @@ is_root(const char *path)
 enum err
 file_stat(struct io_world *world, const char *path, struct file_stat *st)
 {
+    if (sim_disk_is_down(world->disk))
+        return ERR_IO;
     char *simple = sim_path(path);
     const struct sim_inode *inode = sim_names_find(&world->disk->now, simple);
     bool root = is_root(simple);
@@ -330,6 +334,8 @@ enum err
 dir_list(struct io_world *world, const char *path, void (*on_name)(void *arg, const char *name), void *arg)
 {
     struct sim_disk *d = world->disk;
+    if (sim_disk_is_down(d))
+        return ERR_IO;
     char *dir = sim_path(path);
     const struct sim_inode *inode = sim_names_find(&d->now, dir);
     enum err e = is_root(dir) || (inode && inode->is_directory) ? ERR_OK : ERR_NOT_FOUND;
@@ -346,6 +352,8 @@ enum err
 disk_space(struct io_world *world, const char *path, uint64_t *free_bytes, uint64_t *total_bytes)
 {
     const struct sim_disk *d = world->disk;
+    if (sim_disk_is_down(d))
+        return ERR_IO;
     uint64_t used = sim_disk_used(d);
     *total_bytes = d->faults.capacity_bytes ? d->faults.capacity_bytes : SIM_DISK_BYTES;
     *free_bytes = *total_bytes > used ? *total_bytes - used : 0;

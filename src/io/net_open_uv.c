@@ -205,6 +205,31 @@ open_listening(const struct sockaddr_storage *to, socklen_t size, int backlog)
 }
 
 enum err
+net_listener_of(struct shard *s, int fd, net_on_accept *on_accept, net_on_problem *on_problem, void *arg,
+                struct net_listener **listener)
+{
+    struct net_listener *l = calloc(1, sizeof *l);
+    CHECK(l);
+    *l = (struct net_listener){.shard = s,
+                               .fd = fd,
+                               .reserve_fd = reserve_descriptor(),
+                               .on_accept = on_accept,
+                               .on_problem = on_problem,
+                               .arg = arg};
+    int failed = uv_poll_init(shard_loop(s), &l->poll, fd);
+    if (failed) {
+        close(fd);
+        close(l->reserve_fd);
+        free(l);
+        return oserr_of(-failed);
+    }
+    l->poll.data = (void *)&listener_kind;
+    CHECK(uv_poll_start(&l->poll, UV_READABLE, on_listening) == 0);
+    *listener = l;
+    return ERR_OK;
+}
+
+enum err
 net_listen(struct shard *s, const char *addr, uint16_t port, int backlog, net_on_accept *on_accept,
            net_on_problem *on_problem, void *arg, struct net_listener **listener, char *why, size_t why_size)
 {
@@ -220,26 +245,10 @@ net_listen(struct shard *s, const char *addr, uint16_t port, int backlog, net_on
         snprintf(why, why_size, "cannot listen on %s port %u: %s", addr, port, strerror(errno));
         return e;
     }
-    struct net_listener *l = calloc(1, sizeof *l);
-    CHECK(l);
-    *l = (struct net_listener){.shard = s,
-                               .fd = fd,
-                               .reserve_fd = reserve_descriptor(),
-                               .on_accept = on_accept,
-                               .on_problem = on_problem,
-                               .arg = arg};
-    int failed = uv_poll_init(shard_loop(s), &l->poll, fd);
-    if (failed) {
-        snprintf(why, why_size, "cannot watch %s port %u: %s", addr, port, uv_strerror(failed));
-        close(fd);
-        close(l->reserve_fd);
-        free(l);
-        return oserr_of(-failed);
-    }
-    l->poll.data = (void *)&listener_kind;
-    CHECK(uv_poll_start(&l->poll, UV_READABLE, on_listening) == 0);
-    *listener = l;
-    return ERR_OK;
+    enum err e = net_listener_of(s, fd, on_accept, on_problem, arg, listener);
+    if (e != ERR_OK)
+        snprintf(why, why_size, "cannot watch %s port %u: %s", addr, port, err_text(e));
+    return e;
 }
 
 uint16_t

@@ -169,9 +169,25 @@ shards_join(struct shards *all)
 
 /* ---- what befalls a node ---- */
 
+bool
+sim_node_has_dead(const struct io_world *node)
+{
+    LIST_FOREACH (entry, &node->backends)
+        if (LIST_ENTRY(entry, struct shard_backend, in_node)->is_dead)
+            return true;
+    return false;
+}
+
+unsigned
+sim_node_crashes(const struct io_world *node)
+{
+    return node->crashes;
+}
+
 static void
 end_processes(struct io_world *node)
 {
+    sim_cancel(node->sim, &node->down);
     LIST_FOREACH (entry, &node->backends) {
         struct shard_backend *b = LIST_ENTRY(entry, struct shard_backend, in_node);
         b->is_dead = true;

@@ -286,6 +286,13 @@ sim_node_named(struct sim *sim, const char *name)
     return NULL;
 }
 
+/* What crash_at of a disk began. */
+static void
+go_down(void *arg)
+{
+    sim_node_crash(arg);
+}
+
 struct io_world *
 sim_node_new(struct sim *sim, const char *name)
 {
@@ -303,6 +310,7 @@ sim_node_new(struct sim *sim, const char *name)
     list_init(&w->workers);
     list_push_back(&sim->nodes, &w->in_sim);
     w->disk = sim_disk_new(w);
+    w->down = (struct sim_event){.name = "down", .fn = go_down, .arg = w};
     return w;
 }
 

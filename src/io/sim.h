@@ -65,7 +65,9 @@ struct sim *sim_node_sim(struct io_world *node);
 /*
  * The power goes: no hook runs any more on the node's shards, its connections are lost (the peers see a reset
  * when they next send, or at once), its disk keeps what was synced and a random part of the rest. Open files
- * of it are dead (every call: ERR_IO) and still have to be closed. Free its shards, then start anew on it.
+ * of it are dead (every call: ERR_IO) and still have to be closed, and as long as shards of it that had been
+ * made before the crash exist, every call about a path gives ERR_IO too: what tidies up after the dead
+ * process changes nothing. Free its shards, then start anew on it.
  */
 void sim_node_crash(struct io_world *node);
 /* The process dies, the machine does not: as sim_node_crash, but the disk keeps everything. */
@@ -90,8 +92,15 @@ struct sim_disk_faults {
     uint64_t latency_min_ns; /* of writes and syncs on a worker */
     uint64_t latency_max_ns;
     uint64_t capacity_bytes; /* 0: without a bound */
+    /* The node goes down at the Nth operation from now, before its effect: as by sim_node_crash() or, with
+     * crash_keeps, sim_node_kill(). This call and every later one give ERR_IO; the node's shards run no more
+     * once the current event is over (code outside of events: sim_node_crash() or a step ends it). */
+    uint64_t crash_at;
+    bool crash_keeps;
 };
 void sim_disk_set_faults(struct io_world *node, const struct sim_disk_faults *faults);
+/* How often the node has gone down so far, one way or the other. */
+unsigned sim_node_crashes(const struct io_world *node);
 /* Operations so far that could have failed: the bound for a loop over fail_at. */
 uint64_t sim_disk_operations(const struct io_world *node);
 

@@ -56,6 +56,8 @@ struct io_world {
     uint64_t paused_until, memory_used, memory_total;
     unsigned descriptors, descriptors_max; /* open connections and listeners; 0: no bound */
     struct sim_disk *disk;
+    struct sim_event down; /* the rest of a crash that began inside of a disk operation */
+    unsigned crashes;
 };
 
 struct shard_backend {
@@ -88,6 +90,8 @@ void sim_net_end_all(struct shard_backend *b, bool is_crash);
 void sim_net_free_all(struct shard_backend *b);
 void sim_signal_end(struct shard_backend *b);
 void sim_workers_crash(struct io_world *node);
+/* A process that ended by a crash has shards that were not freed yet. */
+bool sim_node_has_dead(const struct io_world *node);
 
 /* ---- byte pipes (link_sim.c) ---- */
 

@@ -245,12 +245,12 @@ basic_publish_send(struct channel *ch, const struct route *route, struct message
     }
     if (!ch->confirm) {
         unsigned pending;
-        courier_publish(b, route, &m, channel_ref_of(ch), 0, &pending);
+        courier_publish(b, route, &m, channel_ref_of(ch), 0, false, &pending);
         return;
     }
     uint64_t seq = confirm_next(&ch->confirm->confirm);
     unsigned pending = 0;
-    enum publish_result result = courier_publish(b, route, &m, channel_ref_of(ch), seq, &pending);
+    enum publish_result result = courier_publish(b, route, &m, channel_ref_of(ch), seq, false, &pending);
     basic_publish_confirm(ch, seq, result, pending);
 }
 
@@ -344,8 +344,10 @@ basic_publish_replay_keys(struct channel *ch, struct tx *tx, struct tx_publish *
         struct delivery_content content = delivery_content_of(p->message);
         basic_publish_return(ch, message_exchange(p->message), keys[0], &content);
     }
+    for (uint32_t i = 0; i < route->count; i++)
+        tx_involve(tx, route->targets[i].shard);
     enum publish_result result =
-        courier_publish(b, route, &p->message, channel_ref_of(ch), tx->seq, &pending);
+        courier_publish(b, route, &p->message, channel_ref_of(ch), tx->seq, true, &pending);
     tx_published(tx, result, pending);
     return true;
 }

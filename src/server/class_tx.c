@@ -9,13 +9,20 @@
 #include <stdlib.h>
 
 static void
-class_tx_settle(void *arg, const struct tx_settle *s)
+class_tx_settle(void *arg, struct tx *tx, const struct tx_settle *s)
 {
     struct channel *ch = arg;
     if (!s->cookie && ch->global_unacked > 0)
         ch->global_unacked--;
-    courier_settle(ch->connection->home->broker, s->queue_shard, s->queue_id, s->position,
-                   (enum settle)s->how);
+    courier_settle_tx(ch->connection->home->broker, s->queue_shard, s->queue_id, s->position,
+                      (enum settle)s->how, channel_ref_of(ch), tx->seq);
+}
+
+static bool
+class_tx_end(void *arg, struct tx *tx, unsigned shard)
+{
+    struct channel *ch = arg;
+    return courier_tx_end(ch->connection->home->broker, shard, channel_ref_of(ch), tx->seq);
 }
 
 static struct parked_op *
@@ -40,11 +47,13 @@ class_tx_outcome(struct channel *ch, enum tx_outcome outcome)
     channel_op_done(ch, op);
 }
 
+static const struct tx_replay class_tx_replay = {
+    .publish = basic_publish_replay, .settle = class_tx_settle, .end = class_tx_end};
+
 static void
 class_tx_go_on(struct channel *ch)
 {
-    static const struct tx_replay replay = {.publish = basic_publish_replay, .settle = class_tx_settle};
-    class_tx_outcome(ch, tx_commit(ch->connection->home->broker, ch->tx, &replay, ch));
+    class_tx_outcome(ch, tx_commit(ch->connection->home->broker, ch->tx, &class_tx_replay, ch));
 }
 
 void
@@ -105,8 +114,9 @@ class_tx_give_back(struct channel *ch)
     for (uint32_t i = 0; i < ch->tx->settle_count; i++) {
         struct tx_settle s = ch->tx->settles[i];
         s.how = SETTLE_REQUEUE;
-        class_tx_settle(ch, &s);
+        class_tx_settle(ch, ch->tx, &s);
     }
+    tx_abandon(ch->tx, &class_tx_replay, ch);
 }
 
 void

@@ -302,6 +302,7 @@ server_on_stop(struct shard *s, void *owner)
     for (struct connection *c; (c = slots_next(&home->connections, &cursor, NULL));)
         connection_lost(c, NULL);
     connection_flush_all(home);
+    broker_stop(home->broker);
 }
 
 static void

@@ -1,5 +1,7 @@
 /* What time and the node's state do to a session; in the simulated world, where an hour costs nothing. */
 #include "broker/alarm.h"
+#include "io/file.h"
+#include "io/sim.h"
 #include "server/session_fixture.h"
 #include "wire/table.h"
 
@@ -216,6 +218,59 @@ test_alarm_blocks_who_publishes_and_nobody_else(void **state)
     session_logout(c);
 }
 
+static struct io_world *
+machine(void **state)
+{
+    return shards_world(session_world_node(world(state))->node.shards);
+}
+
+static void
+put_on_disk(void **state, uint64_t bytes)
+{
+    struct file *f;
+    assert_int_equal(file_open(machine(state), "/data", FILE_WRITE | FILE_CREATE, &f), ERR_OK);
+    assert_int_equal(file_truncate(f, bytes), ERR_OK);
+    file_close(f);
+}
+
+static struct alarm_disk disk; /* of the one test that watches it */
+
+static void
+watch_disk(struct session_node *n, uint64_t limit)
+{
+    alarm_disk_start(&disk, n->node.brokers[0], "/", limit);
+}
+
+static void
+test_disk_alarm_comes_before_the_disk_is_full_and_ends_by_itself(void **state)
+{
+    struct session_client *p = session_login(world(state)), *c = session_login(world(state));
+    sim_disk_set_faults(machine(state), &(struct sim_disk_faults){.capacity_bytes = 200000000});
+    session_node_run(session_world_node(world(state)), watch_disk, 50000000);
+    session_declare(c, 1, "disk");
+    put_on_disk(state, 150000000); /* just enough is left: no alarm */
+    session_world_wait(world(state), 20000);
+    session_publish(p, 1, "", "disk", "before");
+    session_world_wait(world(state), 100);
+    assert_int_equal(count(c, "disk"), 1);
+    put_on_disk(state, 150000001);
+    session_world_wait(world(state), 200); /* so near the limit it is asked ten times a second */
+    session_publish(p, 1, "", "disk", "during");
+    struct amqp_connection_blocked blocked;
+    session_expect(p, 0, AMQP_CONNECTION_BLOCKED, &blocked);
+    assert_true(slice_eq_str(blocked.reason, "low on disk"));
+    put_on_disk(state, 1000);
+    session_world_wait(world(state), 10100);
+    session_expect(p, 0, AMQP_CONNECTION_UNBLOCKED, NULL);
+    session_world_wait(world(state), 100);
+    assert_int_equal(count(c, "disk"), 2);
+    session_logout(p);
+    session_logout(c);
+    shards_stop(session_world_node(world(state))->node.shards);
+    shards_join(session_world_node(world(state))->node.shards);
+    alarm_disk_stop(&disk);
+}
+
 /* ---- the end of the node ---- */
 
 static void
@@ -271,6 +326,7 @@ main(void)
         TEST(test_handshake_at_one_byte_a_second),
         TEST(test_heartbeats),
         TEST(test_alarm_blocks_who_publishes_and_nobody_else),
+        TEST(test_disk_alarm_comes_before_the_disk_is_full_and_ends_by_itself),
         TEST(test_stopping_is_told),
     };
     return cmocka_run_group_tests_name("sessions in time", tests, NULL, NULL);

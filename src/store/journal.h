@@ -91,8 +91,9 @@ struct journal_config {
 ERR_USE enum err journal_open(const struct journal_config *config, struct slice replayed,
                               uint32_t replayed_records, struct journal **journal);
 /*
- * After shards_join() and worker_free() of its writer: what was still open or under way is written and synced
- * here and now, unless the store has failed; then everything is released (on_released alone is called).
+ * After shards_join() and worker_free() of its writer and keeper: what was still open or under way is written
+ * and synced here and now, unless the store has failed; then everything is released (on_released alone is
+ * called).
  */
 void journal_free(struct journal *j);
 

@@ -10,7 +10,9 @@
 #ifndef LEVERET_STORE_MANIFEST_H
 #define LEVERET_STORE_MANIFEST_H
 
+#include "base/buffer.h"
 #include "base/err.h"
+#include "base/slice.h"
 #include "store/store.h"
 
 struct manifest_chain {
@@ -55,5 +57,7 @@ void manifest_view_free(struct manifest_view *view);
 
 /* The bytes of a manifest file, both ways; for fuzzing, check and dump. */
 ERR_USE enum err manifest_parse(struct slice file, struct manifest_view *view);
+/* Appends them. `next_id`: ids below it may have been used. */
+void manifest_format(const struct manifest_view *view, struct buffer *out);
 
 #endif

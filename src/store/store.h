@@ -39,15 +39,15 @@ struct store {
     char *dir;            /* DIR/store */
     uint64_t incarnation; /* random, made with the store */
     uint32_t boot;        /* this boot's number, from 1 */
-    bool is_new;          /* the directory was empty */
+    bool is_new;          /* the manifest named nothing: no boot has come so far */
     _Atomic int failed;   /* enum err of the first failure, or ERR_OK */
 };
 
 /*
  * Makes what is missing, reads the manifest, deletes left-overs, takes the next boot number (not yet written:
- * the first manifest_commit() does). Not for a directory that another process uses: the caller has locked it.
- * ERR_CORRUPT, ERR_UNSUPPORTED (a newer version), ERR_NOT_FOUND (the manifest names a file that is not
- * there), ...: `why` says what and where, and what to do.
+ * the first manifest_commit() does; a new store commits an empty manifest). Not for a directory that another
+ * process uses: the caller has locked it. ERR_CORRUPT, ERR_UNSUPPORTED (a newer version), ERR_NOT_FOUND (the
+ * manifest names a file that is not there), ...: `why` says what and where, and what to do.
  */
 ERR_USE enum err store_open(struct store *s, struct io_world *world, const struct store_config *config,
                             struct log *log, char *why, size_t why_size);
@@ -74,5 +74,10 @@ void store_segment_path(const struct store *s, char *path, uint64_t id);
 void store_acks_path(const struct store *s, char *path, uint64_t id, uint32_t generation);
 void store_body_path(const struct store *s, char *path, uint64_t id);
 void store_snapshot_path(const struct store *s, char *path, uint64_t id);
+
+/* The other way round; false when it is no name of that kind. `suffix`: ".segment", ".body", ".snapshot". */
+bool store_parse_log_name(const char *name, uint32_t *boot, uint16_t *chain, uint32_t *number);
+bool store_parse_acks_name(const char *name, uint64_t *id, uint32_t *generation);
+bool store_parse_id_name(const char *name, const char *suffix, uint64_t *id);
 
 #endif

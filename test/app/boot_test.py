@@ -5,6 +5,7 @@ boot_test.py LEVERET
 """
 import os
 import pathlib
+import re
 import select
 import signal
 import socket
@@ -118,12 +119,34 @@ class Boot(unittest.TestCase):
         self.assertIn(b"another process is using the data directory", p.stderr.read())
 
     def test_rabbitmqs_own_data_is_refused(self):
-        os.makedirs(self.data)
-        pathlib.Path(self.data, "schema.DAT").write_bytes(b"x")
+        node = ("schema.DAT", "LATEST.LOG", "DECISION_TAB.LOG", "cluster_nodes.config", "nodes_running_at_shutdown",
+                "rabbit_serial", "node-type.txt", "rabbit_durable_queue.DCD", "rabbit_vhost.DCL", "msg_stores/vhosts/a",
+                "msg_store_persistent/0.rdq", "msg_store_transient/0.rdq", "quorum/rabbit@a/meta.dets", "coordination/a")
+        layouts = node + tuple(f"rabbit@a/{name}" for name in node) + (
+            "rabbit@a-feature_flags", "rabbit@a-plugins-expand/a", "mnesia/rabbit@a/schema.DAT", "mnesia/a")
+        for number, name in enumerate(layouts):
+            self.data = os.path.join(self.dir.name, str(number))
+            os.makedirs(os.path.dirname(os.path.join(self.data, name)))
+            pathlib.Path(self.data, name).write_bytes(b"x")
+            before = sorted(str(p) for p in pathlib.Path(self.data).rglob("*"))
+            p = self.start()
+            self.assertEqual(p.wait(DEADLINE_S), 1, name)
+            said = p.stderr.read().decode()
+            self.assertIn("RabbitMQ", said)
+            self.assertRegex(said, re.escape(f"({name.split('/')[0]}"))
+            self.assertEqual(sorted(str(p) for p in pathlib.Path(self.data).rglob("*")), before)
+
+    def test_other_peoples_files_do_not_look_like_rabbitmqs(self):
+        os.makedirs(os.path.join(self.data, "me@home"))
+        pathlib.Path(self.data, "me@home", "notes.txt").write_bytes(b"x")
+        pathlib.Path(self.data, "a@b").write_bytes(b"x")
+        p, _ = self.ready()
+        p.terminate()
+        p.wait(DEADLINE_S)
+        os.makedirs(os.path.join(self.data, "rabbit@z", "quorum"))
         p = self.start()
         self.assertEqual(p.wait(DEADLINE_S), 1)
-        self.assertIn(b"RabbitMQ", p.stderr.read())
-        self.assertEqual(os.listdir(self.data), ["schema.DAT"])
+        self.assertIn(b"(rabbit@z/quorum)", p.stderr.read())
 
     def test_port_in_use_is_said_and_ends_the_start(self):
         with socket.socket() as other:

@@ -1,0 +1,71 @@
+/*
+ * basic.get. Mostly it answers at once. Where the first message is on disk, or may not be given out before
+ * the log knows (queue_paging.c), the operation waits with the queue, in order, until that has changed.
+ */
+#include "base/check.h"
+#include "broker/courier_impl.h"
+#include "broker/queue_impl.h"
+
+#include <stdlib.h>
+
+struct courier_waiting {
+    struct courier_waiting *next;
+    struct courier_op op;
+};
+
+/* False: there is something, but not yet. */
+static bool
+get_now(struct broker *b, struct queue *q, const struct courier_op *op)
+{
+    struct op_reply r;
+    courier_reply_init(&r, op, b);
+    r.no_ack = op->flags != 0;
+    r.message = queue_take(q, r.no_ack, &r.position, &r.redelivered);
+    if (!r.message && queue_ready(q))
+        return false;
+    r.message_count = queue_ready_count(q);
+    r.consumer_count = queue_consumer_count(q);
+    courier_reply(b, &r);
+    return true;
+}
+
+void
+courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op)
+{
+    if (courier_op_is_lost(b, q, op) || (!q->waiting && get_now(b, q, op)))
+        return;
+    struct courier_waiting *w = malloc(sizeof *w), **end = &q->waiting;
+    CHECK(w);
+    *w = (struct courier_waiting){.op = *op};
+    while (*end)
+        end = &(*end)->next;
+    *end = w;
+}
+
+void
+courier_waiting_retry(struct queue *q)
+{
+    for (struct courier_waiting *w; (w = q->waiting) && get_now(q->broker, q, &w->op);) {
+        q->waiting = w->next;
+        free(w);
+    }
+}
+
+void
+courier_waiting_lost(struct queue *q)
+{
+    for (struct courier_waiting *w; (w = q->waiting);) {
+        q->waiting = w->next;
+        courier_op_is_lost(q->broker, NULL, &w->op);
+        free(w);
+    }
+}
+
+void
+courier_waiting_free(struct queue *q)
+{
+    for (struct courier_waiting *w; (w = q->waiting);) {
+        q->waiting = w->next;
+        free(w);
+    }
+}

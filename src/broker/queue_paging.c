@@ -1,0 +1,277 @@
+/*
+ * Messages that are not in memory, and those that may not be given out yet.
+ *
+ *   positions  |cursor ... window ... | paged out, paged out, ... | what came last |next
+ *
+ * When a shard's messages take more memory than they may, queues that hold more than their window are paged
+ * out: from behind the window on, oldest first, each message is handed to the log and its entry goes. What
+ * comes in behind it stands in memory until its turn to be paged out. As the cursor comes near the first
+ * position that is paged out, the log reads ahead: entries come back at their positions.
+ *
+ * A message that the log has is given out only below deliver_limit: the log must first know that this may
+ * happen, so that after a crash it is told to be redelivered. It is asked long before the limit is reached;
+ * only the first delivery waits.
+ */
+#include "base/check.h"
+#include "broker/courier_impl.h"
+#include "broker/message.h"
+#include "broker/queue_impl.h"
+
+enum {
+    PAGING_TURN_BYTES = 4 << 20,     /* most that is paged out in one turn */
+    PAGING_TURN_QUEUES = 64,         /* most queues that are looked at in one turn */
+    PAGING_READ_BYTES = 1 << 20,     /* of one read-ahead */
+    PAGING_READ_BYTES_LOW = 1 << 16, /* the same when memory is short */
+    PAGING_READ_AHEAD = 4096,        /* messages left in memory at which the next read starts, at most */
+    PAGING_RESERVE_LOW = 4096,       /* positions left below the limit at which a higher one is asked for */
+};
+
+/* ---- giving out ---- */
+
+static void
+paging_reserve(struct queue *q)
+{
+    if (q->is_reserving)
+        return;
+    q->is_reserving = true;
+    q->broker->log->ops->reserve(q->broker->log, q);
+}
+
+static void
+paging_read(struct queue *q, uint64_t from)
+{
+    struct queue_log *l = q->broker->log;
+    if (q->messages->is_paging_in)
+        return;
+    q->messages->is_paging_in = true;
+    bool is_short = pool_bytes_used(q->broker->pool) > l->resident_max;
+    l->ops->page_in(l, q, from, is_short ? PAGING_READ_BYTES_LOW : PAGING_READ_BYTES);
+}
+
+/* The cursor stands where no entry is: it moves over holes to the next message. NULL: that is paged out, or
+ * there is none. */
+static struct queue_entry *
+paging_seek(struct queue *q, uint64_t *position)
+{
+    struct queue_log *l = q->broker->log;
+    struct queue_messages *ms = q->messages;
+    uint64_t end = seqdeque_next_sequence(&ms->entries), in_memory = q->cursor, paged = end;
+    struct queue_entry *e = seqdeque_next(&ms->entries, &in_memory);
+    if (!e)
+        in_memory = end;
+    if (q->paged && !l->ops->paged_next(l, q, q->cursor, &paged))
+        paged = end;
+    uint64_t to = paged < in_memory ? paged : in_memory;
+    CHECK(q->holes >= to - q->cursor);
+    q->holes -= to - q->cursor;
+    q->cursor = *position = to;
+    if (to == end)
+        return NULL;
+    if (to == in_memory)
+        return e;
+    paging_read(q, to);
+    return NULL;
+}
+
+struct queue_entry *
+queue_paging_first(struct queue *q, uint64_t *position)
+{
+    struct queue_messages *ms = q->messages;
+    struct queue_entry *e = seqdeque_get(&ms->entries, *position);
+    if (!e && q->cursor != seqdeque_next_sequence(&ms->entries))
+        e = paging_seek(q, position);
+    if (!e || *position < q->deliver_limit || !(e->is_logged | e->is_stored))
+        return e;
+    paging_reserve(q);
+    return NULL;
+}
+
+void
+queue_paging_prepare(struct queue *q)
+{
+    struct queue_log *l = q->broker->log;
+    struct queue_messages *ms = q->messages;
+    if (!ms || !q->round_count)
+        return;
+    if (q->deliver_limit - q->cursor < PAGING_RESERVE_LOW && q->deliver_limit > q->cursor)
+        paging_reserve(q);
+    uint64_t paged;
+    if (!q->paged || ms->is_paging_in || !l->ops->paged_next(l, q, q->cursor, &paged))
+        return;
+    uint64_t ahead = ms->read_count / 2 < PAGING_READ_AHEAD ? ms->read_count / 2 : PAGING_READ_AHEAD;
+    if (paged - q->cursor <= ahead)
+        paging_read(q, paged);
+}
+
+/* ---- what the log tells ---- */
+
+void
+queue_set_deliver_limit(struct queue *q, uint64_t limit)
+{
+    q->is_reserving = false;
+    if (limit > q->deliver_limit)
+        q->deliver_limit = limit;
+    courier_waiting_retry(q);
+    if (q->round_count)
+        queue_mark_dirty(q);
+}
+
+bool
+queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_logged)
+{
+    struct queue_messages *ms = q->messages;
+    if (!ms || position < q->cursor || seqdeque_get(&ms->entries, position)) {
+        message_drop(q->broker, m);
+        return false;
+    }
+    struct queue_entry *e = seqdeque_put(&ms->entries, position);
+    *e = (struct queue_entry){.message = *m,
+                              .is_logged = is_logged,
+                              .is_stored = 1,
+                              .is_redelivered = position < q->redelivered_below};
+    ms->bytes += message_size(*m);
+    ms->read_count++;
+    q->paged--;
+    *m = NULL;
+    return true;
+}
+
+void
+queue_paging_begin(struct queue *q)
+{
+    if (q->messages)
+        q->messages->read_count = 0;
+}
+
+void
+queue_paging_done(struct queue *q)
+{
+    if (!q->messages)
+        return;
+    q->messages->is_paging_in = false;
+    courier_waiting_retry(q);
+    if (q->round_count)
+        queue_mark_dirty(q);
+}
+
+void
+queue_paged_lost(struct queue *q, uint64_t count)
+{
+    CHECK(q->paged >= count);
+    q->paged -= count;
+    q->holes += count;
+    q->broker->messages_ready -= count;
+}
+
+uint64_t
+queue_each_unstored(struct queue *q, uint64_t first, uint64_t last, queue_store_fn *fn, void *arg)
+{
+    uint64_t at = first - 1;
+    for (struct queue_entry *e;
+         q->messages && (e = seqdeque_next(&q->messages->entries, &at)) && at <= last;) {
+        if (!e->is_logged || e->is_stored)
+            continue;
+        if (!fn(arg, q, at, e))
+            return at;
+        e->is_stored = 1;
+    }
+    return last + 1;
+}
+
+/* ---- after a restart ---- */
+
+void
+queue_recover_begin(struct queue *q, uint64_t next, uint64_t redelivered_below)
+{
+    CHECK(!q->messages);
+    q->cursor = next;
+    q->redelivered_below = redelivered_below;
+    queue_messages_open(q);
+}
+
+bool
+queue_recover_put(struct queue *q, uint64_t position, struct message **m)
+{
+    struct queue_messages *ms = q->messages;
+    if (seqdeque_get(&ms->entries, position)) {
+        message_drop(q->broker, m);
+        return false;
+    }
+    struct queue_entry *e = seqdeque_put(&ms->entries, position);
+    *e = (struct queue_entry){
+        .message = *m, .is_logged = 1, .op = 0xfffffff, .is_redelivered = position < q->redelivered_below};
+    ms->bytes += message_size(*m);
+    *m = NULL;
+    if (ms->bytes > QUEUE_WINDOW_BYTES && !list_is_linked(&ms->deep))
+        list_push_back(&q->broker->deep, &ms->deep);
+    return true;
+}
+
+void
+queue_recover_end(struct queue *q, uint64_t paged)
+{
+    struct queue_log *l = q->broker->log;
+    struct queue_messages *ms = q->messages;
+    uint64_t next = seqdeque_next_sequence(&ms->entries), first = next, on_disk;
+    uint64_t live = seqdeque_count(&ms->entries) + paged;
+    seqdeque_first(&ms->entries, &first);
+    q->paged = paged;
+    if (paged && l->ops->paged_next(l, q, 0, &on_disk) && on_disk < first)
+        first = on_disk;
+    q->cursor = first;
+    q->holes = next - first - live;
+    q->broker->messages_ready += live;
+    if (live == 0)
+        queue_messages_close(q);
+}
+
+/* ---- paging out ---- */
+
+/* What one queue gives up, at most `budget` bytes; returns what it was. */
+static size_t
+paging_out(struct queue *q, size_t budget)
+{
+    struct broker *b = q->broker;
+    struct queue_messages *ms = q->messages;
+    uint64_t average = ms->bytes / seqdeque_count(&ms->entries) + 1;
+    uint64_t from = q->cursor + QUEUE_WINDOW_BYTES / average / 2;
+    uint64_t at = (from > ms->page_from ? from : ms->page_from) - 1;
+    size_t out = 0;
+    for (struct queue_entry *e; out < budget && (e = seqdeque_next(&ms->entries, &at));) {
+        if (!b->log->ops->page_out(b->log, q, at, e))
+            break;
+        struct message *m = e->message;
+        size_t size = message_size(m);
+        out += size;
+        ms->bytes -= size;
+        ms->page_from = at + 1;
+        q->paged++;
+        seqdeque_remove(&ms->entries, at);
+        message_drop(b, &m);
+    }
+    return out;
+}
+
+void
+queue_paging_turn(struct broker *b)
+{
+    struct queue_log *l = b->log;
+    size_t used = pool_bytes_used(b->pool);
+    if (used <= l->resident_max || l->is_failed)
+        return;
+    bool is_pressed = l->pressure_max && used > l->pressure_max;
+    size_t budget = used - l->resident_max + (l->resident_max >> 2);
+    if (budget > PAGING_TURN_BYTES)
+        budget = PAGING_TURN_BYTES;
+    for (unsigned i = 0; i < PAGING_TURN_QUEUES && budget > 0 && !list_is_empty(&b->deep); i++) {
+        struct queue_messages *ms = LIST_ENTRY(b->deep.next, struct queue_messages, deep);
+        list_remove(&ms->deep);
+        if (ms->bytes <= QUEUE_WINDOW_BYTES)
+            continue;
+        list_push_back(&b->deep, &ms->deep);
+        if (!ms->queue->durable && !is_pressed)
+            continue;
+        size_t out = paging_out(ms->queue, budget);
+        budget -= out < budget ? out : budget;
+    }
+}

@@ -1,0 +1,161 @@
+/*
+ * A path of any length: an address of a unix socket has room for 107 bytes, so it names the directory by its
+ * descriptor, /proc/self/fd/N. The mode is set on the socket before it has a name: Linux gives it to the
+ * name, and nobody can connect in between.
+ */
+#include "io/local.h"
+
+#include "base/check.h"
+#include "io/local_inside.h"
+#include "io/net_uv.h"
+#include "io/oserr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 16, PATH_SIZE = 4096 };
+
+struct local_client {
+    int fd;
+    struct buffer rest; /* of what came after the last answer's line */
+};
+
+/* The address, good while *dir is open. False and errno. */
+static bool
+make_address(const char *path, struct sockaddr_un *to, int *dir)
+{
+    char parent[PATH_SIZE];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (len >= sizeof parent) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    snprintf(parent, sizeof parent, "%.*s", (int)(len ? len : 1), slash ? len ? path : "/" : ".");
+    *dir = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*dir < 0)
+        return false;
+    int n = snprintf(to->sun_path, sizeof to->sun_path, "/proc/self/fd/%d/%s", *dir, name);
+    if (n > 0 && (size_t)n < sizeof to->sun_path)
+        return true;
+    close(*dir);
+    errno = ENAMETOOLONG;
+    return false;
+}
+
+/* A listening descriptor, or -1 and errno. */
+static int
+open_listening(const char *path)
+{
+    struct sockaddr_un to;
+    int dir, number, fd;
+    if (!make_address(path, &to, &dir))
+        return -1;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    (void)unlink(path);
+    bool good = fd >= 0 && fchmod(fd, 0600) == 0 && bind(fd, (const struct sockaddr *)&to, sizeof to) == 0 &&
+                listen(fd, BACKLOG) == 0;
+    number = errno;
+    close(dir);
+    if (!good && fd >= 0)
+        close(fd);
+    errno = number;
+    return good ? fd : -1;
+}
+
+enum err
+local_listen(struct shard *s, const char *path, net_on_accept *on_accept, net_on_problem *on_problem,
+             void *arg, struct net_listener **listener, char *why, size_t why_size)
+{
+    int fd = open_listening(path);
+    enum err e = fd < 0 ? oserr_of(errno) : net_listener_of(s, fd, on_accept, on_problem, arg, listener);
+    if (e != ERR_OK)
+        snprintf(why, why_size, "cannot listen on the socket %s: %s", path, err_text(e));
+    return e;
+}
+
+void
+local_unlink(const char *path)
+{
+    (void)unlink(path); /* the next one who listens would remove it, too */
+}
+
+/* ---- asking ---- */
+
+enum err
+local_connect(const char *path, struct local_client **client)
+{
+    struct sockaddr_un to;
+    int dir;
+    if (!make_address(path, &to, &dir))
+        return oserr_of(errno);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    enum err e = ERR_OK;
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof to) != 0)
+        e = oserr_of(errno);
+    close(dir);
+    if (e != ERR_OK) {
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    *client = calloc(1, sizeof **client);
+    CHECK(*client);
+    (*client)->fd = fd;
+    return ERR_OK;
+}
+
+static enum err
+send_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return oserr_of(errno);
+        if (n > 0) {
+            data += n;
+            len -= (size_t)n;
+        }
+    }
+    return ERR_OK;
+}
+
+enum err
+local_ask(struct local_client *c, const char *line, struct buffer *answer)
+{
+    enum err e = send_all(c->fd, line, strlen(line));
+    if (e == ERR_OK)
+        e = send_all(c->fd, "\n", 1);
+    const uint8_t *end = NULL;
+    while (e == ERR_OK && !(end = c->rest.len ? memchr(c->rest.data, '\n', c->rest.len) : NULL)) {
+        ssize_t n = read(c->fd, buffer_reserve(&c->rest, 4096), 4096);
+        if (n > 0)
+            c->rest.len += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            e = n == 0 ? ERR_CLOSED : oserr_of(errno);
+    }
+    if (e != ERR_OK)
+        return e;
+    size_t len = (size_t)(end - c->rest.data);
+    buffer_clear(answer);
+    buffer_add(answer, c->rest.data, len);
+    buffer_consume(&c->rest, len + 1);
+    return ERR_OK;
+}
+
+void
+local_disconnect(struct local_client *c)
+{
+    if (!c)
+        return;
+    close(c->fd);
+    buffer_fini(&c->rest);
+    free(c);
+}
