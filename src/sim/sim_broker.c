@@ -174,13 +174,10 @@ release(struct sim_broker *b)
 void
 sim_broker_bury(struct sim_broker *b)
 {
-    struct sim_disk_faults dead = {.fail_at = 1, .fail_with = ERR_IO, .fail_on = true}, none = {0};
-    sim_disk_set_faults(b->world, &dead);
     for (unsigned i = 0; i < b->server->shard_count; i++)
         if (b->server->parts[i])
             server_hooks()->on_stop(shards_get(b->node.shards, i), b->server);
     end_durable(b);
-    sim_disk_set_faults(b->world, &none);
     release(b);
 }
 

@@ -35,6 +35,11 @@ FANOUT = {"kq1", "kq2"}
 NEVER_CONSUMED = "kq3"  # but by the look at the beginning of a cycle
 WINDOW = 100  # unanswered publishes of a client
 DEADLINE_S = 60
+# As small as they can be, so that log files are used again and segments come and go.
+CONFIG = """leveret.store.log_file_size = 1MiB
+leveret.store.log_files = 2
+leveret.store.segment_size = 1MiB
+"""
 BACKLOG_MOST = 3000  # messages in a queue above which it is emptied, not only looked at
 
 
@@ -488,7 +493,7 @@ def main():
     args = parser.parse_args()
     print(f"seed {args.seed}")
     rng, model = random.Random(args.seed), Model()
-    one = broker.Broker(os.path.abspath(args.leveret))
+    one = broker.Broker(os.path.abspath(args.leveret), config=CONFIG)
     passed, failed = 0, 0
     try:
         for cycle in range(args.cycles):

@@ -35,7 +35,8 @@ struct run {
     struct durable_config durable;
     struct sim_disk_faults disk; /* as it is now */
     uint64_t life_operations;    /* of the disk, when this life began */
-    uint64_t down_at;            /* of them, from then on; 0: never */
+    uint64_t down_at;            /* of them; 0: never */
+    unsigned crashes;            /* of the machine, that we know of */
     unsigned life;
     bool is_down, is_standing, is_tolerant, has_failing_disk;
     uint8_t shards[CRASH_QUEUES];
@@ -65,11 +66,10 @@ operations(const struct run *r)
     return sim_disk_operations(r->options.world) - r->life_operations;
 }
 
-/* At the chosen operation the disk has stopped taking anything; the rest of the machine follows. */
 static void
 look_for_power(struct run *r)
 {
-    if (r->down_at && operations(r) >= r->down_at)
+    if (sim_node_crashes(r->options.world) != r->crashes)
         r->is_down = true;
 }
 
@@ -81,10 +81,11 @@ set_disk(struct run *r)
         f = r->plan->faults;
     r->down_at = r->life == r->plan->down_life ? r->plan->down_at : 0;
     if (r->down_at)
-        f = (struct sim_disk_faults){.fail_at = r->down_at, .fail_with = ERR_IO, .fail_on = true};
+        f = (struct sim_disk_faults){.crash_at = r->down_at};
     f.latency_min_ns = r->disk.latency_min_ns;
     f.latency_max_ns = r->disk.latency_max_ns;
     r->life_operations = sim_disk_operations(r->options.world);
+    r->crashes = sim_node_crashes(r->options.world);
     sim_disk_set_faults(r->options.world, &f);
 }
 
@@ -472,6 +473,7 @@ power_off(struct run *r)
         trial_crash(r->t, true);
     else
         sim_node_crash(r->options.world);
+    r->crashes = sim_node_crashes(r->options.world);
 }
 
 /* The power goes once in a life. */
