@@ -39,6 +39,7 @@ DEADLINE_S = 60
 CONFIG = """leveret.store.log_file_size = 1MiB
 leveret.store.log_files = 2
 leveret.store.segment_size = 1MiB
+leveret.queue_memory = 1MiB
 """
 BACKLOG_MOST = 3000  # messages in a queue above which it is emptied, not only looked at
 
