@@ -138,6 +138,12 @@ end_durable(struct sim_broker *b)
     if (b->durable)
         durable_close(b->durable);
 }
+
+enum err
+sim_broker_failure(const struct sim_broker *b)
+{
+    return b->durable ? store_failure(durable_store(b->durable)) : ERR_OK;
+}
 #else /* until there is one: nothing outlives it */
 void
 sim_broker_durable_init(struct durable_config *config)
@@ -155,6 +161,12 @@ begin_durable(struct sim_broker *b, const struct durable_config *config, char *w
 static void
 end_durable(struct sim_broker *b)
 {
+}
+
+enum err
+sim_broker_failure(const struct sim_broker *b)
+{
+    return ERR_OK;
 }
 #endif
 

@@ -71,6 +71,8 @@ uint64_t sim_broker_connections(const struct sim_broker *b);
  * sim_run_until().
  */
 const char *sim_broker_residue(const struct sim_broker *b);
+/* What the store has failed with, for good; ERR_OK: it works, or there is none. */
+enum err sim_broker_failure(const struct sim_broker *b);
 /* Everything declared, as text: meta_dump(). */
 void sim_broker_dump(const struct sim_broker *b, struct buffer *out);
 

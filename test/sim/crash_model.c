@@ -361,7 +361,8 @@ crash_look_begin(struct crash_model *m, int queue)
     m->found = realloc(m->found, m->count + 1);
     CHECK(m->found);
     memset(m->found, 0, m->count + 1);
-    memset(m->last, 0, m->last_count * sizeof *m->last);
+    for (uint32_t i = 0; i < m->last_count; i++)
+        m->last[i] = 0;
 }
 
 static void

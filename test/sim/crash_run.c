@@ -21,6 +21,8 @@ enum {
     RUN_WAIT_MS = 60000,
     RUN_WHY_SIZE = 512,
     RUN_STARTS_MAX = 3,
+    RUN_START_OPERATIONS = 100, /* of the disk, about */
+    RUN_ACTS_OPERATIONS = 800,
 };
 
 struct run {
@@ -35,7 +37,6 @@ struct run {
     struct durable_config durable;
     struct sim_disk_faults disk; /* as it is now */
     uint64_t life_operations;    /* of the disk, when this life began */
-    uint64_t down_at;            /* of them; 0: never */
     unsigned crashes;            /* of the machine, that we know of */
     unsigned life;
     bool is_down, is_standing, is_tolerant, has_failing_disk;
@@ -73,18 +74,17 @@ look_for_power(struct run *r)
         r->is_down = true;
 }
 
+/* down_at: 0: never. */
 static void
-set_disk(struct run *r)
+set_disk(struct run *r, uint64_t down_at)
 {
     struct sim_disk_faults f = {0};
     if (r->has_failing_disk)
         f = r->plan->faults;
-    r->down_at = r->life == r->plan->down_life ? r->plan->down_at : 0;
-    if (r->down_at)
-        f = (struct sim_disk_faults){.crash_at = r->down_at};
+    f.crash_at = down_at;
+    f.crash_keeps = down_at && (r->plan->down_keeps || (r->plan->is_sudden && trial_chance(r->t, 4)));
     f.latency_min_ns = r->disk.latency_min_ns;
     f.latency_max_ns = r->disk.latency_max_ns;
-    r->life_operations = sim_disk_operations(r->options.world);
     r->crashes = sim_node_crashes(r->options.world);
     sim_disk_set_faults(r->options.world, &f);
 }
@@ -417,6 +417,16 @@ act_one(struct run *r)
 }
 
 static bool
+is_answered(void *arg)
+{
+    const struct run *r = arg;
+    bool ok = true;
+    for (unsigned i = 0; i < RUN_CLIENTS; i++)
+        ok = ok && crash_client_is_answered(&r->clients[i]);
+    return ok;
+}
+
+static bool
 is_calm(void *arg)
 {
     const struct run *r = arg;
@@ -436,6 +446,8 @@ act(struct run *r)
     struct trial *t = r->t;
     static const unsigned paces[] = {4, 20, 60, 60, 150};
     unsigned pace = paces[trial_random(t, sizeof paces / sizeof *paces)];
+    if (r->plan->is_sudden && trial_chance(t, 2))
+        set_disk(r, 1 + trial_random(t, RUN_ACTS_OPERATIONS));
     connect_clients(r);
     run_steps(r, 200 + trial_random(t, 300));
     for (unsigned i = 0; i < r->plan->acts && !r->is_down; i++) {
@@ -447,6 +459,18 @@ act(struct run *r)
         if (r->has_failing_disk && !ok && !r->is_down)
             finding(r, "publishers on a failing disk are neither answered nor blocked");
     }
+}
+
+/* Space comes back. A store that has not failed for good goes on. */
+static void
+check_space(struct run *r)
+{
+    trial_say(r->t, "there is space again");
+    r->has_failing_disk = false;
+    set_disk(r, 0);
+    bool ok = wait_for(r, is_answered, r, "answers");
+    if (!ok && sim_broker_failure(r->t->broker) == ERR_OK)
+        finding(r, "there is space again, and publishers still wait");
 }
 
 /* A node whose disk fails still serves those who need none of it. */
@@ -476,14 +500,6 @@ power_off(struct run *r)
     r->crashes = sim_node_crashes(r->options.world);
 }
 
-/* The power goes once in a life. */
-static void
-heal(struct run *r)
-{
-    r->down_at = 0;
-    sim_disk_set_faults(r->options.world, &r->disk);
-}
-
 static void
 start(struct run *r)
 {
@@ -491,7 +507,11 @@ start(struct run *r)
     char why[RUN_WHY_SIZE] = "";
     r->options.shards =
         r->plan->shards ? r->plan->shards : counts[trial_random(r->t, sizeof counts / sizeof *counts)];
-    set_disk(r);
+    r->life_operations = sim_disk_operations(r->options.world);
+    uint64_t down_at = r->life == r->plan->down_life ? r->plan->down_at : 0;
+    if (r->plan->is_sudden && trial_chance(r->t, 3))
+        down_at = 1 + trial_random(r->t, RUN_START_OPERATIONS);
+    set_disk(r, down_at);
     for (unsigned i = 0; i < RUN_STARTS_MAX; i++) {
         bool ok = trial_start(r->t, &r->options, why, sizeof why);
         if (r->life == 1)
@@ -499,7 +519,7 @@ start(struct run *r)
         look_for_power(r);
         if (ok && !r->is_down) {
             if (r->life > 0)
-                heal(r);
+                set_disk(r, 0);
             return;
         }
         if (r->is_down) {
@@ -511,7 +531,7 @@ start(struct run *r)
             r->report->refused_starts++;
             r->has_failing_disk = false;
         }
-        heal(r);
+        set_disk(r, 0);
     }
     trial_fail(r->t, "it does not start: %s", why);
 }
@@ -575,6 +595,8 @@ live(struct run *r)
         act(r);
     if (is_up && r->has_failing_disk && !r->is_down)
         check_service(r);
+    if (is_up && r->has_failing_disk && !r->is_down && r->plan->faults.fail_with == ERR_NO_SPACE)
+        check_space(r);
     end_life(r);
 }
 

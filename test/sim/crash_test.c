@@ -8,6 +8,7 @@
  *
  *   memory     no store at all: without a crash nothing may be found, with one the checker must find losses
  *   power      the power goes at the operation
+ *   kill       the process is killed there; the disk keeps what was written
  *   recovery   it goes once at the end, and once more at the operation while the node starts again
  *   io, io_on  the operation fails with ERR_IO, alone or with all that follow; then the process is killed
  *   space, space_on  the same with ERR_NO_SPACE
@@ -34,7 +35,7 @@ struct mode {
     const char *name;
     bool (*run)(const struct mode *mode, const struct options *o, uint64_t seed);
     enum err fails_with;
-    bool fails_on, is_recovery;
+    bool fails_on, is_recovery, keeps;
 };
 
 static void
@@ -96,6 +97,7 @@ plan_at(const struct mode *mode, uint64_t operation, struct crash_plan *plan)
     }
     plan->down_at = operation;
     plan->down_life = mode->is_recovery;
+    plan->down_keeps = mode->keeps;
 }
 
 /* In a process of its own: true when it ends well. */

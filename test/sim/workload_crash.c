@@ -11,5 +11,6 @@ workload_crash(struct trial *t)
     struct crash_report report;
     crash_plan_init(&plan);
     plan.lives = 2 + (unsigned)(t->seed % 3);
+    plan.is_sudden = t->seed % 2;
     crash_run(t, &plan, &report);
 }
