@@ -150,12 +150,18 @@ run_each(const struct mode *mode, const struct options *o, uint64_t seed)
     return failures == 0;
 }
 
+/* clang-format off */
 static const struct mode modes[] = {
-    {"memory", run_memory, ERR_OK, false, false},      {"power", run_each, ERR_OK, false, false},
-    {"recovery", run_each, ERR_OK, false, true},       {"io", run_each, ERR_IO, false, false},
-    {"io_on", run_each, ERR_IO, true, false},          {"space", run_each, ERR_NO_SPACE, false, false},
-    {"space_on", run_each, ERR_NO_SPACE, true, false},
+    {.name = "memory", .run = run_memory},
+    {.name = "power", .run = run_each},
+    {.name = "kill", .run = run_each, .keeps = true},
+    {.name = "recovery", .run = run_each, .is_recovery = true},
+    {.name = "io", .run = run_each, .fails_with = ERR_IO},
+    {.name = "io_on", .run = run_each, .fails_with = ERR_IO, .fails_on = true},
+    {.name = "space", .run = run_each, .fails_with = ERR_NO_SPACE},
+    {.name = "space_on", .run = run_each, .fails_with = ERR_NO_SPACE, .fails_on = true},
 };
+/* clang-format on */
 enum { MODES = sizeof modes / sizeof *modes };
 
 static void
