@@ -9,12 +9,14 @@
 #include "base/slice.h"
 #include "store/store.h"
 
+/* ERR_NO_SPACE: nothing is left of it, the store has not failed, it can be tried again. Any other error fails
+ * the store. An id is written once. */
 ERR_USE enum err body_write(struct store *s, uint64_t id, struct slice body);
-/* `body` has `size` bytes. ERR_CORRUPT when size or checksum differ, ERR_NOT_FOUND. */
+/* `body` has room for `size` bytes. ERR_CORRUPT when size or checksum differ, ERR_NOT_FOUND. Logged. */
 ERR_USE enum err body_read(struct store *s, uint64_t id, uint8_t *body, uint64_t size);
 /* No error when it is gone already. */
 ERR_USE enum err body_delete(struct store *s, uint64_t id);
-/* Calls fn for each file there is. */
+/* Calls fn for each file there is; it may not make or delete any meanwhile. */
 ERR_USE enum err body_list(struct store *s, void (*fn)(void *arg, uint64_t id), void *arg);
 
 #endif

@@ -233,7 +233,9 @@ manifest_next_id(struct manifest *m)
             return id;
         }
         pthread_mutex_unlock(&m->lock);
-        (void)!manifest_commit(m);
+        enum err e = manifest_commit(m);
+        if (e == ERR_NO_SPACE) /* nothing can go on without */
+            store_fail(m->store, e, "reserve ids in the manifest of", m->store->dir);
     }
 }
 
@@ -414,31 +416,39 @@ manifest_read(struct manifest *m, char *why, size_t why_size)
     return ERR_OK;
 }
 
-/* The whole, synced, beside the one that counts; then it takes its place. *what says what failed. */
 static enum err
-replace_file(struct store *s, const struct buffer *bytes, const char *fresh, const char *path,
-             const char **what)
+write_fresh(struct store *s, const struct buffer *bytes, const char *path)
 {
     struct file *f;
-    *what = "create";
-    enum err e = file_open(s->world, fresh, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &f);
+    enum err e = file_open(s->world, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &f);
     if (e != ERR_OK)
         return e;
-    *what = "write";
     e = file_pwrite(f, bytes->data, bytes->len, 0);
-    if (e == ERR_OK) {
-        *what = "sync";
+    if (e == ERR_OK)
         e = file_sync(f);
-    }
     file_close(f);
-    if (e == ERR_OK) {
-        *what = "rename";
+    return e;
+}
+
+/* The whole, synced, beside the one that counts; then it takes its place. A full disk is no failure before
+ * that: the next attempt begins with a new file. */
+static enum err
+replace_file(struct store *s, const struct buffer *bytes)
+{
+    char fresh[STORE_PATH_MAX], path[STORE_PATH_MAX];
+    store_path(s, fresh, "MANIFEST.new");
+    store_path(s, path, "MANIFEST");
+    enum err e = write_fresh(s, bytes, fresh);
+    if (e == ERR_OK)
         e = file_rename(s->world, fresh, path);
+    if (e == ERR_NO_SPACE) {
+        (void)!file_unlink(s->world, fresh);
+        return e;
     }
-    if (e == ERR_OK) {
-        *what = "sync the directory of";
+    if (e == ERR_OK)
         e = dir_sync(s->world, s->dir);
-    }
+    if (e != ERR_OK)
+        store_fail(s, e, "write and sync", fresh);
     return e;
 }
 
@@ -446,8 +456,6 @@ replace_file(struct store *s, const struct buffer *bytes, const char *fresh, con
 static enum err
 commit_now(struct manifest *m)
 {
-    char fresh[STORE_PATH_MAX], path[STORE_PATH_MAX];
-    const char *what;
     struct buffer bytes;
     buffer_init(&bytes);
     pthread_mutex_lock(&m->lock);
@@ -459,14 +467,10 @@ commit_now(struct manifest *m)
     manifest_format(&view, &bytes);
     pthread_mutex_unlock(&m->lock);
 
-    store_path(m->store, fresh, "MANIFEST.new");
-    store_path(m->store, path, "MANIFEST");
-    enum err e = replace_file(m->store, &bytes, fresh, path, &what);
+    enum err e = replace_file(m->store, &bytes);
     buffer_fini(&bytes);
-    if (e != ERR_OK) {
-        store_fail(m->store, e, what, fresh);
+    if (e != ERR_OK)
         return e;
-    }
     m->committed = changes;
     pthread_mutex_lock(&m->lock);
     m->id_end = view.next_id;

@@ -29,10 +29,12 @@ struct manifest *manifest_new(struct store *s);
 void manifest_free(struct manifest *m);
 /* ERR_NOT_FOUND: there is none. */
 ERR_USE enum err manifest_read(struct manifest *m, char *why, size_t why_size);
-/* Blocks in syncs: for keepers and start-up. A failure is store_fail()ed and returned. */
+/* Blocks in syncs: for keepers and start-up. A failure is store_fail()ed and returned, but for ERR_NO_SPACE:
+ * then the old one counts, and the next commit tries again with all changes. */
 ERR_USE enum err manifest_commit(struct manifest *m);
 
-/* Ids are never used twice: reserved in blocks that are committed before use. Any thread. */
+/* Ids are never used twice: reserved in blocks that are committed before use. Any thread; it commits itself
+ * (and blocks) only when hundreds were taken without a commit of anybody's. */
 uint64_t manifest_next_id(struct manifest *m);
 
 void manifest_set_chain(struct manifest *m, const struct manifest_chain *c); /* adds it or moves its low */

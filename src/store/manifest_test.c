@@ -424,6 +424,53 @@ a_failed_operation_of_a_commit_latches(void **state)
 }
 
 static void
+a_full_disk_is_a_state_that_ends(void **state)
+{
+    uint64_t nth = 0;
+    for (bool is_hit = true; is_hit;) {
+        struct io_world *node = machine_new(++nth);
+        struct store s;
+        must_open(&s, node);
+        uint64_t before = sim_disk_operations(node);
+        sim_disk_set_faults(node, &(struct sim_disk_faults){.fail_at = nth, .fail_with = ERR_NO_SPACE});
+        manifest_set_snapshot(s.manifest, 0, 1, 2);
+        enum err e = manifest_commit(s.manifest);
+        is_hit = sim_disk_operations(node) >= before + nth;
+        assert_int_equal(e, is_hit ? ERR_NO_SPACE : ERR_OK);
+        assert_int_equal(store_failure(&s), nth == 5 ? ERR_NO_SPACE : ERR_OK); /* the directory's sync */
+        sim_disk_set_faults(node, &(struct sim_disk_faults){0});
+        assert_int_equal(manifest_commit(s.manifest), nth == 5 ? ERR_NO_SPACE : ERR_OK);
+        sim_node_crash(node);
+        store_close(&s);
+        must_open(&s, node);
+        struct manifest_view v;
+        manifest_view(s.manifest, &v);
+        if (nth != 5)
+            assert_int_equal(v.snapshot_index, 2);
+        manifest_view_free(&v);
+        store_close(&s);
+        sim_free(sim_node_sim(node));
+    }
+    assert_int_equal(nth, 6);
+}
+
+static void
+ids_that_cannot_be_reserved_fail_the_store(void **state)
+{
+    struct io_world *node = machine_new(8);
+    struct store s;
+    must_open(&s, node);
+    sim_disk_set_faults(node, &(struct sim_disk_faults){.capacity_bytes = 1});
+    for (unsigned i = 0; i < 1024; i++)
+        (void)manifest_next_id(s.manifest);
+    assert_int_equal(store_failure(&s), ERR_OK);
+    (void)manifest_next_id(s.manifest);
+    assert_int_equal(store_failure(&s), ERR_NO_SPACE);
+    store_close(&s);
+    sim_free(sim_node_sim(node));
+}
+
+static void
 thousands_of_segments_are_fine(void **state)
 {
     enum { SEGMENTS = 5000 };
@@ -460,6 +507,8 @@ main(void)
         cmocka_unit_test(a_commit_without_a_change_writes_nothing),
         cmocka_unit_test(a_crash_at_any_operation_leaves_one_of_two_states),
         cmocka_unit_test(a_failed_operation_of_a_commit_latches),
+        cmocka_unit_test(a_full_disk_is_a_state_that_ends),
+        cmocka_unit_test(ids_that_cannot_be_reserved_fail_the_store),
         cmocka_unit_test(thousands_of_segments_are_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

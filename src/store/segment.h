@@ -109,7 +109,8 @@ bool segment_is_dirty(const struct segment *g);
 /* A copy of what an ack file of the next generation would hold; marks it clean. On the shard, of a sealed
  * segment. free(). */
 struct segment_acks *segment_acks_take(struct segment *g, uint32_t *generation);
-/* On a keeper: writes and syncs the file (not its directory). */
+/* On a keeper: writes and syncs the file (not its directory). ERR_NO_SPACE: nothing is left of it and the
+ * store has not failed; the same can be written again. */
 ERR_USE enum err segment_acks_write(struct store *s, const struct segment_acks *a);
 
 /* ---- reading: on the pager ---- */

@@ -74,7 +74,9 @@ segment_acks_write(struct store *s, const struct segment_acks *a)
         e = write_file(f, a);
         file_close(f);
     }
-    if (e != ERR_OK)
+    if (e == ERR_NO_SPACE)
+        (void)!file_unlink(s->world, path);
+    else if (e != ERR_OK)
         store_fail(s, e, "write and sync", path);
     return e;
 }

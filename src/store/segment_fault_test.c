@@ -176,6 +176,114 @@ lengths_that_do_not_fit_are_corrupt(void **state)
     assert_true(corrupt > tried / 2 && corrupt < tried);
 }
 
+/* Puts a value into the entry at `offset`, with a right checksum, looks, and puts things back. */
+static enum err
+read_forged(struct file *f, uint64_t offset, unsigned field, uint64_t value)
+{
+    uint8_t kept[512], forged[512];
+    size_t got;
+    assert_int_equal(file_pread(f, kept, sizeof kept, offset, &got), ERR_OK);
+    size_t size = le32_get(kept);
+    memcpy(forged, kept, size);
+    le64_put(forged + field, value);
+    le32_put(forged + 4, (uint32_t)XXH3_64bits_withSeed(forged + 8, size - 8, segment_id(x.segment)));
+    assert_int_equal(file_pwrite(f, forged, size, offset), ERR_OK);
+    enum err e = read_all(segment_id(x.segment), 0);
+    assert_int_equal(file_pwrite(f, kept, size, offset), ERR_OK);
+    return e;
+}
+
+/* Entries with right checksums that cannot be, in the places of the sequence (8) and the distance (17). */
+static void
+entries_that_contradict_their_run_are_corrupt(void **state)
+{
+    static const struct record_target at[] = {{1, 5, 1}, {1, 6, 1}, {1, 7, 1}, {2, 1, 1}, {2, 2, 1}};
+    char path[STORE_PATH_MAX];
+    uint64_t offsets[5];
+    x.segment = segment_new(&x.store, x.pager);
+    for (unsigned i = 0; i < 5; i++) {
+        offsets[i] = segment_size(x.segment);
+        segment_fixture_append(&x, at[i], 10, false, i < 3 ? -1 : 1);
+    }
+    segment_seal(x.segment);
+    segment_fixture_drain(&x);
+    store_segment_path(&x.store, path, segment_id(x.segment));
+    struct file *f = open_path(path);
+    assert_int_equal(read_forged(f, offsets[1], 8, 6), ERR_OK);
+    assert_int_equal(read_forged(f, offsets[1], 8, 5), ERR_CORRUPT);
+    assert_int_equal(read_forged(f, offsets[0], 8, 4), ERR_CORRUPT);
+    assert_int_equal(read_forged(f, offsets[2], 8, 8), ERR_CORRUPT);
+    assert_int_equal(read_forged(f, offsets[4], 17, offsets[4] - offsets[0]), ERR_OK);
+    assert_int_equal(read_forged(f, offsets[4], 17, offsets[4] - offsets[3]), ERR_CORRUPT);
+    assert_int_equal(read_forged(f, offsets[4], 17, offsets[4] - 1), ERR_CORRUPT);
+    assert_int_equal(read_forged(f, offsets[4], 17, offsets[4]), ERR_CORRUPT);
+    assert_int_equal(read_forged(f, offsets[4], 17, offsets[4] + 1), ERR_CORRUPT);
+    assert_int_equal(read_forged(f, offsets[4], 17, UINT64_MAX), ERR_CORRUPT);
+    file_close(f);
+}
+
+/* The footer of a segment whose index was changed, as load would see it. */
+static enum err
+parse_forged(void)
+{
+    struct segment_trailer t;
+    struct segment_index ix;
+    struct buffer b = {0};
+    segment_footer_put(&x.segment->ix, x.segment->absent, 1, SEGMENT_HEADER + 100, &b);
+    assert_int_equal(
+        segment_trailer_parse(b.data + b.len - SEGMENT_TRAILER, 1, SEGMENT_HEADER + 100 + b.len, &t), ERR_OK);
+    enum err e = segment_footer_parse(slice_of(b.data, b.len - SEGMENT_TRAILER), &t, &ix);
+    if (e == ERR_OK)
+        segment_index_fini(&ix);
+    buffer_fini(&b);
+    return e;
+}
+
+/* A footer with a right checksum that cannot be: two runs, of 60 and of 40 bytes. */
+static void
+a_footer_that_contradicts_itself_is_corrupt(void **state)
+{
+    x.segment = segment_new(&x.store, x.pager);
+    segment_fixture_append(&x, (struct record_target){1, 1, 1}, 0, true, -1);
+    segment_fixture_append(&x, (struct record_target){1, 3, 1}, 0, false, -1);
+    segment_fixture_append(&x, (struct record_target){2, 7, 1}, 0, false, -1);
+    struct segment_run *runs = x.segment->ix.runs;
+    struct segment_body body = {.id = 9, .bit = 3};
+    free(x.segment->ix.bodies);
+    x.segment->ix.bodies = malloc(2 * sizeof body);
+    x.segment->ix.bodies[0] = x.segment->ix.bodies[1] = body;
+    x.segment->ix.body_count = 1;
+    runs[0].length = 60;
+    runs[1].length = 40;
+    x.segment->absent = realloc(x.segment->absent, 2 * sizeof(uint64_t));
+    x.segment->absent[1] = 0;
+#define FORGED(place, value)                                                                                 \
+    {                                                                                                        \
+        __typeof__(place) kept = place;                                                                      \
+        place = value;                                                                                       \
+        assert_int_equal(parse_forged(), ERR_CORRUPT);                                                       \
+        place = kept;                                                                                        \
+        assert_int_equal(parse_forged(), ERR_OK);                                                            \
+    }
+    assert_int_equal(parse_forged(), ERR_OK);
+    FORGED(runs[1].length, 41);
+    FORGED(runs[1].length, 39);
+    FORGED(runs[0].length, UINT64_MAX);
+    FORGED(runs[0].last, 0);
+    FORGED(runs[0].last, UINT32_MAX);
+    FORGED(runs[0].last, 5); /* three live in a run of two entries */
+    FORGED(runs[0].count, 0);
+    FORGED(runs[0].count, 3); /* 60 bytes are too few for them */
+    FORGED(runs[0].count, 4);
+    FORGED(runs[1].count, 2);
+    FORGED(x.segment->absent[0], 0); /* the same */
+    FORGED(x.segment->ix.bits, 65);
+    FORGED(x.segment->ix.bodies[0].bit, 4);
+    FORGED(x.segment->ix.bodies[0].id, 0);
+    FORGED(x.segment->ix.body_count, 2);
+#undef FORGED
+}
+
 static void
 a_newer_version_is_told_from_damage(void **state)
 {
@@ -233,6 +341,29 @@ a_full_disk_is_a_state_that_ends(void **state)
         segment_fixture_judge(&x, g, true, 1 << 20);
         segment_free(g);
     }
+}
+
+/* Nothing of it is left, and the same bytes can be written again. */
+static void
+an_ack_file_on_a_full_disk_is_written_later(void **state)
+{
+    char path[STORE_PATH_MAX];
+    struct file_stat st;
+    uint32_t generation;
+    make_whole(300, 30);
+    segment_fixture_settle_some(&x);
+    struct segment_acks *a = segment_acks_take(x.segment, &generation);
+    store_acks_path(&x.store, path, segment_id(x.segment), generation);
+    for (unsigned nth = 1; nth <= 4; nth++) { /* create, two writes, sync */
+        sim_disk_set_faults(x.node, &(struct sim_disk_faults){.fail_at = nth, .fail_with = ERR_NO_SPACE});
+        assert_int_equal(segment_acks_write(&x.store, a), ERR_NO_SPACE);
+        sim_disk_set_faults(x.node, &(struct sim_disk_faults){0});
+        assert_int_equal(file_stat(x.node, path, &st), ERR_NOT_FOUND);
+        assert_int_equal(store_failure(&x.store), ERR_OK);
+    }
+    assert_int_equal(segment_acks_write(&x.store, a), ERR_OK);
+    free(a);
+    assert_int_equal(read_all(segment_id(x.segment), generation), ERR_OK);
 }
 
 /* The steps of a checkpoint: a segment, its name in the manifest, an ack file, its name. Returns how many
@@ -353,8 +484,11 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_flipped_or_missing_byte_is_noticed),
         TEST(lengths_that_do_not_fit_are_corrupt),
+        TEST(entries_that_contradict_their_run_are_corrupt),
+        TEST(a_footer_that_contradicts_itself_is_corrupt),
         TEST(a_newer_version_is_told_from_damage),
         TEST(a_full_disk_is_a_state_that_ends),
+        TEST(an_ack_file_on_a_full_disk_is_written_later),
         TEST(a_crash_at_any_operation_leaves_whole_files),
         TEST(a_failed_operation_fails_the_store_or_nothing),
     };
