@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PIECE = 4 << 20, SALT_AT = 24 /* in a batch's header */ };
+enum { PIECE = 1 << 20, SALT_AT = 24 /* in a batch's header */ };
 
 struct walk {
     struct store *store;
@@ -238,7 +238,8 @@ is_acceptable(const struct walk *w, const struct batch_header *h)
 {
     uint64_t expected = w->end->last_batch + 1;
     if (w->at.sync != STORE_SYNC_ALWAYS)
-        return h->number == expected || (w->end->batches == 0 && w->chain->low > 1);
+        return h->number == expected ||
+               (w->end->batches == 0 && w->at.number == w->chain->low && w->chain->low > 1);
     return h->number >= expected;
 }
 

@@ -256,6 +256,7 @@ submit_write(struct journal *j)
     j->writer.ops = &j->flight;
     j->writer.next = j->next;
     j->writer.outcome = JOURNAL_NOT_RUN;
+    j->writer.took_next = false;
     worker_submit(j->config.writer, &j->write_job);
 }
 
@@ -696,4 +697,14 @@ struct journal_counts
 journal_counts(const struct journal *j)
 {
     return j->counts;
+}
+
+struct journal_footprint
+journal_footprint(const struct journal *j)
+{
+    const struct journal_encoder *e = &j->writer.encoder;
+    return (struct journal_footprint){
+        .ops_bytes = (j->open.capacity + (size_t)j->flight.capacity) * sizeof(struct journal_op),
+        .encoder_bytes = is_flying(j) ? 0 : e->capacity + e->target_capacity * sizeof *e->targets,
+    };
 }

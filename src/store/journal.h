@@ -123,5 +123,10 @@ struct journal_counts {
     uint64_t batches, records, payload_bytes, written_bytes, elided_ops, files;
 };
 struct journal_counts journal_counts(const struct journal *j);
+/* Memory that it has of its own at the moment. */
+struct journal_footprint {
+    size_t ops_bytes, encoder_bytes;
+};
+struct journal_footprint journal_footprint(const struct journal *j);
 
 #endif

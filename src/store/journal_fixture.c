@@ -6,6 +6,7 @@
 #include "store/journal_fixture.h"
 
 #include "io/file.h"
+#include "store/body.h"
 
 #include <stdio.h>
 
@@ -21,6 +22,7 @@ on_frozen(void *arg, uint64_t batch, uint32_t file)
     assert_true(file >= journal_oldest_file(r->journal) && file <= journal_current_file(r->journal));
     r->frozen = batch;
     r->last_of_batch[batch] = r->published;
+    r->file_of_batch[batch] = file;
 }
 
 static void
@@ -56,7 +58,6 @@ on_full(void *arg, uint32_t oldest)
     manifest_set_chain(r->store.manifest, &(struct manifest_chain){.boot = r->store.boot, .low = oldest + 1});
     if (manifest_commit(r->store.manifest) != ERR_OK)
         return;
-    r->released_up_to = oldest;
     journal_release(r->journal, oldest);
 }
 
@@ -116,7 +117,7 @@ on_turn(struct shard *s, void *owner)
     if (r->on_turn)
         r->on_turn(r);
     journal_turn(r->journal);
-    return false;
+    return r->on_turn != NULL;
 }
 
 static enum err
@@ -128,7 +129,7 @@ open_journal(struct rig *r)
                                           .keeper = r->keeper,
                                           .events = &events,
                                           .arg = r};
-    enum err e = journal_open(&config, slice_of(NULL, 0), 0, &r->journal);
+    enum err e = journal_open(&config, r->replayed, r->replayed_records, &r->journal);
     if (e == ERR_OK)
         e = manifest_commit(r->store.manifest);
     return e;
@@ -192,7 +193,7 @@ fill_body(uint8_t *body, size_t size, uint64_t sequence)
         body[i] = (uint8_t)text[i % (size_t)n];
 }
 
-void
+uint32_t
 rig_publish(struct rig *r)
 {
     struct journal_op *op;
@@ -201,7 +202,7 @@ rig_publish(struct rig *r)
     assert_non_null(bytes);
     memcpy(bytes, "exrk", 4);
     fill_body(bytes + 4, r->body_size, sequence);
-    (void)journal_append(r->journal, &op);
+    uint32_t index = journal_append(r->journal, &op);
     *op = (struct journal_op){.type = JOURNAL_PUBLISH,
                               .message_flags = 3,
                               .exchange_size = 2,
@@ -214,6 +215,21 @@ rig_publish(struct rig *r)
                               .bytes = bytes,
                               .owner = bytes};
     r->held++;
+    return index;
+}
+
+void
+rig_set_turn(struct rig *r, void (*workload)(struct rig *r))
+{
+    r->on_turn = workload;
+    shards_post_external(r->shards, 0, &(struct mail){.type = 1});
+}
+
+void
+rig_run(struct rig *r, void (*workload)(struct rig *r))
+{
+    rig_set_turn(r, workload);
+    rig_settle(r);
 }
 
 static bool
@@ -232,6 +248,7 @@ rig_settle(struct rig *r)
 /* ---- what is on the disk ---- */
 
 struct reading {
+    struct store *store;
     struct rig_found found;
     uint32_t last_file;
 };
@@ -250,10 +267,18 @@ check_message(struct reading *d, const struct record *rec)
     f->last = at.sequence;
     f->count++;
     assert_true(slice_eq_str(rec->message.exchange, "ex") && slice_eq_str(rec->message.routing_key, "rk"));
-    uint8_t *body = malloc(rec->message.body.len + 1);
-    assert_non_null(body);
-    fill_body(body, rec->message.body.len, at.sequence);
-    assert_memory_equal(body, rec->message.body.data, rec->message.body.len);
+    size_t size = (size_t)rec->message.body_size;
+    uint8_t *body = malloc(size + 1), *read = malloc(size + 1);
+    assert_true(body && read);
+    fill_body(body, size, at.sequence);
+    if (rec->message.body_file) {
+        assert_int_equal(body_read(d->store, rec->message.body_file, read, size), ERR_OK);
+        assert_memory_equal(body, read, size);
+    } else {
+        assert_int_equal(rec->message.body.len, size);
+        assert_memory_equal(body, rec->message.body.data, size);
+    }
+    free(read);
     free(body);
 }
 
@@ -286,6 +311,7 @@ on_damage(void *arg, const struct chain_file *file, uint64_t offset, bool is_tai
     if (is_tail)
         return;
     if (d->found.damages++ == 0) {
+        print_message("damaged: %s at %llu: %s\n", file->path, (unsigned long long)offset, what);
         d->found.damaged_file = file->number;
         d->found.damage_offset = offset;
     }
@@ -294,8 +320,8 @@ on_damage(void *arg, const struct chain_file *file, uint64_t offset, bool is_tai
 struct rig_found
 rig_read(struct rig *r)
 {
-    struct reading d = {0};
     struct store s;
+    struct reading d = {.store = &s};
     struct manifest_view view;
     const struct chain_visitor visitor = {.on_batch = on_batch, .on_damage = on_damage, .arg = &d};
     if (store_open(&s, r->node, &r->config, NULL, r->why, sizeof r->why) != ERR_OK)
@@ -304,6 +330,7 @@ rig_read(struct rig *r)
     for (size_t i = 0; i < view.chain_count; i++) {
         struct chain_end end;
         d.last_file = 0;
+        d.found.low = view.chains[i].low;
         if (chain_walk(&s, &view.chains[i], &visitor, &end, r->why, sizeof r->why) != ERR_OK)
             fail_msg("%s", r->why);
         assert_int_equal(end.is_damaged, d.found.damages > 0);
@@ -314,20 +341,17 @@ rig_read(struct rig *r)
     return d.found;
 }
 
-/* TEMPORARY until body.c is there */
-enum err body_write(struct store *s, uint64_t id, struct slice body);
-enum err
-body_write(struct store *s, uint64_t id, struct slice body)
+void
+rig_check_confirmed(const struct rig *r, const struct rig_found *found)
 {
-    char path[STORE_PATH_MAX];
-    struct file *f;
-    store_body_path(s, path, id);
-    enum err e = file_open(s->world, path, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &f);
-    if (e != ERR_OK)
-        return e;
-    e = file_pwrite(f, body.data, body.len, 0);
-    if (e == ERR_OK)
-        e = file_sync(f);
-    file_close(f);
-    return e;
+    uint64_t batch = 1;
+    if (r->confirmed == 0)
+        return;
+    assert_true(found->last >= r->confirmed || (found->count == 0 && found->low > 1));
+    assert_true(found->last <= r->published);
+    while (batch <= r->durable && r->file_of_batch[batch] < found->low)
+        batch++;
+    if (batch > r->durable)
+        return;
+    assert_true(found->count > 0 && found->first <= r->last_of_batch[batch - 1] + 1);
 }

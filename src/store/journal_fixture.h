@@ -39,14 +39,16 @@ struct rig {
     bool releases_files; /* on_full: the file is superfluous at once (the manifest says so first) */
     size_t body_size;    /* of the messages of rig_publish() */
     bool has_bodies_in_files;
+    struct slice replayed; /* for journal_open() */
+    uint32_t replayed_records;
 
     /* What has happened. */
     uint64_t published;                      /* sequences 1..published were appended */
     uint64_t last_of_batch[RIG_BATCHES_MAX]; /* the last sequence appended when it was frozen */
+    uint32_t file_of_batch[RIG_BATCHES_MAX]; /* as told: it stands there or in a later one */
     uint64_t frozen, durable;                /* batches */
     uint64_t confirmed;                      /* sequences 1..confirmed were told to be durable */
     unsigned held, released, full_events, space_events, failures;
-    uint32_t released_up_to;
     bool is_short;
     enum err failed_with;
 };
@@ -60,16 +62,21 @@ void rig_must_open(struct rig *r);
 /* A clean end, or what can be done after a crash. Nothing may be held any more. */
 void rig_close(struct rig *r);
 
-/* Appends a message of its own; its body can be checked. */
-void rig_publish(struct rig *r);
-/* Runs until everything published is confirmed, the journal has failed or the node is down, or asserts. */
+/* Appends a message of its own; its body can be checked. Returns the op's index. */
+uint32_t rig_publish(struct rig *r);
+/* From now on in every turn, until it sets r->on_turn to NULL; and one turn comes for certain. */
+void rig_set_turn(struct rig *r, void (*workload)(struct rig *r));
+/* Runs until the workload has ended and everything published is confirmed, the journal has failed or the node
+ * is down, or asserts. */
 void rig_settle(struct rig *r);
+void rig_run(struct rig *r, void (*workload)(struct rig *r)); /* both */
 
 /* ---- what is on the disk ---- */
 
 struct rig_found {
     uint64_t first, last, count; /* sequences: contiguous, ascending, each with its right content */
     unsigned files, damages, tails;
+    uint32_t low; /* of the last chain */
     uint64_t batches, records;
     uint32_t damaged_file;
     uint64_t damage_offset;
@@ -77,5 +84,7 @@ struct rig_found {
 /* Walks all chains that the manifest names, of a store that is opened for it. Asserts what must always hold.
  */
 struct rig_found rig_read(struct rig *r);
+/* What was confirmed, and is in no file that was given up, is there. */
+void rig_check_confirmed(const struct rig *r, const struct rig_found *found);
 
 #endif

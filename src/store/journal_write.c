@@ -35,11 +35,6 @@ write_bodies(struct journal_writer *w)
         const uint8_t *body =
             op->bytes + op->exchange_size + op->routing_key_size + (size_t)op->properties_size;
         enum err e = body_write(w->store, op->body_file, slice_of(body, op->body_size));
-        if (e != ERR_OK && e != ERR_NO_SPACE) {
-            char path[STORE_PATH_MAX];
-            store_body_path(w->store, path, op->body_file);
-            store_fail(w->store, e, "write the body file", path);
-        }
         if (e != ERR_OK)
             return e;
     }

@@ -10,6 +10,7 @@
  *   tx-end:  transaction u64
  *   meta:    term u64, index u64, command bytes
  */
+/* exports: batch_ */
 #ifndef LEVERET_STORE_RECORD_H
 #define LEVERET_STORE_RECORD_H
 
