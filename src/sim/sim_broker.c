@@ -237,9 +237,16 @@ sim_broker_new(struct sim *sim, const struct sim_broker_options *options)
 void
 sim_broker_free(struct sim_broker *b)
 {
+    unsigned crashes = sim_node_crashes(b->world);
     sim_node_signal(b->world, SIGNAL_TERMINATE);
     shards_join(b->node.shards);
+    if (sim_node_crashes(b->world) != crashes) {
+        sim_broker_bury(b);
+        return;
+    }
     end_durable(b);
+    if (sim_node_crashes(b->world) != crashes)
+        sim_node_crash(b->world); /* it went down in there, outside of any event */
     release(b);
 }
 

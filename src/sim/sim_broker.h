@@ -54,7 +54,7 @@ struct sim_broker *sim_broker_new(struct sim *sim, const struct sim_broker_optio
 /* The same on a machine whose disk may fail: NULL, with the reason; what was made in memory is gone again. */
 struct sim_broker *sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *why,
                                   size_t why_size);
-/* Stops it politely, as SIGTERM does, and frees everything; time goes on meanwhile. */
+/* Stops it politely, as SIGTERM does, and frees everything; time goes on meanwhile. It may crash in that. */
 void sim_broker_free(struct sim_broker *b);
 /* Frees it after sim_node_crash() or sim_node_kill(), and leaves the disk alone; its world can start another
  * one. */

@@ -451,12 +451,23 @@ crash_client_connect(struct crash_client *c, struct crash_place *place, bool is_
     c->session = trial_session(place->t, NULL, on_event, c);
 }
 
+bool
+crash_client_is_purging(const struct crash_client *c)
+{
+    for (unsigned i = 0; i < c->ask_count; i++)
+        if (c->asks[(c->ask_first + i) % CRASH_ASKS_MAX].method == AMQP_QUEUE_PURGE)
+            return true;
+    return false;
+}
+
 void
 crash_client_leave(struct crash_client *c)
 {
     if (!c->session)
         return;
     trial_say(c->place->t, "channel %u leaves", c->channel);
+    if (crash_client_is_purging(c)) /* what was published since may be met by it, too */
+        crash_model_doubt(c->place->model, CRASH_PURGED);
     crash_model_left(c->place->model, c->channel);
     if (c->is_tx)
         crash_model_void(c->place->model, c->tx);

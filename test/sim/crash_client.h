@@ -63,6 +63,8 @@ struct crash_client {
 void crash_client_connect(struct crash_client *c, struct crash_place *place, bool is_tx, bool is_owner);
 /* Does something, if it can. */
 void crash_client_act(struct crash_client *c);
+/* Then it should stay: nobody would know when the purge happens. */
+bool crash_client_is_purging(const struct crash_client *c);
 /* Its connection is over, from whichever side; the model knows. Can connect again. */
 void crash_client_leave(struct crash_client *c);
 /* Nothing that it asked or published waits for an answer. */

@@ -21,6 +21,8 @@ enum {
     RUN_WAIT_MS = 60000,
     RUN_WHY_SIZE = 512,
     RUN_STARTS_MAX = 3,
+    RUN_TICK_MS = 2,
+    RUN_SETTLE_MS = 20, /* what a client held comes back to other shards' queues a moment after it left */
     RUN_START_OPERATIONS = 100, /* of the disk, about */
     RUN_ACTS_OPERATIONS = 800,
 };
@@ -39,7 +41,7 @@ struct run {
     uint64_t life_operations;    /* of the disk, when this life began */
     unsigned crashes;            /* of the machine, that we know of */
     unsigned life;
-    bool is_down, is_standing, is_tolerant, has_failing_disk;
+    bool is_down, is_standing, is_tolerant, has_failing_disk, is_ticking;
     uint8_t shards[CRASH_QUEUES];
 };
 
@@ -108,9 +110,20 @@ wait_for(struct run *r, bool (*done)(void *arg), void *arg, const char *what)
 }
 
 static void
+on_tick(void *arg)
+{
+    struct run *r = arg;
+    r->is_ticking = false;
+}
+
+/* Not over hours in which nothing happens. */
+static void
 run_steps(struct run *r, uint64_t count)
 {
     while (count-- > 0 && !r->is_down) {
+        if (!r->is_ticking)
+            sim_at(r->t->sim, RUN_TICK_MS, on_tick, r);
+        r->is_ticking = true;
         (void)trial_step(r->t);
         look_for_power(r);
     }
@@ -408,7 +421,7 @@ act_one(struct run *r)
         return;
     }
     struct crash_client *c = &r->clients[i];
-    if (!c->is_owner && c->is_open && trial_chance(r->t, 40)) {
+    if (!c->is_owner && c->is_open && !crash_client_is_purging(c) && trial_chance(r->t, 40)) {
         crash_client_leave(c);
         crash_client_connect(c, &r->place, trial_chance(r->t, 4), false);
         return;
@@ -550,7 +563,7 @@ end_life(struct run *r)
 {
     enum crash_end end = r->plan->end;
     if (end == CRASH_ANY)
-        end = 1 + (enum crash_end)trial_random(r->t, 7) % CRASH_NO_END;
+        end = 1 + (enum crash_end)trial_random(r->t, 7) % (CRASH_NO_END - 1);
     if (r->life == 0)
         r->report->operations[0] = operations(r);
     if (r->is_down)
@@ -561,6 +574,7 @@ end_life(struct run *r)
     if (end == CRASH_NO_END) {
         leave_all(r);
         trial_until(r->t, is_deserted, r->t->broker, RUN_WAIT_MS, "the connections to end");
+        sim_run_for(r->t->sim, RUN_SETTLE_MS);
     } else if (r->is_down) {
         power_off(r);
     } else if (end == CRASH_STOP) {
