@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CLIENT_BURST = 8, CLIENT_BIG_BODY = (1 << 20) + 5000, CLIENT_PREFETCH = 30 };
+enum { CLIENT_BURST = 8, CLIENT_BIG_BODY = (1 << 20) + 5000, CLIENT_DEEP_BODY = 40000, CLIENT_PREFETCH = 30 };
 
 #define Q(i) (1u << (i))
 static const struct route {
@@ -27,6 +27,8 @@ static const struct route {
     {"", "coming", Q(CRASH_COMING)}, /* the owner's alone */
 };
 enum { ROUTES = sizeof routes / sizeof *routes - 1 };
+
+static const struct route deep_routes[] = {{"", "cq5", Q(5)}, {"cx.direct", "k", Q(4) | Q(5)}};
 
 /* Room for one more. */
 #define GROW(items, count, capacity)                                                                         \
@@ -54,16 +56,26 @@ ask(struct crash_client *c, const struct crash_ask *a, const void *fields)
     return true;
 }
 
+static uint32_t
+size_of_body(const struct crash_place *p)
+{
+    if (p->bodies_max && trial_chance(p->t, p->bodies_max))
+        return CLIENT_BIG_BODY;
+    if (p->is_deep)
+        return 2000 + (uint32_t)trial_random(p->t, CLIENT_DEEP_BODY);
+    if (trial_chance(p->t, 30))
+        return (uint32_t)trial_random(p->t, 20000);
+    return content_body_size(p->t) % 9000;
+}
+
 static void
 publish(struct crash_client *c, const struct route *r)
 {
     struct crash_place *p = c->place;
     struct trial *t = p->t;
     struct buffer properties = {0}, body = {0};
-    uint32_t size = trial_chance(t, 30) ? (uint32_t)trial_random(t, 20000) : content_body_size(t) % 9000;
+    uint32_t size = size_of_body(p);
     bool is_persistent = !trial_chance(t, 5);
-    if (p->bodies_max && trial_chance(t, p->bodies_max))
-        size = CLIENT_BIG_BODY;
     uint64_t number = crash_model_publish(p->model, c->channel, c->tx, r->exchange, r->key, r->queues,
                                           is_persistent, size, &properties, &body);
     trial_say(t, "channel %u publishes m%llu (%s, tx %u) to '%s' '%s', %u bytes", c->channel,
@@ -267,7 +279,9 @@ crash_client_act(struct crash_client *c)
     uint64_t burst = 1 + trial_random(t, CLIENT_BURST);
     if (dice < 35)
         while (burst-- > 0)
-            publish(c, &routes[trial_random(t, ROUTES)]);
+            publish(c, c->place->is_deep && trial_chance(t, 2)
+                           ? &deep_routes[trial_random(t, sizeof deep_routes / sizeof *deep_routes)]
+                           : &routes[trial_random(t, ROUTES)]);
     else if (dice < 60)
         settle_some(c, burst);
     else if (dice < 66)

@@ -18,6 +18,7 @@ struct crash_place {
     bool is_ending;      /* the node stops: so are goodbyes */
     bool has_coming;     /* the queue `coming` is there ... */
     bool is_coming_due;  /* ... unless this is set: a declare or delete is not answered */
+    bool is_deep;        /* large bodies, half of them to cq4 and cq5: more than a queue keeps in memory */
     unsigned bodies_max; /* one body in so many is longer than a log keeps inline; 0: none */
     uint64_t confirms, nacks, commits, blocks;
 };

@@ -636,6 +636,7 @@ prepare(struct run *r)
     r->place = (struct crash_place){.t = t, .model = &r->model};
     if (trial_chance(t, 4))
         r->place.bodies_max = 150;
+    r->place.is_deep = trial_chance(t, 3);
     for (unsigned i = 0; i < RUN_DECLS; i++)
         crash_decl_init(&r->decls[i], t, i, &r->is_tolerant);
 }
