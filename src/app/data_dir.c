@@ -131,23 +131,12 @@ make_cookie(const char *path, char *why, size_t why_size)
     return good;
 }
 
-bool
-data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
+static bool
+take_lock(struct data_dir *d, const char *path, unsigned flags, char *why, size_t why_size)
 {
-    *d = (struct data_dir){0};
-    if (!make_dirs(path, why, why_size))
-        return false;
-    char found[PATH_SIZE], lock[PATH_SIZE + 32];
-    if (has_rabbitmqs_data(path, found, sizeof found)) {
-        snprintf(
-            why, why_size,
-            "%s holds a RabbitMQ node's own data (%s), which Leveret cannot read; choose another --data-dir "
-            "(and bring the declared things over with an export of RabbitMQ's definitions)",
-            path, found);
-        return false;
-    }
+    char lock[PATH_SIZE + 32];
     snprintf(lock, sizeof lock, "%s/lock", path);
-    enum err e = file_open(NULL, lock, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_PRIVATE, &d->lock);
+    enum err e = file_open(NULL, lock, flags, &d->lock);
     if (e) {
         snprintf(why, why_size, "cannot open %s: %s", lock, err_text(e));
         return false;
@@ -159,11 +148,37 @@ data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
         data_dir_close(d);
         return false;
     }
+    return true;
+}
+
+bool
+data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
+{
+    *d = (struct data_dir){0};
+    if (!make_dirs(path, why, why_size))
+        return false;
+    char found[PATH_SIZE];
+    if (has_rabbitmqs_data(path, found, sizeof found)) {
+        snprintf(why, why_size,
+                 "%s holds a RabbitMQ node's own data (%s), which Leveret cannot read; choose another "
+                 "--data-dir (and bring the declared things over with an export of RabbitMQ's definitions)",
+                 path, found);
+        return false;
+    }
+    if (!take_lock(d, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_PRIVATE, why, why_size))
+        return false;
     if (!make_cookie(path, why, why_size)) {
         data_dir_close(d);
         return false;
     }
     return true;
+}
+
+bool
+data_dir_open_existing(struct data_dir *d, const char *path, char *why, size_t why_size)
+{
+    *d = (struct data_dir){0};
+    return take_lock(d, path, FILE_READ, why, why_size);
 }
 
 void

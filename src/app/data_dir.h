@@ -14,6 +14,8 @@ struct data_dir {
  * holds RabbitMQ's own data).
  */
 bool data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size);
+/* The same of a directory that a node has made, for reading: nothing in it is created. */
+bool data_dir_open_existing(struct data_dir *d, const char *path, char *why, size_t why_size);
 void data_dir_close(struct data_dir *d);
 
 #endif

@@ -1,7 +1,9 @@
-/* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line. */
+/* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line; those
+ * of `leveret store` are in store_command.h. */
 #include "app/boot.h"
 #include "app/detach.h"
 #include "app/options.h"
+#include "app/store_command.h"
 #include "base/buffer.h"
 #include "io/file.h"
 
@@ -100,12 +102,17 @@ main(int argc, char **argv)
     struct options o;
     char error[OPTIONS_ERROR_SIZE];
     struct buffer text = {0};
+    if (argc > 1 && strcmp(argv[1], "store") == 0)
+        return store_command_run(argc - 2, argv + 2);
     if (!options_parse(&o, argc, argv, error)) {
         fprintf(stderr, "leveret: %s\nTry 'leveret --help'.\n", error);
         return 2;
     }
     switch (o.action) {
-    case OPTIONS_HELP: options_help(&text); return print_and_free(&text);
+    case OPTIONS_HELP:
+        options_help(&text);
+        store_command_help(&text);
+        return print_and_free(&text);
     case OPTIONS_HELP_CONFIG: config_doc_text(&text); return print_and_free(&text);
     case OPTIONS_VERSION: printf("leveret " LEVERET_VERSION "\n"); return 0;
     default: return run(&o);

@@ -35,6 +35,7 @@ void
 options_help(struct buffer *out)
 {
     buffer_add_str(out, "usage: leveret [OPTION]...\n"
+                        "       leveret store COMMAND DIR\n"
                         "A message broker for AMQP 0-9-1. Without --config it reads " CONFIG_FILE_DEFAULT
                         " if there is one.\n\n");
     for (size_t i = 0; i < ROW_COUNT; i++) {

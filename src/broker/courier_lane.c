@@ -259,19 +259,25 @@ channel_ref_eq(struct channel_ref a, struct channel_ref b)
 }
 
 void
-courier_confirm(struct broker *b, struct channel_ref to, uint64_t seq, bool nack, uint32_t times)
+courier_confirm_range(struct broker *b, struct channel_ref to, uint64_t first, uint64_t last, bool nack,
+                      uint32_t times)
 {
-    if (times == 0)
-        return;
     struct courier_lane *lane = &b->courier->lanes[to.shard];
     struct confirm_run *run = &lane->confirms;
-    if (run->times == times && seq == run->last + 1 && run->nack == nack && channel_ref_eq(run->to, to)) {
-        run->last = seq;
+    if (run->times == times && first == run->last + 1 && run->nack == nack && channel_ref_eq(run->to, to)) {
+        run->last = last;
         return;
     }
     lane_flush_confirms(b, lane, to.shard);
-    *run = (struct confirm_run){.to = to, .first = seq, .last = seq, .times = times, .nack = nack};
+    *run = (struct confirm_run){.to = to, .first = first, .last = last, .times = times, .nack = nack};
     courier_touch(b, to.shard);
+}
+
+void
+courier_confirm(struct broker *b, struct channel_ref to, uint64_t seq, bool nack, uint32_t times)
+{
+    if (times > 0)
+        courier_confirm_range(b, to, seq, seq, nack, times);
 }
 
 static void

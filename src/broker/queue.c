@@ -55,7 +55,7 @@ queue_open(struct broker *b, const struct queue_def *def)
     q->broker = b;
     q->auto_delete = def->auto_delete;
     q->durable = def->durable;
-    q->deliver_limit = q->durable && b->log ? 0 : UINT64_MAX;
+    q->deliver_limit = q->durable && b->log && !b->log->is_failed ? 0 : UINT64_MAX;
     list_init(&q->levels);
     idmap_put(&b->queues, q->id, q);
     queue_set_runtime(def, q);
@@ -91,10 +91,10 @@ queue_close(struct queue *q)
     b->queues_opened--;
     courier_queue_closed(b, q);
     queue_cancel_all(q);
-    queue_messages_close(q);
-    courier_waiting_lost(q);
     if (q->kept)
         b->log->ops->forget(b->log, q);
+    queue_messages_close(q);
+    courier_waiting_lost(q);
     list_remove(&q->dirty);
     free(q);
     return ready;

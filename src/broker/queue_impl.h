@@ -34,6 +34,7 @@ struct queue_messages {
     struct queue *queue;
     uint64_t bytes;      /* of the messages of all entries */
     uint64_t page_from;  /* where paging out goes on */
+    uint64_t paged_from; /* nothing between the cursor and here is paged out */
     struct list deep;    /* in broker.deep */
     uint64_t read_count; /* messages that the last read-ahead brought */
     bool is_paging_in;   /* one is under way */

@@ -25,6 +25,12 @@ struct queue_log {
     uint64_t pressure_max; /* the same for all others; 0: never */
 };
 
+enum queue_paged {
+    QUEUE_PAGED,        /* yes */
+    QUEUE_STAYS,        /* this one not */
+    QUEUE_PAGING_STOPS, /* none for now */
+};
+
 struct queue_log_ops {
     /* A persistent message was put into a durable queue. Returns what settle() is told as `op`. `tx` 0: no
      * transaction. */
@@ -43,10 +49,9 @@ struct queue_log_ops {
     bool (*tx_end)(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t seq);
     /* Deliveries come near q->deliver_limit: keep a higher one and tell it by queue_set_deliver_limit(). */
     void (*reserve)(struct queue_log *l, struct queue *q);
-    /* Takes over the message, which leaves memory. False: not now (stop paging out this queue for now). The
-     * entry is removed by the caller. */
-    bool (*page_out)(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e);
-    /* The first sequence at or behind `from` that is paged out. */
+    /* May the message leave memory? It can be read again then; the caller removes the entry. */
+    enum queue_paged (*page_out)(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e);
+    /* The first sequence at or behind `from` that is on disk and has no entry. */
     bool (*paged_next)(struct queue_log *l, struct queue *q, uint64_t from, uint64_t *position);
     /* Reads ahead from there: queue_paged_in() for some, in order, later; then queue_paging_done(). */
     void (*page_in)(struct queue_log *l, struct queue *q, uint64_t from, size_t bytes);
@@ -66,10 +71,17 @@ void queue_paging_done(struct queue *q);
 /* So many that are paged out cannot be read any more. */
 void queue_paged_lost(struct queue *q, uint64_t count);
 
+/* Does an entry stand there? */
+bool queue_has_entry(const struct queue *q, uint64_t position);
 /* Calls fn for every message at first..last that is in memory and in the log, but in no segment; when fn
  * returns true it is now. Returns where to go on: behind `last`, or where fn said false. */
 typedef bool queue_store_fn(void *arg, struct queue *q, uint64_t position, const struct queue_entry *e);
 uint64_t queue_each_unstored(struct queue *q, uint64_t first, uint64_t last, queue_store_fn *fn, void *arg);
+
+/* Calls fn for every entry, whatever it returns. */
+void queue_each_entry(struct queue *q, queue_store_fn *fn, void *arg);
+/* The next delivery must reserve anew: nothing may be given out, nobody waits. */
+void queue_lower_deliver_limit(struct queue *q);
 
 /* After a restart, for a queue that was just opened: `next` is the first position that was never used. Then
  * what is only in the log, in any order (takes the hold; false: it is there already), then how many are paged

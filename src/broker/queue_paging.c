@@ -48,18 +48,29 @@ paging_read(struct queue *q, uint64_t from)
     l->ops->page_in(l, q, from, is_short ? PAGING_READ_BYTES_LOW : PAGING_READ_BYTES);
 }
 
+/* The first position at or behind the cursor that is paged out. What was found is where the next search starts. */
+static bool
+paging_next(struct queue *q, uint64_t *position)
+{
+    struct queue_log *l = q->broker->log;
+    uint64_t from = q->cursor > q->messages->paged_from ? q->cursor : q->messages->paged_from;
+    if (!q->paged || !l->ops->paged_next(l, q, from, position))
+        return false;
+    q->messages->paged_from = *position;
+    return true;
+}
+
 /* The cursor stands where no entry is: it moves over holes to the next message. NULL: that is paged out, or
  * there is none. */
 static struct queue_entry *
 paging_seek(struct queue *q, uint64_t *position)
 {
-    struct queue_log *l = q->broker->log;
     struct queue_messages *ms = q->messages;
     uint64_t end = seqdeque_next_sequence(&ms->entries), in_memory = q->cursor, paged = end;
     struct queue_entry *e = seqdeque_next(&ms->entries, &in_memory);
     if (!e)
         in_memory = end;
-    if (q->paged && !l->ops->paged_next(l, q, q->cursor, &paged))
+    if (!paging_next(q, &paged))
         paged = end;
     uint64_t to = paged < in_memory ? paged : in_memory;
     CHECK(q->holes >= to - q->cursor);
@@ -89,14 +100,13 @@ queue_paging_first(struct queue *q, uint64_t *position)
 void
 queue_paging_prepare(struct queue *q)
 {
-    struct queue_log *l = q->broker->log;
     struct queue_messages *ms = q->messages;
     if (!ms || !q->round_count)
         return;
     if (q->deliver_limit - q->cursor < PAGING_RESERVE_LOW && q->deliver_limit > q->cursor)
         paging_reserve(q);
     uint64_t paged;
-    if (!q->paged || ms->is_paging_in || !l->ops->paged_next(l, q, q->cursor, &paged))
+    if (ms->is_paging_in || !paging_next(q, &paged))
         return;
     uint64_t ahead = ms->read_count / 2 < PAGING_READ_AHEAD ? ms->read_count / 2 : PAGING_READ_AHEAD;
     if (paged - q->cursor <= ahead)
@@ -178,6 +188,28 @@ queue_each_unstored(struct queue *q, uint64_t first, uint64_t last, queue_store_
     return last + 1;
 }
 
+bool
+queue_has_entry(const struct queue *q, uint64_t position)
+{
+    return q->messages && seqdeque_get(&q->messages->entries, position);
+}
+
+void
+queue_each_entry(struct queue *q, queue_store_fn *fn, void *arg)
+{
+    uint64_t at;
+    struct queue_entry *e = q->messages ? seqdeque_first(&q->messages->entries, &at) : NULL;
+    for (; e; e = seqdeque_next(&q->messages->entries, &at))
+        fn(arg, q, at, e);
+}
+
+void
+queue_lower_deliver_limit(struct queue *q)
+{
+    if (!q->is_reserving)
+        q->deliver_limit = 0;
+}
+
 /* ---- after a restart ---- */
 
 void
@@ -238,14 +270,19 @@ paging_out(struct queue *q, size_t budget)
     uint64_t at = (from > ms->page_from ? from : ms->page_from) - 1;
     size_t out = 0;
     for (struct queue_entry *e; out < budget && (e = seqdeque_next(&ms->entries, &at));) {
-        if (!b->log->ops->page_out(b->log, q, at, e))
+        enum queue_paged how = b->log->ops->page_out(b->log, q, at, e);
+        if (how == QUEUE_PAGING_STOPS)
             break;
+        if (how == QUEUE_STAYS)
+            continue;
         struct message *m = e->message;
         size_t size = message_size(m);
         out += size;
         ms->bytes -= size;
         ms->page_from = at + 1;
         q->paged++;
+        if (at < ms->paged_from)
+            ms->paged_from = at;
         seqdeque_remove(&ms->entries, at);
         message_drop(b, &m);
     }

@@ -34,6 +34,8 @@ ERR_USE enum err durable_open(struct node *node, struct io_world *world, const s
                               struct durable **d, char *why, size_t why_size);
 bool durable_is_new(const struct durable *d);
 ERR_USE enum err durable_begin(struct durable *d, char *why, size_t why_size);
+/* Once all shards have started: what kept one from taking up its queues. The node must not serve then. */
+ERR_USE enum err durable_problem(struct durable *d, char *why, size_t why_size);
 /* After shards_join(), before shards_free(): what is left is written and synced. */
 void durable_close(struct durable *d);
 struct store *durable_store(struct durable *d);

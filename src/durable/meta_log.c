@@ -8,6 +8,9 @@
  * - Whether a command is lasting is asked when it is at the head: then the state is the one it will meet.
  * - Every command up to the last applied lasting one is on the disk.
  *
+ * A batch is written when somebody waits for it. Commands that made transient things alone stay in the open
+ * one until then, or until there is a lot: clients that come and go with queues of their own cost no syncs.
+ *
  * Ids: what a crash takes off the end of the log were commands that nobody got an answer to, and commands
  * that made transient things. So that the ids of the latter are never given to anything else, each boot's
  * ids start at a number of its own.
@@ -35,9 +38,11 @@
 #include <stdlib.h>
 
 enum {
-    META_LOG_TERM = 1,          /* alone: nobody else was ever elected */
-    META_LOG_RECORD_BYTES = 24, /* of a record beside its command */
-    META_LOG_BOOT_ID_BITS = 40, /* ids of one boot */
+    META_LOG_TERM = 1,               /* alone: nobody else was ever elected */
+    META_LOG_RECORD_BYTES = 24,      /* of a record beside its command */
+    META_LOG_BOOT_ID_BITS = 40,      /* ids of one boot */
+    META_LOG_LAZY_MAX = 128 << 10,   /* bytes that nobody waits for and that are not worth a sync yet */
+    META_LOG_BACKLOG_MAX = 16 << 20, /* bytes that wait for the disk: beyond it, transient things wait, too */
 };
 #define NEVER_LOGGED UINT64_MAX /* the batch of a command that came after the store had failed */
 
@@ -150,12 +155,14 @@ drain(struct meta_log *l)
 {
     while (l->first) {
         bool is_kept = l->first->batch <= l->durable_batch;
-        if (!is_kept && meta_is_lasting(l->node->meta, &l->first->request->command)) {
-            if (!l->is_failed)
-                return;
+        bool must_be_kept = !is_kept && meta_is_lasting(l->node->meta, &l->first->request->command);
+        if (must_be_kept && l->is_failed) {
             refuse(l, take_first(l));
             continue;
         }
+        if (must_be_kept ||
+            (!is_kept && !l->is_failed && journal_bytes_waiting(l->journal) > META_LOG_BACKLOG_MAX))
+            return;
         meta_commit(l->broker, take_first(l));
         if (!l->is_failed)
             l->applied++;
@@ -222,7 +229,7 @@ snapshot_run(void *arg)
     if (j->result != ERR_OK)
         return;
     store_snapshot_path(s, path, j->old_id);
-    (void)!file_unlink(s->world, path); /* else the next start does it */
+    (void)!store_unlink(s, path); /* else the next start does it */
 }
 
 static void
@@ -277,7 +284,8 @@ meta_log_turn(struct meta_log *l)
 {
     if (l->is_failed)
         return;
-    journal_turn(l->journal);
+    if (l->first || journal_bytes_waiting(l->journal) > META_LOG_LAZY_MAX)
+        journal_turn(l->journal);
     /* A large state is not written for a small change: no more for snapshots than for the log. */
     bool is_due = l->logged_bytes >= l->snapshot_bytes && l->logged_bytes >= l->snapshot_size;
     if ((is_due || l->wants_snapshot) && !l->is_writing && store_failure(l->store) == ERR_OK)

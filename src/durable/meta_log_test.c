@@ -12,7 +12,6 @@
 #include "io/file.h"
 #include "io/sim.h"
 #include "io/worker.h"
-#include "store/body.h"
 #include "store/manifest.h"
 #include "wire/amqp.h"
 
@@ -61,13 +60,6 @@ struct world {
 };
 
 static char why[8192];
-
-/* Until the store has it: no body is written here. */
-__attribute__((weak)) enum err
-body_write(struct store *s, uint64_t id, struct slice body)
-{
-    return ERR_UNSUPPORTED;
-}
 
 /* ---- models ---- */
 
@@ -476,7 +468,9 @@ static bool
 crash_once(uint64_t seed, uint64_t first, uint64_t second, struct coverage *seen)
 {
     struct world *w = world_new(seed);
-    must_boot(w, 40); /* something to start from */
+    if (seed == 1)
+        w->snapshot_bytes = UINT64_MAX; /* only full log files ask for snapshots */
+    must_boot(w, 40);                   /* something to start from */
     assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
     stop_node(w);
     must_open(w);
@@ -484,6 +478,7 @@ crash_once(uint64_t seed, uint64_t first, uint64_t second, struct coverage *seen
     bury(w);
 
     sim_disk_set_faults(w->machine, &(struct sim_disk_faults){.crash_at = first,
+                                                              .crash_keeps = seed == 2,
                                                               .latency_min_ns = 20000,
                                                               .latency_max_ns = seed % 2 ? 40000 : 3000000});
     bool is_up = open_node(w) == ERR_OK && begin_node(w) == ERR_OK;
@@ -533,13 +528,14 @@ a_power_loss_at_any_operation_keeps_what_was_answered(void **state)
 /* One operation fails, or that one and all that follow. Everybody is answered; what was done is kept, what is
  * transient goes on. */
 static bool
-fail_once(uint64_t seed, uint64_t at, bool for_good, unsigned *refused)
+fail_once(uint64_t seed, const struct sim_disk_faults *faults, unsigned *refused, uint64_t *operations)
 {
     struct world *w = world_new(seed);
     must_boot(w, 80);
-    sim_disk_set_faults(w->machine,
-                        &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_IO, .fail_on = for_good});
+    *operations = sim_disk_operations(w->machine);
+    sim_disk_set_faults(w->machine, faults);
     assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    *operations = sim_disk_operations(w->machine) - *operations;
     bool has_failed = store_failure(&w->store) != ERR_OK;
     unsigned before = w->count;
     static const struct meta_command more[] = {
@@ -564,12 +560,233 @@ static void
 when_the_disk_fails_lasting_commands_are_refused(void **state)
 {
     unsigned refused = 0, failures = 0;
-    for (unsigned quiet = 0, at = 1; quiet < 10; at++) {
-        bool has_failed = fail_once(at * 3, at, at % 2, &refused);
-        failures += has_failed;
-        quiet = has_failed ? 0 : quiet + 1;
+    uint64_t most, operations;
+    assert_false(fail_once(0, &(struct sim_disk_faults){0}, &refused, &most));
+    assert_true(refused == 0 && most > 60);
+    for (uint64_t at = 1; at <= most; at++)
+        for (unsigned for_good = 0; for_good < 2; for_good++)
+            failures += fail_once(
+                at, &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_IO, .fail_on = for_good},
+                &refused, &operations);
+    assert_true(failures > most && refused > failures);
+    for (uint64_t at = 1; at <= most; at++)
+        (void)fail_once(at, &(struct sim_disk_faults){.fail_at = at, .fail_with = ERR_NO_SPACE}, &refused,
+                        &operations);
+}
+
+/* Full files ask for snapshots, which set them free again. */
+static void
+the_log_does_not_grow_beyond_its_files(void **state)
+{
+    struct world *w = world_new(5);
+    struct file_stat st;
+    char path[STORE_PATH_MAX];
+    w->snapshot_bytes = UINT64_MAX;
+    must_boot(w, 600);
+    assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    assert_true(meta_log_counts(w->log).snapshots > 3);
+    store_log_path(&w->store, path, 1, STORE_CHAIN_META, 1);
+    assert_int_equal(file_stat(w->machine, path, &st), ERR_NOT_FOUND);
+    stop_node(w);
+    must_open(w);
+    assert_int_equal(check_recovered(w), 600);
+    world_free(w);
+}
+
+#define NAME(text)                                                                                           \
+    {                                                                                                        \
+        (const uint8_t *)text, sizeof text - 1                                                               \
     }
-    assert_true(failures > 30 && refused > failures);
+static const struct meta_command lasting_then_not[] = {
+    {.kind = META_QUEUE_DECLARE, .vhost = NAME("/"), .name = NAME("durable"), .durable = true},
+    {.kind = META_QUEUE_DECLARE, .vhost = NAME("/"), .name = NAME("behind")},
+};
+static const struct meta_command not_lasting[] = {
+    {.kind = META_QUEUE_DECLARE, .vhost = NAME("/"), .name = NAME("transient")},
+    {.kind = META_QUEUE_DECLARE,
+     .vhost = NAME("/"),
+     .name = NAME("mine"),
+     .durable = true,
+     .exclusive = true,
+     .connection_id = 7},
+    {.kind = META_QUEUE_BIND,
+     .vhost = NAME("/"),
+     .name = NAME("mine"),
+     .source = NAME("amq.topic"),
+     .connection_id = 7},
+    {.kind = META_EXCHANGE_DECLARE, .vhost = NAME("/"), .name = NAME("x"), .type = NAME("topic")},
+};
+
+static void
+what_does_not_outlive_the_node_does_not_wait_for_the_disk(void **state)
+{
+    struct world *w = world_new(6);
+    must_boot(w, 0);
+    sim_run_for(w->sim, 1000); /* the next log file is prepared */
+    sim_disk_set_faults(
+        w->machine, &(struct sim_disk_faults){.latency_min_ns = 1000000000, .latency_max_ns = 1000000001});
+    uint64_t operations = sim_disk_operations(w->machine);
+    send_more(w, not_lasting, 4);
+    assert_true(sim_run_until(w->sim, is_over, w, 100));
+    sim_run_for(w->sim, 5000);
+    assert_int_equal(sim_disk_operations(w->machine), operations);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(w->entries[i].result.code, 0);
+    send_more(w, lasting_then_not, 2);
+    assert_false(sim_run_until(w->sim, is_over, w, 900));
+    assert_int_equal(w->answered, 4);
+    assert_int_equal(meta_log_counts(w->log).waiting, 2);
+    assert_true(sim_run_until(w->sim, is_over, w, 9000));
+    stop_node(w);
+    must_open(w);
+    assert_int_equal(check_recovered(w), 6);
+    world_free(w);
+}
+
+/* While the disk stands still memory does not grow without a bound. */
+static void
+transient_things_wait_behind_a_large_backlog(void **state)
+{
+    enum { MANY = 400, SIZE = 64 << 10 };
+    struct world *w = world_new(9);
+    struct buffer arguments = {0};
+    struct meta_command *script = calloc(MANY, sizeof *script);
+    uint8_t *text = calloc(1, SIZE);
+    assert_true(script && text);
+    table_add_str(&arguments, "text", slice_of(text, SIZE));
+    for (unsigned i = 0; i < MANY; i++)
+        script[i] = (struct meta_command){
+            .kind = META_QUEUE_DECLARE, .vhost = slice_str("/"), .arguments = buffer_slice(&arguments)};
+    must_boot(w, 0);
+    sim_disk_set_faults(
+        w->machine, &(struct sim_disk_faults){.latency_min_ns = 1000000000, .latency_max_ns = 1000000001});
+    send_more(w, script, MANY);
+    assert_false(sim_run_until(w->sim, is_over, w, 900));
+    assert_true(w->answered > 200 && w->answered < 300);
+    assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    stop_node(w);
+    must_open(w);
+    assert_int_equal(check_recovered(w), MANY);
+    world_free(w);
+    free(script);
+    free(text);
+    buffer_fini(&arguments);
+}
+
+static bool
+is_short(void *arg)
+{
+    return meta_log_counts(((struct world *)arg)->log).is_short;
+}
+
+static void
+without_room_lasting_commands_wait(void **state)
+{
+    struct world *w = world_new(7);
+    uint64_t available, total;
+    must_boot(w, 40);
+    assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    assert_int_equal(disk_space(w->machine, "/data", &available, &total), ERR_OK);
+    sim_disk_set_faults(w->machine,
+                        &(struct sim_disk_faults){.capacity_bytes = total - available + STORE_BLOCK});
+    w->to_send = 800;
+    for (unsigned i = 0; i < WINDOW; i++)
+        shards_post_external(w->shards, 0, &(struct mail){.type = MAIL_SERVER});
+    assert_true(sim_run_until(w->sim, is_short, w, PATIENCE_MS));
+    assert_false(sim_run_until(w->sim, is_over, w, 1000));
+    assert_true(meta_log_counts(w->log).waiting > 0);
+    sim_disk_set_faults(w->machine, &(struct sim_disk_faults){0});
+    assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    assert_false(is_short(w));
+    assert_int_equal(store_failure(&w->store), ERR_OK);
+    stop_node(w);
+    must_open(w);
+    assert_int_equal(check_recovered(w), 800);
+    world_free(w);
+}
+
+/* ---- damage ---- */
+
+/* Changes a byte of the file. */
+static void
+damage(struct world *w, const char *path, uint64_t offset)
+{
+    struct file *f;
+    uint8_t byte;
+    size_t got;
+    assert_int_equal(file_open(w->machine, path, FILE_READ | FILE_WRITE, &f), ERR_OK);
+    assert_int_equal(file_pread(f, &byte, 1, offset, &got), ERR_OK);
+    assert_int_equal(got, 1);
+    byte ^= 0x10;
+    assert_int_equal(file_pwrite(f, &byte, 1, offset), ERR_OK);
+    file_close(f);
+}
+
+static struct world *
+stopped_node(void)
+{
+    struct world *w = world_new(8);
+    w->config.log_file_bytes = 1024 * STORE_BLOCK;
+    w->snapshot_bytes = UINT64_MAX;
+    must_boot(w, 60);
+    assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
+    stop_node(w);
+    return w;
+}
+
+static void
+a_missing_command_stops_the_start(void **state)
+{
+    struct world *w = stopped_node();
+    damage(w, "/data/store/log/1-meta-1.log", 2 * STORE_BLOCK + 70); /* the second batch */
+    assert_int_equal(open_node(w), ERR_CORRUPT);
+    assert_non_null(strstr(why, "/data/store/log/1-meta-1.log"));
+    assert_non_null(strstr(why, "of the declared things is missing; unreadable: "));
+    assert_non_null(strstr(why, "restore the data directory from a backup"));
+    world_free(w);
+}
+
+static void
+a_damaged_snapshot_stops_the_start(void **state)
+{
+    struct world *w = stopped_node();
+    struct store store;
+    struct manifest_view view;
+    char path[STORE_PATH_MAX];
+    assert_int_equal(store_open_offline(&store, w->machine, "/data", why, sizeof why), ERR_OK);
+    manifest_view(store.manifest, &view);
+    store_snapshot_path(&store, path, view.snapshot_id);
+    damage(w, path, 60);
+    assert_int_equal(open_node(w), ERR_CORRUPT);
+    assert_non_null(strstr(why, path));
+    assert_non_null(strstr(why, "the snapshot of the declared things, is damaged"));
+    manifest_view_free(&view);
+    store_close(&store);
+    world_free(w);
+}
+
+/* The last batch is torn: what was in it is gone, the rest is there. */
+static void
+a_torn_end_is_the_end(void **state)
+{
+    struct world *w = stopped_node();
+    uint64_t last = 0;
+    struct file *f;
+    uint8_t magic[8];
+    size_t got;
+    assert_int_equal(file_open(w->machine, "/data/store/log/1-meta-1.log", FILE_READ, &f), ERR_OK);
+    do
+        assert_int_equal(file_pread(f, magic, sizeof magic, ++last * STORE_BLOCK, &got), ERR_OK);
+    while (memcmp(magic, "LVbatch1", 8) == 0);
+    last--;
+    file_close(f);
+    assert_true(last > 3);
+    damage(w, "/data/store/log/1-meta-1.log", last * STORE_BLOCK + 70);
+    for (unsigned i = 0; i < w->count; i++)
+        w->entries[i].is_answered = false; /* not kept to its word */
+    must_open(w);
+    assert_true(check_recovered(w) < 60);
+    world_free(w);
 }
 
 int
@@ -579,6 +796,13 @@ main(void)
         cmocka_unit_test(what_was_declared_is_there_after_a_clean_stop),
         cmocka_unit_test(a_power_loss_at_any_operation_keeps_what_was_answered),
         cmocka_unit_test(when_the_disk_fails_lasting_commands_are_refused),
+        cmocka_unit_test(the_log_does_not_grow_beyond_its_files),
+        cmocka_unit_test(what_does_not_outlive_the_node_does_not_wait_for_the_disk),
+        cmocka_unit_test(transient_things_wait_behind_a_large_backlog),
+        cmocka_unit_test(without_room_lasting_commands_wait),
+        cmocka_unit_test(a_missing_command_stops_the_start),
+        cmocka_unit_test(a_damaged_snapshot_stops_the_start),
+        cmocka_unit_test(a_torn_end_is_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

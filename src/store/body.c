@@ -143,7 +143,7 @@ body_delete(struct store *s, uint64_t id)
 {
     char path[STORE_PATH_MAX];
     store_body_path(s, path, id);
-    enum err e = file_unlink(s->world, path);
+    enum err e = store_unlink(s, path);
     return e == ERR_NOT_FOUND ? ERR_OK : e;
 }
 

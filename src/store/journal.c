@@ -39,6 +39,9 @@ enum {
     OPS_BYTES = 64,       /* an op's share of journal_bytes_waiting() beside its message */
 };
 
+/* Of a cut: the batch under way is not the last one yet; the last one is under way, or none is; told. */
+enum hold { HOLD_NOT, HOLD_ASKED, HOLD_LAST, HOLD_HELD };
+
 enum errand { ERRAND_MAKE, ERRAND_GROW, ERRAND_DELETE };
 
 struct journal {
@@ -70,6 +73,7 @@ struct journal {
     struct worker_job keeper_job;
     bool is_keeping; /* submitted */
 
+    enum hold hold;
     bool is_file_short, is_body_short, was_short; /* of space; what was told */
     bool is_failed;
     struct wheel_timer sync_timer, space_timer, rest_timer, elided_timer;
@@ -394,10 +398,39 @@ is_all_elided(const struct journal_ops *o)
     return i == o->count;
 }
 
+/* True: nothing may be frozen now. */
+static bool
+turn_held(struct journal *j)
+{
+    if (j->hold == HOLD_ASKED) {
+        j->hold = HOLD_LAST;
+        if (j->open.count > 0)
+            return false;
+    }
+    if (j->hold != HOLD_LAST)
+        return j->hold == HOLD_HELD;
+    j->hold = HOLD_HELD;
+    j->config.events->on_held(j->config.arg, j->writer.current.number, j->writer.offset);
+    return true;
+}
+
+void
+journal_hold(struct journal *j)
+{
+    CHECK(j->hold == HOLD_NOT && j->config.events->on_held);
+    j->hold = HOLD_ASKED;
+}
+
+void
+journal_resume(struct journal *j)
+{
+    j->hold = HOLD_NOT;
+}
+
 void
 journal_turn(struct journal *j)
 {
-    if (has_failed(j) || is_flying(j) || j->open.count == 0)
+    if (has_failed(j) || is_flying(j) || turn_held(j) || j->open.count == 0)
         return;
     take_flight(j);
     uint64_t batch = j->batch++;

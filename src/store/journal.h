@@ -57,7 +57,8 @@ struct journal_op {
 
 struct journal_events {
     /* All on the shard; arg is the config's. */
-    /* Every op up to and including this batch is durable (by the sync mode's meaning). */
+    /* Every op up to and including this batch is durable (by the sync mode's meaning). In a mail phase; for a
+     * batch of which everything was elided, in the next turn's timer phase. */
     void (*on_durable)(void *arg, uint64_t batch);
     /* The batch was frozen and will stand in that file of the chain, or a later one. Before its on_durable.
      */
@@ -69,6 +70,8 @@ struct journal_events {
     void (*on_full)(void *arg, uint32_t oldest_file);
     /* No room for a next file (true), and room again (false). */
     void (*on_space)(void *arg, bool is_short);
+    /* After journal_hold(): the chain ends there until journal_resume(). Not when the store has failed. */
+    void (*on_held)(void *arg, uint32_t file, uint64_t offset);
     /* The store failed: no batch becomes durable any more. Owners are given back. Once. */
     void (*on_failed)(void *arg, enum err e);
 };
@@ -111,6 +114,14 @@ uint64_t journal_durable_batch(const struct journal *j);
 uint64_t journal_bytes_waiting(const struct journal *j);
 /* The end of a turn. */
 void journal_turn(struct journal *j);
+
+/*
+ * A cut for a backup. What was appended so far is written; then on_held tells the end (never inside this
+ * call) and nothing more is written until journal_resume(). Appending goes on meanwhile.
+ */
+void journal_hold(struct journal *j);
+/* Held or not yet. */
+void journal_resume(struct journal *j);
 
 uint32_t journal_oldest_file(const struct journal *j);
 uint32_t journal_current_file(const struct journal *j);

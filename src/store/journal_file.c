@@ -72,11 +72,11 @@ take_spare(struct store *s, uint16_t chain, uint32_t *spare, const char *path, s
     if (e != ERR_OK)
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     e = file_size(f->file, &size);
-    bool fits = e == ERR_OK && size == f->size;
+    bool fits = e == ERR_OK && size == f->size && !store_is_pinned(s);
     if (fits)
         e = file_rename(s->world, old, path);
     else if (e == ERR_OK)
-        e = file_unlink(s->world, old);
+        e = store_unlink(s, old);
     if (e == ERR_OK)
         *spare = 0;
     if (e != ERR_OK || !fits) {
@@ -152,7 +152,7 @@ journal_file_delete(struct store *s, uint16_t chain, uint32_t number)
 {
     char path[STORE_PATH_MAX];
     store_log_path(s, path, s->boot, chain, number);
-    enum err e = file_unlink(s->world, path);
+    enum err e = store_unlink(s, path);
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         log_warning(s->log, LOG_STORAGE, "cannot delete the log file %s: %s; the next start will try again",
                     path, err_text(e));

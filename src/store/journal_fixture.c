@@ -71,6 +71,16 @@ on_space(void *arg, bool is_short)
 }
 
 static void
+on_held(void *arg, uint32_t file, uint64_t offset)
+{
+    struct rig *r = arg;
+    assert_int_equal(r->durable, r->frozen);
+    r->holds++;
+    r->held_file = file;
+    r->held_offset = offset;
+}
+
+static void
 on_failed(void *arg, enum err e)
 {
     struct rig *r = arg;
@@ -86,6 +96,7 @@ static const struct journal_events events = {
     .on_released = on_released,
     .on_full = on_full,
     .on_space = on_space,
+    .on_held = on_held,
     .on_failed = on_failed,
 };
 

@@ -50,6 +50,9 @@ struct rig {
     uint64_t confirmed;                      /* sequences 1..confirmed were told to be durable */
     unsigned held, released, full_events, space_events, failures;
     bool is_short;
+    unsigned holds; /* told by on_held, with the end */
+    uint32_t held_file;
+    uint64_t held_offset;
     enum err failed_with;
 };
 

@@ -217,6 +217,12 @@ segment_settle(struct segment *g, const struct segment_run *run, uint64_t first,
 
 /* ---- bodies in files of their own ---- */
 
+bool
+segment_has_bodies(const struct segment *g)
+{
+    return g->ix.body_count > 0;
+}
+
 uint64_t
 segment_body_of(const struct segment *g, const struct segment_run *run, uint64_t sequence)
 {

@@ -53,6 +53,8 @@ struct segment *segment_new(struct store *s, struct worker *pager);
  */
 uint64_t segment_append(struct segment *g, struct record_target at, const struct record_message *m,
                         bool is_transient, uint64_t same_as);
+/* The next entry starts a new run. */
+void segment_break(struct segment *g);
 /* Bytes so far, and those the pager has not written yet. */
 uint64_t segment_size(const struct segment *g);
 uint64_t segment_bytes_waiting(const struct segment *g);
@@ -99,6 +101,7 @@ uint64_t segment_settle(struct segment *g, const struct segment_run *run, uint64
 uint64_t segment_run_live(const struct segment *g, const struct segment_run *run);
 /* The body file of an entry, or 0. It stays known when the entry is settled. */
 uint64_t segment_body_of(const struct segment *g, const struct segment_run *run, uint64_t sequence);
+bool segment_has_bodies(const struct segment *g);
 /* Calls fn for each entry with a body file, settled or not; several may have the same. */
 void segment_bodies(const struct segment *g,
                     void (*fn)(void *arg, const struct segment_run *run, uint64_t sequence, uint64_t body_id),

@@ -189,12 +189,19 @@ add_run(struct segment *g, struct record_target at)
     return run;
 }
 
+void
+segment_break(struct segment *g)
+{
+    g->is_broken = true;
+}
+
 /* The last run, if it can take the sequence, with bits as far as that; else a new one. */
 static struct segment_run *
 run_for(struct segment *g, struct record_target at)
 {
     struct segment_index *ix = &g->ix;
-    struct segment_run *run = ix->run_count ? &ix->runs[ix->run_count - 1] : NULL;
+    struct segment_run *run = ix->run_count && !g->is_broken ? &ix->runs[ix->run_count - 1] : NULL;
+    g->is_broken = false;
     if (!run || run->queue_id != at.queue_id || run->epoch != at.epoch || at.sequence <= run->last ||
         at.sequence - run->last - 1 > SEGMENT_GAP_MAX)
         return add_run(g, at);

@@ -12,6 +12,7 @@
 #include "io/file.h"
 #include "io/random.h"
 #include "store/manifest.h"
+#include "store/store_pin.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -428,6 +429,7 @@ init(struct store *s, struct io_world *world, const char *dir, char *why, size_t
     CHECK(s->dir);
     snprintf(s->dir, len, "%s/store", dir);
     s->manifest = manifest_new(s);
+    s->pins = store_pin_new();
     return ERR_OK;
 }
 
@@ -492,7 +494,9 @@ void
 store_close(struct store *s)
 {
     manifest_free(s->manifest);
+    store_pin_free(s->pins);
     free(s->dir);
+    s->pins = NULL;
     s->manifest = NULL;
     s->dir = NULL;
 }

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct manifest;
+struct store_pins;
 
 struct store_config {
     const char *dir; /* of the node's data; the store makes its own inside */
@@ -36,6 +37,7 @@ struct store {
     struct store_config config;
     struct log *log;
     struct manifest *manifest;
+    struct store_pins *pins;
     char *dir;            /* DIR/store */
     uint64_t incarnation; /* random, made with the store */
     uint32_t boot;        /* this boot's number, from 1 */
@@ -63,6 +65,18 @@ store_failure(const struct store *s)
 {
     return (enum err)atomic_load_explicit(&s->failed, memory_order_acquire);
 }
+
+/*
+ * Any thread: files stay as they are while somebody copies them. Whoever deletes a file that the manifest
+ * does not name any more does it with store_unlink(): it goes now, or when the last pin has gone. A file that
+ * is to be written anew under another name is only taken while store_is_pinned() says no. What a
+ * manifest_view() names that is taken while the store is pinned is there until it is not pinned.
+ */
+void store_pin(struct store *s);
+/* Deletes what has waited for it: blocks. */
+void store_unpin(struct store *s);
+bool store_is_pinned(struct store *s);
+ERR_USE enum err store_unlink(struct store *s, const char *path);
 
 /* "DIR/store/" and the formatted rest; `path` has STORE_PATH_MAX bytes. */
 enum { STORE_PATH_MAX = 4096 };

@@ -1,0 +1,379 @@
+/*
+ * Making log files superfluous. In this order, always:
+ *
+ *   1. what the files have that is still in a queue and in no segment is copied into the open segment; delivery marks
+ *      that stand in them are logged once more
+ *   2. the batch with those marks is durable; the segment is sealed and everything of it is with the disk
+ *   3. on the keeper: segment files are synced, ack bitmaps that changed are written and synced, their directory is
+ *      synced, and the manifest, with the new low-water mark, is committed
+ *   4. the files may be used again
+ *
+ * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is one at a time.
+ * The chains of earlier boots are file 0, and their checkpoint starts with the node.
+ */
+#include "base/check.h"
+#include "durable/durable_impl.h"
+#include "durable/keep_impl.h"
+#include "io/file.h"
+#include "store/body.h"
+
+#include <stdlib.h>
+
+/* ---- a chore: on the shard ---- */
+
+static void
+chore_free(struct keep_chore *c)
+{
+    for (uint32_t i = 0; i < c->acks_count; i++)
+        free(c->acks[i]);
+    free(c->sealed);
+    free(c->acks);
+    free(c->rows);
+    free(c->old_generations);
+    free(c->doomed);
+    free(c->bodies);
+    free(c);
+}
+
+static void
+chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
+{
+    c->sealed = calloc(count + 1, sizeof(void *));
+    c->acks = calloc(count + 1, sizeof(void *));
+    c->rows = calloc(count + 1, sizeof *c->rows);
+    c->old_generations = calloc(count + 1, sizeof *c->old_generations);
+    c->doomed = calloc(count + 1, sizeof(void *));
+    CHECK(c->sealed && c->acks && c->rows && c->old_generations && c->doomed);
+    LIST_FOREACH (at, &k->segments) {
+        struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state == KEEP_DOOMED && s->pins == 0)
+            c->doomed[c->doomed_count++] = s;
+        if (s->state == KEEP_SEALED)
+            c->sealed[c->sealed_count++] = s;
+        bool has_acks = (s->state == KEEP_SEALED || s->state == KEEP_NAMED) && segment_is_dirty(s->segment);
+        if (!has_acks && s->state != KEEP_SEALED)
+            continue;
+        uint32_t i = c->row_count++;
+        if (has_acks) {
+            c->old_generations[i] = s->acks_generation;
+            c->acks[c->acks_count++] = segment_acks_take(s->segment, &s->acks_generation);
+        }
+        c->rows[i] = (struct manifest_segment){.id = segment_id(s->segment),
+                                               .size = segment_size(s->segment),
+                                               .acks_generation = s->acks_generation};
+    }
+}
+
+/* ---- a chore: on the keeper ---- */
+
+static enum err
+chore_write(struct keep_chore *c)
+{
+    struct store *s = c->keep->store;
+    char path[STORE_PATH_MAX];
+    enum err e = store_failure(s);
+    for (uint32_t i = 0; e == ERR_OK && i < c->sealed_count; i++)
+        e = segment_sync(c->sealed[i]->segment);
+    for (uint32_t i = 0; e == ERR_OK && i < c->acks_count; i++)
+        e = segment_acks_write(s, c->acks[i]);
+    if (e == ERR_OK && c->acks_count > 0) {
+        store_path(s, path, "segment");
+        e = dir_sync(s->world, path);
+        if (e != ERR_OK)
+            store_fail(s, e, "sync the directory", path);
+    }
+    return e;
+}
+
+static void
+chore_name(struct keep_chore *c)
+{
+    struct keep *k = c->keep;
+    struct manifest *m = k->store->manifest;
+    for (uint32_t i = 0; i < c->row_count; i++)
+        manifest_set_segment(m, &c->rows[i]);
+    for (uint32_t i = 0; i < c->doomed_count; i++)
+        manifest_drop_segment(m, segment_id(c->doomed[i]->segment));
+    if (c->low)
+        manifest_set_chain(m, &(struct manifest_chain){.boot = k->store->boot,
+                                                       .chain = (uint16_t)k->broker->index,
+                                                       .low = c->low});
+}
+
+static void
+delete_file(struct store *s, const char *path)
+{
+    enum err e = file_unlink(s->world, path);
+    if (e != ERR_OK && e != ERR_NOT_FOUND && store_failure(s) == ERR_OK)
+        log_warning(s->log, LOG_STORAGE, "cannot delete %s: %s; the next start tries again", path, err_text(e));
+}
+
+static void
+chore_delete(struct keep_chore *c)
+{
+    struct store *s = c->keep->store;
+    char path[STORE_PATH_MAX];
+    for (uint32_t i = 0; i < c->row_count; i++)
+        if (c->old_generations[i]) {
+            store_acks_path(s, path, c->rows[i].id, c->old_generations[i]);
+            delete_file(s, path);
+        }
+    for (uint32_t i = 0; i < c->doomed_count; i++) {
+        uint64_t id = segment_id(c->doomed[i]->segment);
+        store_segment_path(s, path, id);
+        delete_file(s, path);
+        if (c->doomed[i]->acks_generation) {
+            store_acks_path(s, path, id, c->doomed[i]->acks_generation);
+            delete_file(s, path);
+        }
+    }
+    for (uint32_t i = 0; i < c->body_count; i++)
+        if (body_delete(s, c->bodies[i]) != ERR_OK)
+            log_warning(s->log, LOG_STORAGE, "cannot delete a body file; the next start tries again");
+}
+
+static void
+run_chore(void *arg)
+{
+    struct keep_chore *c = arg;
+    c->result = chore_write(c);
+    if (c->result == ERR_OK) {
+        chore_name(c);
+        c->result = c->ends_recovery ? durable_shard_settled(c->keep->durable)
+                                     : manifest_commit(c->keep->store->manifest);
+    }
+    if (c->result == ERR_OK)
+        chore_delete(c);
+    c->has_run = true;
+}
+
+/* ---- a chore: back on the shard ---- */
+
+static void
+on_retry(void *arg)
+{
+    struct keep_chore *c = arg;
+    LIST_FOREACH (at, &c->keep->segments)
+        segment_flush(LIST_ENTRY(at, struct keep_segment, node)->segment);
+    worker_submit(c->keep->pager, &c->barrier);
+}
+
+static void
+forget_cursors(struct keep *k, const struct keep_segment *s)
+{
+    size_t cursor = 0;
+    for (struct queue_kept *kept; (kept = idmap_next(&k->kept, &cursor, NULL));)
+        if (kept->cursor_segment == s)
+            kept->cursor_segment = NULL;
+}
+
+static void
+chore_apply(struct keep *k, struct keep_chore *c)
+{
+    for (uint32_t i = 0; i < c->doomed_count; i++) {
+        forget_cursors(k, c->doomed[i]);
+        keep_segment_free(c->doomed[i]);
+    }
+    for (uint32_t i = 0; i < c->sealed_count; i++) {
+        c->sealed[i]->state = KEEP_NAMED;
+        keep_segment_check(k, c->sealed[i]);
+    }
+    if (k->checkpoint != KEEP_CHORE)
+        return;
+    k->checkpoint = KEEP_IDLE;
+    k->counts.checkpoints++;
+    keep_mark_drop_files(k, k->target);
+    if (c->ends_recovery)
+        k->has_settled = true;
+    if (c->low)
+        journal_release(k->journal, c->low - 1);
+}
+
+static void
+on_chore_done(void *arg)
+{
+    struct keep_chore *c = arg;
+    struct keep *k = c->keep;
+    if (c->result == ERR_NO_SPACE && store_failure(k->store) == ERR_OK) {
+        timer_start(k->broker->shard, &k->retry, KEEP_RETRY_MS, on_retry, c);
+        return;
+    }
+    k->chore = NULL;
+    k->counts.chores++;
+    if (c->result == ERR_OK)
+        chore_apply(k, c);
+    chore_free(c);
+    keep_again(k);
+}
+
+static void
+on_barrier_done(void *arg)
+{
+    struct keep_chore *c = arg;
+    worker_submit(c->keep->keeper, &c->job);
+}
+
+static void
+run_barrier(void *arg)
+{
+    (void)arg;
+}
+
+static void
+chore_start(struct keep *k, uint32_t low, bool ends_recovery)
+{
+    struct keep_chore *c = calloc(1, sizeof *c);
+    CHECK(c);
+    c->keep = k;
+    c->low = low;
+    c->ends_recovery = ends_recovery;
+    size_t count = 0;
+    LIST_FOREACH (at, &k->segments)
+        count++;
+    chore_gather_segments(k, c, count);
+    c->bodies = keep_body_take_dead(k, &c->body_count);
+    c->barrier = (struct worker_job){.run = run_barrier, .done = on_barrier_done, .arg = c, .shard = k->broker->shard};
+    c->job = (struct worker_job){.run = run_chore, .done = on_chore_done, .arg = c, .shard = k->broker->shard};
+    k->chore = c;
+    worker_submit(k->pager, &c->barrier);
+}
+
+/* Something waits to be deleted, or a compaction waits for the manifest. */
+static bool
+has_chore(const struct keep *k)
+{
+    for (const struct keep_body *b = k->dead_bodies; b; b = b->next)
+        if (b->batch <= k->durable_batch)
+            return true;
+    LIST_FOREACH (at, &k->segments) {
+        const struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if ((s->state == KEEP_DOOMED && s->pins == 0) || (k->compaction && s->state == KEEP_SEALED))
+            return true;
+    }
+    return false;
+}
+
+/* ---- copying ---- */
+
+static bool
+copy_one(void *arg, struct queue *q, uint64_t position, const struct queue_entry *e)
+{
+    struct keep *k = arg;
+    if (k->copied >= KEEP_CHECKPOINT_TURN)
+        return false;
+    keep_run_store(k, queue_kept_get(k, q), position, e->message, false);
+    k->copied += message_size(e->message);
+    return true;
+}
+
+/* A delivery mark in these files is all that is known; if a later one stands elsewhere, not. */
+static void
+copy_delivered(struct keep *k, struct queue *q)
+{
+    struct queue_kept *kept = q->kept;
+    if (!kept || kept->delivered_file > k->target || (kept->open_mark && kept->open_mark->has_delivered))
+        return;
+    if (queue_has_nothing(q) && q->consumer_count == 0) {
+        queue_lower_deliver_limit(q);
+        if (!q->is_reserving)
+            return;
+    }
+    keep_delivered_again(k, kept);
+    k->delivered_batch = journal_batch(k->journal);
+}
+
+/* One mark, or what the turn has left for it. True: it is through. */
+static bool
+copy_mark(struct keep *k, struct keep_mark *m)
+{
+    struct queue *q = queue_find(k->broker, m->queue_id);
+    if (!q)
+        return true;
+    if (m->first <= m->last) {
+        uint64_t from = k->at_position > m->first ? k->at_position : m->first;
+        k->at_position = queue_each_unstored(q, from, m->last, copy_one, k);
+        if (k->at_position <= m->last)
+            return false;
+    }
+    if (m->has_delivered)
+        copy_delivered(k, q);
+    return true;
+}
+
+static void
+copy_some(struct keep *k)
+{
+    k->copied = 0;
+    while (k->at_file) {
+        for (; k->at; k->at = k->at->next, k->at_position = 0)
+            if (!copy_mark(k, k->at)) {
+                keep_again(k);
+                return;
+            }
+        struct list *next = k->at_file->node.next;
+        k->at_file = next == &k->files ? NULL : LIST_ENTRY(next, struct keep_file, node);
+        if (k->at_file && k->at_file->number > k->target)
+            k->at_file = NULL;
+        k->at = k->at_file ? k->at_file->marks : NULL;
+    }
+    k->checkpoint = KEEP_WAITING;
+}
+
+/* A transaction that began in one of these files is still open: half of it must not become lasting. */
+static bool
+has_open_transaction(const struct keep *k, uint32_t target)
+{
+    size_t cursor = 0;
+    for (void *file; (file = idmap_next(&k->transactions, &cursor, NULL));)
+        if ((uintptr_t)file - 1 <= target)
+            return true;
+    return false;
+}
+
+static void
+start_copying(struct keep *k, uint32_t target)
+{
+    if (has_open_transaction(k, target))
+        return;
+    k->target = target;
+    k->at_file = list_is_empty(&k->files) ? NULL : LIST_ENTRY(k->files.next, struct keep_file, node);
+    if (k->at_file && k->at_file->number > target)
+        k->at_file = NULL;
+    k->at = k->at_file ? k->at_file->marks : NULL;
+    k->at_position = k->delivered_batch = 0;
+    k->checkpoint = KEEP_COPYING;
+}
+
+void
+keep_checkpoint_turn(struct keep *k)
+{
+    if (k->log.is_failed)
+        return;
+    if (k->checkpoint == KEEP_IDLE) {
+        if (!k->has_settled)
+            start_copying(k, 0);
+        else if (k->full >= journal_oldest_file(k->journal))
+            start_copying(k, k->full);
+    }
+    if (k->checkpoint == KEEP_COPYING)
+        copy_some(k);
+    if (k->chore)
+        return;
+    if (k->checkpoint == KEEP_WAITING && k->delivered_batch <= k->durable_batch) {
+        if (k->open && segment_entry_count(k->open->segment) > 0)
+            keep_segment_seal(k);
+        k->checkpoint = KEEP_CHORE;
+        chore_start(k, k->has_settled ? k->target + 1 : 0, !k->has_settled);
+    } else if (k->checkpoint != KEEP_CHORE && has_chore(k)) {
+        chore_start(k, 0, false);
+    }
+}
+
+void
+keep_checkpoint_free(struct keep *k)
+{
+    if (k->chore)
+        chore_free(k->chore);
+    timer_stop(&k->again);
+    timer_stop(&k->retry);
+}
