@@ -4,6 +4,8 @@
 SEED ?= 1
 T ?= frame
 S ?= 60
+CYCLES ?= 40
+STRIDE ?= 1
 DESTDIR ?=
 
 MESON_release := --buildtype=release -Ddebug=true -Dwerror=false
@@ -51,6 +53,12 @@ ubsan: ## the same under the undefined behaviour sanitizer alone
 sim: all ## one simulated run: make sim SEED=n
 	$(call script,test/sim/run,build/debug $(SEED))
 
+crash: all ## kill -9 under load, again and again: make crash CYCLES=n
+	$(call script,test/app/crash_test.py,build/debug/leveret --cycles $(CYCLES))
+
+crash-sim: all ## crashes and failures at every operation of a simulated disk: make crash-sim SEED=n STRIDE=k
+	$(call script,build/debug/test/sim/crash_test,--seed $(SEED) --stride $(STRIDE))
+
 fuzz: ## one fuzz target for some seconds: make fuzz T=frame S=60
 	@tools/fuzz $(S) $(T)
 
@@ -81,4 +89,4 @@ clean: ## remove all build directories
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: all release check check-all clients asan tsan ubsan sim fuzz bench versus oracle tidy fmt docs install clean help
+.PHONY: all release check check-all clients asan tsan ubsan sim crash crash-sim fuzz bench versus oracle tidy fmt docs install clean help

@@ -223,8 +223,9 @@ queue_purge(struct queue *q)
         queue_drop_at(q, ms->returned[0]);
     if (q->paged)
         q->broker->log->ops->settle_paged(q->broker->log, q, q->cursor);
-    uint64_t at = q->cursor - 1;
-    while (seqdeque_next(&ms->entries, &at))
+    uint64_t at = q->cursor;
+    bool more = seqdeque_get(&ms->entries, at) || seqdeque_next(&ms->entries, &at);
+    for (; more; more = seqdeque_next(&ms->entries, &at))
         queue_drop_at(q, at);
     q->cursor = seqdeque_next_sequence(&ms->entries);
     q->holes = q->paged = 0;

@@ -298,6 +298,18 @@ test_random_operations_against_the_model(void **state)
     assert_true(broker_is_idle(w.b));
 }
 
+/* Its first message has position 0. */
+static void
+test_purge_of_a_queue_that_never_gave_anything_out(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 10; i++)
+        push();
+    purge();
+    broker_check(w.b);
+    assert_true(broker_is_idle(w.b));
+}
+
 static void
 test_equal_consumers_get_equal_shares(void **state)
 {
@@ -398,6 +410,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_random_operations_against_the_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_purge_of_a_queue_that_never_gave_anything_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_equal_consumers_get_equal_shares, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_full_consumer_leaves_its_share_to_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_turn_is_shared_between_queues, setup, teardown),

@@ -50,6 +50,7 @@ struct waiting {
     struct waiting *next;
     struct meta_request *request;
     uint64_t batch;
+    bool is_placed; /* we chose the shard of its queue */
 };
 
 /* One at a time; the keeper's between submission and `done`. */
@@ -136,6 +137,8 @@ take_first(struct meta_log *l)
     if (!l->first)
         l->end = &l->first;
     l->waiting_count--;
+    if (w->is_placed)
+        meta_queue_unplace(l->node->meta, r->command.placed);
     free(w);
     return r;
 }
@@ -197,7 +200,11 @@ meta_log_submit(struct meta_log *l, struct broker *b, struct meta_request *r)
     struct waiting *w = malloc(sizeof *w);
     CHECK(w && l->journal);
     l->broker = b;
-    *w = (struct waiting){.request = r, .batch = l->is_failed ? NEVER_LOGGED : append(l, &r->command)};
+    bool is_placed = r->command.kind == META_QUEUE_DECLARE && !r->command.placed;
+    if (is_placed)
+        r->command.placed = meta_queue_place(l->node->meta, &r->command);
+    *w = (struct waiting){
+        .request = r, .is_placed = is_placed, .batch = l->is_failed ? NEVER_LOGGED : append(l, &r->command)};
     *l->end = w;
     l->end = &w->next;
     l->waiting_count++;

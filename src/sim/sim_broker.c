@@ -7,17 +7,22 @@
 #include "base/check.h"
 #include "broker/meta.h"
 #include "broker/user.h"
+#include "durable/durable.h"
+#include "io/file.h"
 #include "io/signal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     SIM_BROKER_SAMPLE_MS = 100,
-    SIM_BROKER_START_MS = 1000,
+    SIM_BROKER_START_MS = 10000,
     SIM_BROKER_STOP_MS = 5000,
     SIM_BROKER_BACKLOG = 128,
     SIM_BROKER_WHY_SIZE = 512,
 };
+
+static const char data_dir[] = "/data";
 
 void
 sim_broker_options_init(struct sim_broker_options *options)
@@ -89,13 +94,112 @@ is_up(void *arg)
     return true;
 }
 
+/* ---- what outlives it ---- */
+
+#ifdef SIM_BROKER_DURABLE
+void
+sim_broker_durable_init(struct durable_config *config)
+{
+    durable_config_init(config);
+    config->store.dir = data_dir;
+    config->store.log_file_bytes = 65536;
+    config->store.log_files_max = 2;
+    config->store.segment_bytes = 65536;
+    config->resident_bytes = 16384;
+    config->pressure_bytes = 32768;
+    config->snapshot_bytes = 8192;
+}
+
+static enum err
+begin_durable(struct sim_broker *b, const struct durable_config *config, char *why, size_t why_size)
+{
+    if (!config) {
+        declare_first_things(b);
+        return ERR_OK;
+    }
+    enum err e = dir_create(b->world, data_dir);
+    if (e == ERR_OK || e == ERR_EXISTS)
+        e = dir_sync(b->world, "/");
+    if (e != ERR_OK) {
+        snprintf(why, why_size, "%s: %s", data_dir, err_text(e));
+        return e;
+    }
+    e = durable_open(&b->node, b->world, config, &b->durable, why, why_size);
+    if (e != ERR_OK)
+        return e;
+    if (durable_is_new(b->durable))
+        declare_first_things(b);
+    return durable_begin(b->durable, why, why_size);
+}
+
+static void
+end_durable(struct sim_broker *b)
+{
+    if (b->durable)
+        durable_close(b->durable);
+}
+
+enum err
+sim_broker_failure(const struct sim_broker *b)
+{
+    return b->durable ? store_failure(durable_store(b->durable)) : ERR_OK;
+}
+#else /* until there is one: nothing outlives it */
+void
+sim_broker_durable_init(struct durable_config *config)
+{
+    *config = (struct durable_config){.store.dir = data_dir};
+}
+
+static enum err
+begin_durable(struct sim_broker *b, const struct durable_config *config, char *why, size_t why_size)
+{
+    declare_first_things(b);
+    return ERR_OK;
+}
+
+static void
+end_durable(struct sim_broker *b)
+{
+}
+
+enum err
+sim_broker_failure(const struct sim_broker *b)
+{
+    return ERR_OK;
+}
+#endif
+
+/* ---- life ---- */
+
+static void
+release(struct sim_broker *b)
+{
+    meta_free(b->node.meta); /* its epoch is the shards' */
+    shards_free(b->node.shards);
+    server_free(b->server);
+    free(b);
+}
+
+/* The dead process's memory is taken apart as if it stopped; what it wants to write the disk does not take.
+ */
+void
+sim_broker_bury(struct sim_broker *b)
+{
+    for (unsigned i = 0; i < b->server->shard_count; i++)
+        if (b->server->parts[i])
+            server_hooks()->on_stop(shards_get(b->node.shards, i), b->server);
+    end_durable(b);
+    release(b);
+}
+
 struct sim_broker *
-sim_broker_new(struct sim *sim, const struct sim_broker_options *options)
+sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *why, size_t why_size)
 {
     struct sim_broker *b = calloc(1, sizeof *b);
     CHECK(b);
     b->sim = sim;
-    b->world = sim_node_new(sim, options->name);
+    b->world = options->world ? options->world : sim_node_new(sim, options->name);
     b->memory_watermark = options->memory_watermark;
     b->node = (struct node){
         .log = options->log, .name = "rabbit@sim", .cluster_name = "sim", .limits = options->limits};
@@ -106,27 +210,44 @@ sim_broker_new(struct sim *sim, const struct sim_broker_options *options)
     b->node.shards = shards_new(b->world, options->shards, server_hooks(), b->server);
     b->node.epoch = shards_epoch(b->node.shards);
     b->node.meta = meta_new(&b->node);
-    declare_first_things(b);
+    if (begin_durable(b, options->durable, why, why_size) != ERR_OK) {
+        end_durable(b);
+        release(b);
+        return NULL;
+    }
     CHECK(shards_start(b->node.shards) == ERR_OK);
-    CHECK(sim_run_until(sim, is_up, b, SIM_BROKER_START_MS));
-    return b;
+    if (sim_run_until(sim, is_up, b, SIM_BROKER_START_MS))
+        return b;
+    snprintf(why, why_size, "it did not come up");
+    sim_node_kill(b->world);
+    sim_broker_bury(b);
+    return NULL;
 }
 
-void
-sim_broker_bury(struct sim_broker *b)
+struct sim_broker *
+sim_broker_new(struct sim *sim, const struct sim_broker_options *options)
 {
-    meta_free(b->node.meta); /* its epoch is the shards' */
-    shards_free(b->node.shards);
-    server_free(b->server);
-    free(b);
+    char why[SIM_BROKER_WHY_SIZE] = "";
+    struct sim_broker *b = sim_broker_try(sim, options, why, sizeof why);
+    if (!b)
+        check_failed(__FILE__, __LINE__, why);
+    return b;
 }
 
 void
 sim_broker_free(struct sim_broker *b)
 {
+    unsigned crashes = sim_node_crashes(b->world);
     sim_node_signal(b->world, SIGNAL_TERMINATE);
     shards_join(b->node.shards);
-    sim_broker_bury(b);
+    if (sim_node_crashes(b->world) != crashes) {
+        sim_broker_bury(b);
+        return;
+    }
+    end_durable(b);
+    if (sim_node_crashes(b->world) != crashes)
+        sim_node_crash(b->world); /* it went down in there, outside of any event */
+    release(b);
 }
 
 void

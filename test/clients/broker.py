@@ -83,6 +83,13 @@ class Broker:
         self.process = None
         return code
 
+    def ended(self, seconds=STOP_SECONDS):
+        """Waits for an end that it was sent to otherwise, or met by itself. Returns the exit code."""
+        code = self.process.wait(seconds)
+        self._reader.join()
+        self.process = None
+        return code
+
     def kill(self):
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)

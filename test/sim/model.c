@@ -2,14 +2,10 @@
 #include "model.h"
 
 #include "base/check.h"
-#include "wire/properties.h"
-#include "wire/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
-
-enum { BODY_MOST = 300000 };
 
 void
 model_init(struct model *m, struct trial *t)
@@ -34,59 +30,7 @@ model_message(struct model *m, uint64_t number)
     return &m->messages[number];
 }
 
-/* ---- content ---- */
-
-static uint8_t
-body_byte(uint64_t number, size_t i)
-{
-    return (uint8_t)((number * 2654435761u + i * 40503u) >> 7);
-}
-
-static uint32_t
-body_size(struct trial *t)
-{
-    switch (trial_random(t, 40)) {
-    case 0: return 0;
-    case 1: return (uint32_t)trial_random(t, BODY_MOST);
-    case 2:
-    case 3:
-    case 4: return (uint32_t)trial_random(t, 9000);
-    default: return (uint32_t)trial_random(t, 200);
-    }
-}
-
-static void
-make_properties(struct model *m, uint64_t number, struct buffer *out)
-{
-    struct trial *t = m->t;
-    struct buffer headers = {0};
-    char id[32];
-    snprintf(id, sizeof id, "m%llu", (unsigned long long)number);
-    struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_MESSAGE_ID), .message_id = slice_str(id)};
-    if (trial_chance(t, 2)) {
-        p.flags |= PROPERTY_FLAG(PROPERTY_DELIVERY_MODE);
-        p.delivery_mode = (uint8_t)(1 + trial_random(t, 2));
-    }
-    if (trial_chance(t, 3)) {
-        table_add_int64(&headers, "n", (int64_t)number);
-        table_add_str(&headers, "text", slice_str("some header"));
-        p.flags |= PROPERTY_FLAG(PROPERTY_HEADERS);
-        p.headers = buffer_slice(&headers);
-    }
-    if (trial_chance(t, 4)) {
-        p.flags |= PROPERTY_FLAG(PROPERTY_CONTENT_TYPE) | PROPERTY_FLAG(PROPERTY_PRIORITY);
-        p.content_type = slice_str("application/octet-stream");
-        p.priority = (uint8_t)trial_random(t, 10);
-    }
-    if (trial_chance(t, 8)) {
-        p.flags |= PROPERTY_FLAG(PROPERTY_USER_ID) | PROPERTY_FLAG(PROPERTY_TIMESTAMP);
-        p.user_id = slice_str("guest");
-        p.timestamp = number;
-    }
-    uint8_t *bytes = buffer_reserve(out, properties_size(&p));
-    out->len += properties_encode(bytes, &p);
-    buffer_fini(&headers);
-}
+/* ---- messages ---- */
 
 uint64_t
 model_publish(struct model *m, uint32_t publisher, const char *exchange, const char *key, uint8_t queues,
@@ -102,19 +46,8 @@ model_publish(struct model *m, uint32_t publisher, const char *exchange, const c
     *x = (struct model_message){.publisher = publisher,
                                 .queues = queues,
                                 .may_route_elsewhere = may_route_elsewhere,
-                                .is_mandatory = is_mandatory,
-                                .exchange_size = (uint8_t)strlen(exchange),
-                                .key_size = (uint8_t)strlen(key)};
-    CHECK(x->exchange_size < sizeof x->exchange && x->key_size < sizeof x->key);
-    memcpy(x->exchange, exchange, x->exchange_size);
-    memcpy(x->key, key, x->key_size);
-    make_properties(m, number, properties);
-    x->properties_hash = XXH64(properties->data, properties->len, 0);
-    x->body_size = body_size(m->t);
-    uint8_t *p = buffer_reserve(body, x->body_size + 1);
-    for (size_t i = 0; i < x->body_size; i++)
-        p[i] = body_byte(number, i);
-    body->len = x->body_size;
+                                .is_mandatory = is_mandatory};
+    content_make(&x->content, m->t, number, exchange, key, 0, content_body_size(m->t), properties, body);
     return number;
 }
 
@@ -122,23 +55,12 @@ uint64_t
 model_identify(struct model *m, struct slice exchange, struct slice key, struct slice properties,
                struct slice body)
 {
-    struct slice id;
-    char text[32] = "";
-    TRIAL_EXPECT(m->t, properties_find(properties, PROPERTY_MESSAGE_ID, &id) && id.len > 1 && id.len < 24,
-                 "a ghost: a message without a message-id");
-    memcpy(text, id.data, id.len);
-    uint64_t number = strtoull(text + 1, NULL, 10);
-    TRIAL_EXPECT(m->t, text[0] == 'm' && number < m->count, "a ghost: message %s was never published", text);
-    const struct model_message *x = &m->messages[number];
-    TRIAL_EXPECT(m->t, slice_eq(exchange, slice_of(x->exchange, x->exchange_size)), "%s: other exchange",
-                 text);
-    TRIAL_EXPECT(m->t, slice_eq(key, slice_of(x->key, x->key_size)), "%s: other routing key", text);
-    TRIAL_EXPECT(m->t, body.len == x->body_size, "%s: %zu bytes of body instead of %u", text, body.len,
-                 x->body_size);
-    for (size_t i = 0; i < body.len; i++)
-        TRIAL_EXPECT(m->t, body.data[i] == body_byte(number, i), "%s: byte %zu of the body differs", text, i);
-    TRIAL_EXPECT(m->t, XXH64(properties.data, properties.len, 0) == x->properties_hash,
-                 "%s: other properties", text);
+    uint64_t number = 0;
+    TRIAL_EXPECT(m->t, content_number(properties, &number) && number < m->count,
+                 "a ghost: message m%llu was never published", (unsigned long long)number);
+    const char *what =
+        content_difference(&m->messages[number].content, number, exchange, key, properties, body);
+    TRIAL_EXPECT(m->t, !what, "m%llu: %s", (unsigned long long)number, what);
     return number;
 }
 

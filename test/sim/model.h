@@ -15,9 +15,7 @@
 #ifndef LEVERET_TEST_SIM_MODEL_H
 #define LEVERET_TEST_SIM_MODEL_H
 
-#include "trial.h"
-
-#include "base/buffer.h"
+#include "content.h"
 
 enum { MODEL_QUEUES = 6 };
 
@@ -38,10 +36,7 @@ struct model_message {
     bool is_mandatory, was_returned;
     bool may_route_elsewhere; /* to queues that the model does not know */
     uint8_t queues;           /* mask */
-    uint8_t exchange_size, key_size;
-    char exchange[32], key[64];
-    uint32_t body_size;
-    uint64_t properties_hash;
+    struct content content;
     struct copy copies[MODEL_QUEUES];
 };
 

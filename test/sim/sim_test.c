@@ -21,7 +21,7 @@ static const struct workload {
 } workloads[] = {
     {"found", workload_found},     {"general", workload_general}, {"flood", workload_flood},
     {"hostile", workload_hostile}, {"churn", workload_churn},     {"alarms", workload_alarms},
-    {"moves", workload_moves},
+    {"moves", workload_moves},     {"crash", workload_crash},
 };
 enum { WORKLOADS = sizeof workloads / sizeof *workloads };
 

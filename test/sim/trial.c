@@ -89,6 +89,45 @@ trial_begin(struct trial *t, const struct sim_broker_options *options)
     trial_say(t, "%u shards", options->shards);
 }
 
+bool
+trial_start(struct trial *t, const struct sim_broker_options *options, char *why, size_t why_size)
+{
+    struct sim_broker_options all = *options;
+    all.log = &t->log;
+    t->broker = sim_broker_try(t->sim, &all, why, why_size);
+    trial_say(t, "%u shards%s", options->shards, t->broker ? "" : ", but it does not start");
+    return t->broker != NULL;
+}
+
+static void
+poll_sessions(struct trial *t)
+{
+    for (unsigned i = 0; i < t->session_count; i++)
+        while (t->sessions[i] && sim_session_poll(t->sessions[i]))
+            ;
+}
+
+void
+trial_crash(struct trial *t, bool is_power)
+{
+    trial_say(t, "%s", is_power ? "the power goes" : "the process is killed");
+    if (is_power)
+        sim_node_crash(t->broker->world);
+    else
+        sim_node_kill(t->broker->world);
+    sim_broker_bury(t->broker);
+    t->broker = NULL;
+}
+
+void
+trial_stop(struct trial *t)
+{
+    trial_say(t, "the node is told to stop");
+    sim_broker_free(t->broker);
+    t->broker = NULL;
+    poll_sessions(t);
+}
+
 struct sim_session *
 trial_session(struct trial *t, const struct sim_session_options *options, sim_session_on_event *on_event,
               void *arg)
@@ -161,13 +200,17 @@ is_deserted(void *arg)
 }
 
 static void
-finish(struct trial *t)
+free_sessions(struct trial *t)
 {
-    sim_broker_check(t->broker);
-    sim_broker_free(t->broker);
-    t->broker = NULL;
     for (unsigned i = 0; i < t->session_count; i++)
-        sim_session_free(t->sessions[i]);
+        if (t->sessions[i])
+            trial_session_free(t, t->sessions[i]);
+}
+
+void
+trial_end_down(struct trial *t)
+{
+    free_sessions(t);
     t->session_count = 0;
     t->trace = sim_trace(t->sim);
     sim_free(t->sim);
@@ -175,11 +218,12 @@ finish(struct trial *t)
 }
 
 static void
-free_sessions(struct trial *t)
+finish(struct trial *t)
 {
-    for (unsigned i = 0; i < t->session_count; i++)
-        if (t->sessions[i])
-            trial_session_free(t, t->sessions[i]);
+    sim_broker_check(t->broker);
+    sim_broker_free(t->broker);
+    t->broker = NULL;
+    trial_end_down(t);
 }
 
 void

@@ -37,6 +37,15 @@ bool trial_chance(struct trial *t, unsigned n);
 
 /* A node in a new world. The network is made awkward by the seed: latencies, buffers, segment sizes. */
 void trial_begin(struct trial *t, const struct sim_broker_options *options);
+/* The same where the start may fail, on an earlier node's machine or with options.world; t->broker is NULL
+ * then. */
+bool trial_start(struct trial *t, const struct sim_broker_options *options, char *why, size_t why_size);
+/* The node is gone with the power (what was not synced is in doubt), or was killed. Sessions stay. */
+void trial_crash(struct trial *t, bool is_power);
+/* SIGTERM, and its end. What the sessions got meanwhile is handled. */
+void trial_stop(struct trial *t);
+/* After trial_crash() or trial_stop(): frees the sessions and the world. */
+void trial_end_down(struct trial *t);
 /* 1, 2, 3 or 5 shards, mostly 1 and 3. */
 unsigned trial_shards(struct trial *t);
 /* Before trial_begin(): the world alone, so that options can depend on the seed. */
@@ -62,6 +71,6 @@ void trial_end_full(struct trial *t);
 /* The workloads. */
 typedef void trial_workload(struct trial *t);
 trial_workload workload_found, workload_general, workload_flood, workload_hostile, workload_churn,
-    workload_alarms, workload_moves;
+    workload_alarms, workload_moves, workload_crash;
 
 #endif
