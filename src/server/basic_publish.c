@@ -196,17 +196,16 @@ basic_publish_build(struct channel *ch, struct publish *p, const struct publish_
 {
     struct broker *b = ch->connection->home->broker;
     struct slice properties = more->rewritten.len ? buffer_slice(&more->rewritten) : p->properties;
-    struct message *m = p->message;
-    p->message = NULL;
-    if (!m) {
-        m = message_new(b, p->exchange, p->routing_key, properties, (uint32_t)p->body.len);
+    if (!p->drafted) {
+        struct message *m = message_new(b, p->exchange, p->routing_key, properties, (uint32_t)p->body.len);
         if (p->body.len)
             memcpy(message_body_mut(m), p->body.data, p->body.len);
-    } else if (more->rewritten.len) {
-        struct message *old = m;
-        m = message_copy_with(b, old, p->exchange, p->routing_key, properties);
-        message_drop(b, &old);
+        return m;
     }
+    if (more->rewritten.len) /* the original goes with its draft: more->keys lie in it */
+        return message_copy_with(b, *p->drafted, p->exchange, p->routing_key, properties);
+    struct message *m = *p->drafted;
+    *p->drafted = NULL;
     return m;
 }
 
@@ -473,7 +472,7 @@ basic_publish_draft(struct channel *ch)
     struct publish publish = {
         .exchange = slice_of(draft->names, draft->exchange_size),
         .routing_key = slice_of(draft->names + draft->exchange_size, draft->routing_key_size),
-        .message = draft->message,
+        .drafted = draft->message ? &draft->message : NULL,
         .body_size = draft->body_size,
         .mandatory = draft->mandatory,
         .immediate = draft->immediate,
@@ -487,7 +486,6 @@ basic_publish_draft(struct channel *ch)
     ch = c->state == CONNECTION_DEAD ? NULL : channel_find(c, number);
     if (verdict == VERDICT_NOT_YET || !ch || ch->serial != serial || ch->draft != draft)
         return verdict; /* kept for later; or an error ended the channel, and the draft with it */
-    draft->message = publish.message; /* NULL once it is on its way */
     basic_publish_draft_free(ch);
     return VERDICT_DONE;
 }

@@ -24,8 +24,8 @@ void class_tx_method(struct channel *ch, uint32_t method, struct slice payload);
 /* basic_publish.c */
 struct publish {
     struct slice exchange, routing_key, properties;
-    struct slice body;       /* fast path: in the read buffer */
-    struct message *message; /* else: the draft's; its hold goes along */
+    struct slice body;        /* fast path: in the read buffer */
+    struct message **drafted; /* else: the draft's; NULL once the message is on its way */
     uint64_t body_size;
     bool mandatory, immediate;
 };
