@@ -125,6 +125,7 @@ basic_publish_wait(struct channel *ch, unsigned to)
         server_handles_add(&waiting->to[to], c->handle);
         waiting->count++;
     }
+    c->flags |= CONNECTION_ROOM_AWAITED;
     connection_block(c, BLOCK_ROOM);
 }
 

@@ -19,6 +19,9 @@
 _Static_assert(sizeof(struct connection) <= 200, "an idle connection must be small");
 _Static_assert(sizeof(struct channel) <= 104, "an idle channel must be small");
 
+_Static_assert(CONNECTION_ROOM_AWAITED <= UINT16_MAX, "the last of the flags fits connection.flags");
+_Static_assert(BLOCK_PACE <= UINT8_MAX, "the last of the blocks fits connection.blocked");
+
 enum { CONNECTION_IOV_MAX = 128 };
 
 static uint64_t

@@ -45,8 +45,8 @@ enum connection_block {
     BLOCK_OUTPUT = 1 << 3, /* the client does not take the answers that it asked for */
     BLOCK_DEAF = 1 << 4,   /* whatever comes is of no interest any more */
     BLOCK_ENDED = 1 << 5,  /* the client has ended its side while its connection.close is being served */
-    BLOCK_PACE = 1 << 7,   /* it fills a queue faster than the consumers empty it: read again in a moment */
     BLOCK_CLOSE = 1 << 6,  /* its connection.close waits until what is parked before it has been handled */
+    BLOCK_PACE = 1 << 7,   /* it fills a queue faster than the consumers empty it: read again in a moment */
     /* What is parked ends these, so they must not hold it up. */
     BLOCK_BY_PARKED = BLOCK_PARKED | BLOCK_CLOSE,
 };
@@ -65,8 +65,9 @@ enum connection_flag {
     CONNECTION_DECLARED_QUEUE = 1 << 10, /* has made a queue: further ones may live anywhere */
     CONNECTION_BULK = 1 << 11,           /* the last read brought a large body: the next may be longer */
     CONNECTION_HEARD = 1 << 12,          /* something was received since the last heartbeat tick */
-    CONNECTION_SPOKE = 1 << 14,          /* something was sent since then */
     CONNECTION_MOVING = 1 << 13,         /* goes to another shard as soon as the parser lets go of it */
+    CONNECTION_SPOKE = 1 << 14,          /* something was sent since the last heartbeat tick */
+    CONNECTION_ROOM_AWAITED = 1 << 15,   /* a channel has a publish or a commit that waited for room */
 };
 
 /* Bytes that came and could not be handled yet: an incomplete frame, or what a blocked connection sent

@@ -50,6 +50,8 @@ void session_client_send(struct session_client *c, const void *data, size_t len)
 /* Waits until at least `n` bytes are there (at most 5 seconds): what is there, less if no more comes. */
 struct slice session_client_peek(struct session_client *c, size_t n);
 void session_client_consume(struct session_client *c, size_t n);
+/* Off: what the server sends stays in the network. */
+void session_client_set_reading(struct session_client *c, bool reading);
 /* The server has ended the connection: waits for it. */
 bool session_client_is_ended(struct session_client *c);
 

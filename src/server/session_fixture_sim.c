@@ -124,6 +124,12 @@ session_client_consume(struct session_client *c, size_t n)
     sim_client_consume(c->sim, n);
 }
 
+void
+session_client_set_reading(struct session_client *c, bool reading)
+{
+    sim_client_set_reading(c->sim, reading);
+}
+
 static bool
 session_has_ended(void *arg)
 {

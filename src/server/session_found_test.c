@@ -455,6 +455,41 @@ test_body_in_pieces_that_a_transaction_refused_was_freed_twice(void **state)
     session_logout(c);
 }
 
+/* ---- consumers that had no room ---- */
+
+/* basic.qos resumes the channel's consumers: those that still had no room were not resumed once they had. */
+static void
+test_qos_of_a_full_connection_lost_what_its_consumers_owed(void **state)
+{
+    enum { MESSAGES = 600 };
+    struct session_client *p = session_login(world(state)), *c = session_login(world(state));
+    session_declare(p, 1, "far");
+    struct amqp_basic_consume consume = {.queue = slice_str("far"), .no_ack = true};
+    session_send(c, 1, AMQP_BASIC_CONSUME, &consume);
+    session_expect(c, 1, AMQP_BASIC_CONSUME_OK, NULL);
+    session_client_set_reading(c, false);
+    uint8_t body[2000] = {0};
+    struct amqp_basic_publish m = {.routing_key = slice_str("far")};
+    for (unsigned i = 0; i < MESSAGES; i++)
+        session_publish_bytes(p, 1, &m, slice_of("\0\0", 2), slice_of(body, sizeof body), 131072);
+    session_world_wait(world(state), 50);
+    session_send(c, 1, AMQP_BASIC_QOS, &(struct amqp_basic_qos){0});
+    session_world_wait(world(state), 50);
+    session_client_set_reading(c, true);
+    struct buffer payload = {0};
+    for (unsigned left = MESSAGES; left > 0;) {
+        struct frame frame = session_next_frame(c, &payload);
+        if (amqp_method_id(frame.payload) == AMQP_BASIC_QOS_OK)
+            continue;
+        assert_int_equal(amqp_method_id(frame.payload), AMQP_BASIC_DELIVER);
+        assert_int_equal(session_expect_content(c, 1, NULL).len, sizeof body);
+        left--;
+    }
+    buffer_fini(&payload);
+    session_logout(c);
+    session_logout(p);
+}
+
 static int
 setup(void **state)
 {
@@ -466,6 +501,19 @@ teardown(void **state)
 {
     session_world_wait(*state, 20);
     session_world_free(*state);
+    return 0;
+}
+
+/* Connections stay where they were accepted, and hold little output. */
+static int
+setup_far(void **state)
+{
+    struct server_config config;
+    server_config_init(&config);
+    config.move_connections = false;
+    config.limits.output_high_bytes = 8000;
+    config.limits.output_low_bytes = 2000;
+    *state = session_world_new(SHARDS, &config, 1);
     return 0;
 }
 
@@ -491,6 +539,8 @@ main(int argc, char **argv)
         TEST(test_client_was_accepted_after_the_end_of_the_node),
         TEST(test_blind_copies_of_a_body_in_pieces_went_to_keys_in_freed_memory),
         TEST(test_body_in_pieces_that_a_transaction_refused_was_freed_twice),
+        cmocka_unit_test_setup_teardown(test_qos_of_a_full_connection_lost_what_its_consumers_owed, setup_far,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("what was found in sessions", tests, NULL, NULL);
 }
