@@ -1,10 +1,50 @@
 """TLS, and logging in by a certificate."""
 import os
+import socket
 import ssl
+import threading
 
 import pika
 
+from harness import HOST
 from pika_base import PikaTest
+
+APPLICATION_DATA = 23  # a record's type
+
+
+class Wire(threading.Thread):
+    """Passes one connection on to the port, and keeps what the broker sends."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.to, self.listener, self.bytes = port, socket.create_server((HOST, 0)), bytearray()
+        self.port = self.listener.getsockname()[1]
+
+    def run(self):
+        client, broker = self.listener.accept()[0], socket.create_connection((HOST, self.to))
+        threading.Thread(target=self.copy, args=(client, broker, None), daemon=True).start()
+        self.copy(broker, client, self.bytes)
+
+    @staticmethod
+    def copy(source, target, keep):
+        try:
+            while some := source.recv(65536):
+                if keep is not None:
+                    keep += some
+                target.sendall(some)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the other side has gone
+
+    def records(self):
+        """Lengths of the records of data, whose heads are in clear."""
+        lengths, at = [], 0
+        while at + 5 <= len(self.bytes):
+            length = int.from_bytes(self.bytes[at + 3:at + 5], 'big')
+            if self.bytes[at] == APPLICATION_DATA:
+                lengths.append(length)
+            at += 5 + length
+        return lengths
 
 
 class Tls(PikaTest):
@@ -40,6 +80,25 @@ class Tls(PikaTest):
 
     def test_large_message_over_tls(self):
         self.round_trip(self.tls_channel(), 5 << 20)
+
+    def test_small_deliveries_share_full_records(self):
+        channel = self.channel()
+        queue = self.shared_queue(channel)
+        channel.confirm_delivery()
+        for _ in range(1000):
+            channel.basic_publish('', queue, 100 * b'x')
+        port, ssl_options = self.options()
+        wire = Wire(port)
+        wire.start()
+        consumer = self.connect(wire.port, ssl_options=ssl_options).channel()
+        got, _ = self.consume(consumer, queue, auto_ack=True)
+        self.wait_count(consumer, got, 1000)
+        consumer.connection.close()
+        wire.join()
+        records = wire.records()
+        self.assertGreater(sum(records), 100000)
+        self.assertLess(len(records), 100)
+        self.assertGreaterEqual(max(records), 16384)
 
     def test_external_logs_in_by_certificate(self):
         channel = self.tls_channel(credentials=pika.credentials.ExternalCredentials(), certificate=True)
