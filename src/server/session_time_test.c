@@ -22,11 +22,10 @@ connections(void **state)
     return server_connection_count(session_world_node(world(state))->server);
 }
 
-/* start-ok with these, up to the answer. */
+/* start-ok with these on a new connection, up to the answer. */
 static struct session_client *
-start(void **state, const char *mechanism, struct slice response, bool auth_close)
+start_on(struct session_client *c, const char *mechanism, struct slice response, bool auth_close)
 {
-    struct session_client *c = session_client_open(world(state));
     session_client_send(c, frame_protocol_header, FRAME_PROTOCOL_HEADER_SIZE);
     session_expect(c, 0, AMQP_CONNECTION_START, NULL);
     struct buffer properties = {0};
@@ -40,6 +39,12 @@ start(void **state, const char *mechanism, struct slice response, bool auth_clos
     session_send(c, 0, AMQP_CONNECTION_START_OK, &m);
     buffer_fini(&properties);
     return c;
+}
+
+static struct session_client *
+start(void **state, const char *mechanism, struct slice response, bool auth_close)
+{
+    return start_on(session_client_open(world(state)), mechanism, response, auth_close);
 }
 
 static void
@@ -93,6 +98,36 @@ test_mechanism_that_is_not_offered(void **state)
 {
     struct session_client *c = start(state, "ANONYMOUS", slice_of("", 0), true);
     assert_true(session_client_is_ended(c));
+    session_client_free(c);
+}
+
+static void
+test_anonymous_where_it_is_offered(void **state)
+{
+    struct session_client *c = start(state, "ANONYMOUS", slice_of("", 0), true);
+    session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
+    session_client_free(c);
+}
+
+static void
+test_guest_logs_in_from_this_machine_only(void **state)
+{
+    static const struct net_addr elsewhere = {.family = NET_IPV4, .port = 40000, .ip = {10, 0, 0, 1}};
+    expect_close(
+        start_on(session_client_open_from(world(state), &elsewhere), "PLAIN", slice_of("\0guest\0guest", 12),
+                 true),
+        403,
+        "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the "
+        "broker logfile.");
+}
+
+static void
+test_guest_logs_in_from_anywhere_when_no_user_is_bound_to_loopback(void **state)
+{
+    static const struct net_addr elsewhere = {.family = NET_IPV4, .port = 40000, .ip = {10, 0, 0, 1}};
+    struct session_client *c = start_on(session_client_open_from(world(state), &elsewhere), "PLAIN",
+                                        slice_of("\0guest\0guest", 12), true);
+    session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
     session_client_free(c);
 }
 
@@ -249,6 +284,19 @@ setup(void **state)
     *state = session_world_new(3, NULL, 1);
     return 0;
 }
+
+static int
+setup_open(void **state)
+{
+    struct server_config config;
+    server_config_init(&config);
+    config.mechanism_anonymous = true;
+    config.anonymous_user = slice_str("guest");
+    config.loopback_users_count = 0;
+    *state = session_world_new(3, &config, 1);
+    return 0;
+}
+
 static int
 teardown(void **state)
 {
@@ -267,6 +315,10 @@ main(void)
         TEST(test_wrong_password_is_silence_for_others),
         TEST(test_amqplain),
         TEST(test_mechanism_that_is_not_offered),
+        TEST(test_guest_logs_in_from_this_machine_only),
+        cmocka_unit_test_setup_teardown(test_anonymous_where_it_is_offered, setup_open, teardown),
+        cmocka_unit_test_setup_teardown(test_guest_logs_in_from_anywhere_when_no_user_is_bound_to_loopback,
+                                        setup_open, teardown),
         TEST(test_tune),
         TEST(test_handshake_at_one_byte_a_second),
         TEST(test_heartbeats),
