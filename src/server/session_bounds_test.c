@@ -134,6 +134,70 @@ test_message_above_the_size_limit_closes_the_channel(void **state)
     session_logout(c);
 }
 
+/* ---- what a node may have ---- */
+
+static void
+test_connections_above_the_limit_are_refused(void **state)
+{
+    struct session_client *a = session_login(world(state)), *b = session_login(world(state)),
+                          *c = session_client_open(world(state));
+    session_client_send(c, frame_protocol_header, FRAME_PROTOCOL_HEADER_SIZE);
+    session_expect(c, 0, AMQP_CONNECTION_START, NULL);
+    struct amqp_connection_start_ok start = {.mechanism = slice_str("PLAIN"),
+                                             .response = slice_of("\0guest\0guest", 12),
+                                             .locale = slice_str("en_US")};
+    session_send(c, 0, AMQP_CONNECTION_START_OK, &start);
+    session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
+    struct amqp_connection_tune_ok tune = {.channel_max = 2047, .frame_max = 131072};
+    session_send(c, 0, AMQP_CONNECTION_TUNE_OK, &tune);
+    session_send(c, 0, AMQP_CONNECTION_OPEN, &(struct amqp_connection_open){.virtual_host = slice_str("/")});
+    struct amqp_connection_close close;
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_NOT_ALLOWED);
+    assert_true(slice_eq_str(close.reply_text,
+                             "NOT_ALLOWED - connection refused: node connection limit (2) is reached"));
+    session_client_free(c);
+    session_world_wait(world(state), 20);
+    session_logout(a);
+    session_logout(session_login(world(state)));
+    session_logout(b);
+}
+
+static void
+test_channels_above_the_limit_close_the_connection(void **state)
+{
+    struct session_client *a = session_login(world(state)), *b = session_login(world(state));
+    session_open_channel(a, 2);
+    session_send(b, 2, AMQP_CHANNEL_OPEN, NULL);
+    struct amqp_connection_close close;
+    session_expect(b, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_NOT_ALLOWED);
+    assert_true(slice_eq_str(close.reply_text,
+                             "NOT_ALLOWED - number of channels opened on node 'rabbit@test' has "
+                             "reached the maximum allowed limit of (3)"));
+    session_client_free(b);
+    session_world_wait(world(state), 20);
+    session_open_channel(a, 3); /* those of the closed connection are free again */
+    session_logout(a);
+}
+
+static void
+test_consumers_above_the_limit_are_refused(void **state)
+{
+    session_world_node(world(state))->node.limits.consumers_per_channel_max = 1;
+    struct session_client *c = session_login(world(state));
+    session_declare(c, 1, "limited");
+    struct amqp_basic_consume consume = {.queue = slice_str("limited")};
+    session_send(c, 1, AMQP_BASIC_CONSUME, &consume);
+    session_expect(c, 1, AMQP_BASIC_CONSUME_OK, NULL);
+    session_send(c, 1, AMQP_BASIC_CONSUME, &consume);
+    struct amqp_connection_close close;
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_NOT_ALLOWED);
+    assert_true(slice_eq_str(close.reply_text, "NOT_ALLOWED - reached maximum (1) of consumers per channel"));
+    session_client_free(c);
+}
+
 static int
 setup(void **state)
 {
@@ -141,6 +205,8 @@ setup(void **state)
     server_config_init(&config);
     config.limits.output_high_bytes = OUTPUT_HIGH;
     config.limits.output_low_bytes = OUTPUT_HIGH / 4;
+    config.limits.connections_max = 2;
+    config.limits.channels_max = 3;
     *state = session_world_new(1, &config, 1);
     return 0;
 }
@@ -162,6 +228,9 @@ main(void)
         TEST(test_publisher_far_ahead_of_the_consumers_is_paced),
         TEST(test_publisher_to_a_queue_without_consumers_is_not_paced),
         TEST(test_message_above_the_size_limit_closes_the_channel),
+        TEST(test_connections_above_the_limit_are_refused),
+        TEST(test_channels_above_the_limit_close_the_connection),
+        TEST(test_consumers_above_the_limit_are_refused),
     };
     return cmocka_run_group_tests_name("bounds of sessions", tests, NULL, NULL);
 }

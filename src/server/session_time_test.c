@@ -291,7 +291,7 @@ setup_open(void **state)
     struct server_config config;
     server_config_init(&config);
     config.mechanism_anonymous = true;
-    config.anonymous_user = slice_str("guest");
+    config.anonymous_user = config.anonymous_password = slice_str("guest");
     config.loopback_users_count = 0;
     *state = session_world_new(3, &config, 1);
     return 0;

@@ -232,6 +232,17 @@ class Boot(unittest.TestCase):
         except ConnectionError:
             return False
 
+    def test_tcp_options_are_set_on_connections(self):
+        path = self.config("tcp_listen_options.keepalive = true\ntcp_listen_options.sndbuf = 100000\n")
+        self.ready("--config", path)
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE_S) as s:
+            s.sendall(b"AMQP\0\0\x09\x01")
+            s.recv(1)
+            rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
+            ours, theirs = f":{self.port:04X}", f":{s.getsockname()[1]:04X}"
+            timers = [r[5] for r in rows[1:] if r[1].endswith(ours) and r[2].endswith(theirs)]
+            self.assertEqual([t.split(":")[0] for t in timers], ["02"], "02 is the keepalive timer")
+
     def test_detached_returns_when_ready(self):
         p = self.start("--detached")
         self.assertEqual(p.wait(DEADLINE_S), 0)

@@ -1,4 +1,5 @@
 """TLS, and logging in by a certificate."""
+import contextlib
 import os
 import socket
 import ssl
@@ -6,7 +7,9 @@ import threading
 
 import pika
 
-from harness import HOST
+import certs
+from broker import free_ports
+from harness import HOST, WAIT_SECONDS
 from pika_base import PikaTest
 
 APPLICATION_DATA = 23  # a record's type
@@ -80,6 +83,16 @@ class Tls(PikaTest):
 
     def test_large_message_over_tls(self):
         self.round_trip(self.tls_channel(), 5 << 20)
+
+    def test_client_that_does_not_begin_tls_is_dropped(self):
+        _, certs_dir = self.tls()
+        tls_port, = free_ports(1)
+        self.own_broker(certs.tls_config(certs_dir, tls_port) +
+                        'ssl_handshake_timeout = 300\nhandshake_timeout = 600000\n')
+        with socket.create_connection((HOST, tls_port), WAIT_SECONDS) as s:
+            s.settimeout(WAIT_SECONDS)
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(s.recv(1), b'')
 
     def test_small_deliveries_share_full_records(self):
         channel = self.channel()
