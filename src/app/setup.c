@@ -89,6 +89,7 @@ setup_server(struct server_config *out, const struct config *c)
     l->initial_frame_max = (uint32_t)c->initial_frame_max;
     l->channels_max = limit_or_none(c->channel_max_per_node);
     l->tls_handshake_timeout_ms = limit_or_long(c->ssl_handshake_timeout_ms);
+    out->proxy_protocol = c->proxy_protocol;
     out->socket = (struct net_options){.send_buffer = (uint32_t)c->tcp_sndbuf,
                                        .receive_buffer = (uint32_t)c->tcp_recbuf,
                                        .keepalive = c->tcp_keepalive};

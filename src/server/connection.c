@@ -79,11 +79,12 @@ const char *
 connection_state_name(const struct connection *c)
 {
     static const char *const names[] = {
-        [CONNECTION_HEADER] = "pre_init", [CONNECTION_STARTING] = "starting",
-        [CONNECTION_TUNING] = "tuning",   [CONNECTION_OPENING] = "opening",
-        [CONNECTION_RUNNING] = "running", [CONNECTION_CLOSING] = "closing",
-        [CONNECTION_CLOSED] = "closed",   [CONNECTION_DRAINING] = "closed",
-        [CONNECTION_SILENT] = "closed",   [CONNECTION_DEAD] = "closed",
+        [CONNECTION_PROXY] = "pre_init",    [CONNECTION_HEADER] = "pre_init",
+        [CONNECTION_STARTING] = "starting", [CONNECTION_TUNING] = "tuning",
+        [CONNECTION_OPENING] = "opening",   [CONNECTION_RUNNING] = "running",
+        [CONNECTION_CLOSING] = "closing",   [CONNECTION_CLOSED] = "closed",
+        [CONNECTION_DRAINING] = "closed",   [CONNECTION_SILENT] = "closed",
+        [CONNECTION_DEAD] = "closed",
     };
     return c->state == CONNECTION_RUNNING && c->blocked & BLOCK_ALARM ? "blocked" : names[c->state];
 }

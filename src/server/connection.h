@@ -25,6 +25,7 @@ struct channel;
 struct vhost;
 
 enum connection_state {
+    CONNECTION_PROXY, /* the PROXY header is to come, where proxy_protocol is on */
     CONNECTION_HEADER,
     CONNECTION_STARTING,
     CONNECTION_TUNING,
@@ -190,6 +191,13 @@ bool connection_has_room(struct connection *c);
 void connection_read(struct connection *c);
 /* What is not consumed stays for later. */
 void connection_keep(struct connection *c, struct slice rest);
+/* read() has given `got`, which is 0 or NET_ERROR. */
+void connection_ended(struct connection *c, ssize_t got);
+
+/* ---- connection_proxy.c ---- */
+
+/* In CONNECTION_PROXY. True: the header is complete, and the state CONNECTION_HEADER. */
+bool connection_read_proxy(struct connection *c);
 /* Frames that were left unhandled while the connection was blocked. */
 void connection_resume(struct connection *c);
 

@@ -25,7 +25,7 @@ static void
 handshake_timed_out(void *arg)
 {
     struct connection *c = arg;
-    connection_lost(c, c->state == CONNECTION_HEADER && !c->received_bytes ? NULL : "handshake_timeout");
+    connection_lost(c, c->state <= CONNECTION_HEADER && !c->received_bytes ? NULL : "handshake_timeout");
 }
 
 static void
@@ -45,6 +45,7 @@ void
 handshake_begin(struct connection *c)
 {
     const struct server_limits *limits = &c->home->server->config.limits;
+    c->state = c->home->server->config.proxy_protocol ? CONNECTION_PROXY : CONNECTION_HEADER;
     if (c->stream.tls && limits->tls_handshake_timeout_ms < limits->handshake_timeout_ms)
         timer_start(c->home->shard, &c->timer, limits->tls_handshake_timeout_ms, handshake_tls_is_due, c);
     else

@@ -48,6 +48,7 @@ struct server_config {
     bool mechanism_plain, mechanism_amqplain, mechanism_external, mechanism_anonymous;
     struct slice anonymous_user, anonymous_password;
     struct net_options socket; /* of each connection that is accepted */
+    bool proxy_protocol;       /* each begins with a PROXY header */
     enum server_cert_login cert_login_from;
     enum tls_san cert_login_san_type;
     unsigned cert_login_san_index;

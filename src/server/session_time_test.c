@@ -131,6 +131,44 @@ test_guest_logs_in_from_anywhere_when_no_user_is_bound_to_loopback(void **state)
     session_client_free(c);
 }
 
+/* ---- behind a proxy ---- */
+
+static void
+test_client_behind_a_proxy_is_known_by_its_own_address(void **state)
+{
+    static const char elsewhere[] = "PROXY TCP4 10.0.0.1 10.0.0.2 40000 5672\r\n",
+                      here[] = "PROXY TCP6 ::1 ::1 40000 5672\r\n",
+                      probe[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"; /* version 2, LOCAL */
+    struct session_client *c = session_client_open(world(state));
+    for (size_t i = 0; i < sizeof elsewhere - 1; i++) { /* in pieces */
+        session_client_send(c, elsewhere + i, 1);
+        session_world_wait(world(state), 1);
+    }
+    expect_close(
+        start_on(c, "PLAIN", slice_of("\0guest\0guest", 12), true), 403,
+        "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the "
+        "broker logfile.");
+    c = session_client_open(world(state));
+    session_client_send(c, here, sizeof here - 1);
+    session_expect(start_on(c, "PLAIN", slice_of("\0guest\0guest", 12), true), 0, AMQP_CONNECTION_TUNE, NULL);
+    session_client_free(c);
+    c = session_client_open(world(state));
+    session_client_send(c, probe, sizeof probe - 1);
+    session_expect(start_on(c, "PLAIN", slice_of("\0guest\0guest", 12), true), 0, AMQP_CONNECTION_TUNE, NULL);
+    session_client_free(c);
+}
+
+static void
+test_client_without_a_proxy_is_dropped_where_there_must_be_one(void **state)
+{
+    struct session_client *c = session_client_open(world(state));
+    session_client_send(c, frame_protocol_header, FRAME_PROTOCOL_HEADER_SIZE);
+    assert_true(session_client_is_ended(c));
+    session_client_free(c);
+}
+
+/* ---- tune ---- */
+
 static struct session_client *
 tune(void **state, uint16_t channel_max, uint32_t frame_max, uint16_t heartbeat)
 {
@@ -298,6 +336,16 @@ setup_open(void **state)
 }
 
 static int
+setup_proxy(void **state)
+{
+    struct server_config config;
+    server_config_init(&config);
+    config.proxy_protocol = true;
+    *state = session_world_new(3, &config, 1);
+    return 0;
+}
+
+static int
 teardown(void **state)
 {
     session_world_wait(*state, 20);
@@ -319,6 +367,10 @@ main(void)
         cmocka_unit_test_setup_teardown(test_anonymous_where_it_is_offered, setup_open, teardown),
         cmocka_unit_test_setup_teardown(test_guest_logs_in_from_anywhere_when_no_user_is_bound_to_loopback,
                                         setup_open, teardown),
+        cmocka_unit_test_setup_teardown(test_client_behind_a_proxy_is_known_by_its_own_address, setup_proxy,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_client_without_a_proxy_is_dropped_where_there_must_be_one,
+                                        setup_proxy, teardown),
         TEST(test_tune),
         TEST(test_handshake_at_one_byte_a_second),
         TEST(test_heartbeats),

@@ -16,15 +16,17 @@ APPLICATION_DATA = 23  # a record's type
 
 
 class Wire(threading.Thread):
-    """Passes one connection on to the port, and keeps what the broker sends."""
+    """Passes one connection on to the port, behind a preamble, and keeps what the broker sends."""
 
-    def __init__(self, port):
+    def __init__(self, port, preamble=b''):
         super().__init__(daemon=True)
-        self.to, self.listener, self.bytes = port, socket.create_server((HOST, 0)), bytearray()
+        self.to, self.preamble = port, preamble
+        self.listener, self.bytes = socket.create_server((HOST, 0)), bytearray()
         self.port = self.listener.getsockname()[1]
 
     def run(self):
         client, broker = self.listener.accept()[0], socket.create_connection((HOST, self.to))
+        broker.sendall(self.preamble)
         threading.Thread(target=self.copy, args=(client, broker, None), daemon=True).start()
         self.copy(broker, client, self.bytes)
 
@@ -93,6 +95,17 @@ class Tls(PikaTest):
             s.settimeout(WAIT_SECONDS)
             with contextlib.suppress(ConnectionResetError):
                 self.assertEqual(s.recv(1), b'')
+
+    def test_proxy_header_comes_before_tls(self):
+        _, certs_dir = self.tls()
+        tls_port, = free_ports(1)
+        broker = self.own_broker(certs.tls_config(certs_dir, tls_port) + 'proxy_protocol = true\n'
+                                 'loopback_users = none\n')
+        wire = Wire(tls_port, b'PROXY TCP4 192.0.2.7 192.0.2.8 40007 5671\r\n')
+        wire.start()
+        _, ssl_options = self.options()
+        self.round_trip(self.connect(wire.port, ssl_options=ssl_options).channel(), 1000)
+        broker.wait_line('192.0.2.7:40007')
 
     def test_small_deliveries_share_full_records(self):
         channel = self.channel()
