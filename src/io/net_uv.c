@@ -26,11 +26,13 @@ struct net_conn {
     uv_poll_t poll; /* first: its address is the conn's */
     net_on_ready *on_ready;
     void *owner;
-    int fd;
-    struct net_addr peer;
-    uint8_t wanted;
-    uint8_t error; /* enum err of the last NET_ERROR */
+    uint32_t fd : 24;
+    uint32_t wanted : 8;
+    uint8_t peer_family, error; /* error: enum err of the last NET_ERROR */
+    uint16_t peer_port;
+    uint8_t peer_ip[16];
 };
+_Static_assert(sizeof(struct net_conn) <= 200, "an idle connection must be small");
 
 /* A conn that net_close() has taken over: it is the conn's owner then. */
 struct lingering {
@@ -164,8 +166,9 @@ net_attach(struct shard *s, struct net_socket *socket, net_on_ready *on_ready, v
         return oserr_of(-failed);
     }
     c->poll.data = (void *)&conn_kind;
-    c->fd = socket->fd;
-    c->peer = socket->peer;
+    CHECK(socket->fd < 1 << 24); /* the system's own limit is lower: fs.nr_open */
+    c->fd = (uint32_t)socket->fd & 0xffffff;
+    net_set_peer(c, &socket->peer);
     c->on_ready = on_ready;
     c->owner = owner;
     free(socket);
@@ -178,8 +181,8 @@ net_detach(struct net_conn *c)
 {
     struct net_socket *k = malloc(sizeof *k);
     CHECK(k);
-    k->fd = c->fd;
-    k->peer = c->peer;
+    k->fd = (int)c->fd;
+    net_peer(c, &k->peer);
     uv_close((uv_handle_t *)&c->poll, free_handle);
     return k;
 }
@@ -291,13 +294,16 @@ net_shutdown_write(struct net_conn *c)
 void
 net_peer(const struct net_conn *c, struct net_addr *addr)
 {
-    *addr = c->peer;
+    *addr = (struct net_addr){.family = c->peer_family, .port = c->peer_port};
+    memcpy(addr->ip, c->peer_ip, sizeof addr->ip);
 }
 
 void
 net_set_peer(struct net_conn *c, const struct net_addr *addr)
 {
-    c->peer = *addr;
+    c->peer_family = addr->family;
+    c->peer_port = addr->port;
+    memcpy(c->peer_ip, addr->ip, sizeof c->peer_ip);
 }
 
 void

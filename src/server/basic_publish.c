@@ -431,12 +431,28 @@ basic_publish_fast(struct connection *c, const uint8_t *p, size_t size)
 
 /* ---- drafts ---- */
 
-void
+/* The connection moves before there is a draft, which would hold it here for good. */
+static bool
+basic_publish_moves(struct channel *ch, const struct amqp_basic_publish *m)
+{
+    struct connection *c = ch->connection;
+    if (c->flags & CONNECTION_SETTLED || ch->tx)
+        return false;
+    const struct exchange *x = exchange_find(c->vhost, m->exchange);
+    if (!x || exchange_needs_headers(x))
+        return false;
+    const struct route *route = route_find(c->home->broker, x, m->routing_key, slice_of(NULL, 0));
+    return route->count > 0 && connection_move(c, route->targets[0].shard);
+}
+
+enum verdict
 basic_publish_method(struct channel *ch, struct slice payload)
 {
     struct amqp_basic_publish m;
     if (channel_decode_failed(ch, AMQP_BASIC_PUBLISH, amqp_decode_basic_publish(payload, &m)))
-        return;
+        return VERDICT_DONE;
+    if (basic_publish_moves(ch, &m))
+        return VERDICT_NOT_YET;
     struct channel_draft *draft = calloc(1, sizeof *draft + m.exchange.len + m.routing_key.len);
     CHECK(draft);
     draft->mandatory = m.mandatory;
@@ -447,6 +463,7 @@ basic_publish_method(struct channel *ch, struct slice payload)
     memcpy(draft->names + m.exchange.len, m.routing_key.data, m.routing_key.len);
     ch->draft = draft;
     blocked_on_publish(ch->connection);
+    return VERDICT_DONE;
 }
 
 void

@@ -455,6 +455,35 @@ test_body_in_pieces_that_a_transaction_refused_was_freed_twice(void **state)
     session_logout(c);
 }
 
+static void
+test_publisher_of_bodies_in_pieces_never_moved_to_its_queue(void **state)
+{
+    struct session_client *c = session_login(world(state)), *p = session_login(world(state));
+    session_declare(c, 1, "pieces");
+    static const uint8_t body[20000];
+    struct amqp_basic_publish m = {.routing_key = slice_str("pieces")};
+    for (unsigned i = 0; i < 3; i++)
+        session_publish_bytes(p, 1, &m, slice_of("\0\0", 2), slice_of(body, sizeof body), 4096);
+    session_world_wait(world(state), 50);
+    unsigned most = 0;
+    for (unsigned i = 0; i < SHARDS; i++) {
+        unsigned n = 0;
+        size_t cursor = 0;
+        while (slots_next(&node(state)->server->parts[i]->connections, &cursor, NULL))
+            n++;
+        most = n > most ? n : most;
+    }
+    assert_int_equal(most, 2);
+    for (unsigned i = 0; i < 3; i++) {
+        struct amqp_basic_get get = {.queue = slice_str("pieces"), .no_ack = true};
+        session_send(c, 1, AMQP_BASIC_GET, &get);
+        session_expect(c, 1, AMQP_BASIC_GET_OK, NULL);
+        assert_int_equal(session_expect_content(c, 1, NULL).len, sizeof body);
+    }
+    session_logout(p);
+    session_logout(c);
+}
+
 /* ---- consumers that had no room ---- */
 
 /* basic.qos resumes the channel's consumers: those that still had no room were not resumed once they had. */
@@ -539,6 +568,7 @@ main(int argc, char **argv)
         TEST(test_client_was_accepted_after_the_end_of_the_node),
         TEST(test_blind_copies_of_a_body_in_pieces_went_to_keys_in_freed_memory),
         TEST(test_body_in_pieces_that_a_transaction_refused_was_freed_twice),
+        TEST(test_publisher_of_bodies_in_pieces_never_moved_to_its_queue),
         cmocka_unit_test_setup_teardown(test_qos_of_a_full_connection_lost_what_its_consumers_owed, setup_far,
                                         teardown),
     };
