@@ -55,6 +55,7 @@ queue_open(struct broker *b, const struct queue_def *def)
     q->broker = b;
     q->auto_delete = def->auto_delete;
     q->durable = def->durable;
+    q->cursor = 1; /* positions from 1: 0 is none */
     q->deliver_limit = q->durable && b->log && !b->log->is_failed ? 0 : UINT64_MAX;
     list_init(&q->levels);
     idmap_put(&b->queues, q->id, q);
