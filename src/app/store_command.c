@@ -5,13 +5,16 @@
  */
 #include "app/store_command.h"
 
+#include "app/control.h"
 #include "app/data_dir.h"
 #include "base/epoch.h"
 #include "durable/meta_codec.h"
 #include "durable/meta_recover.h"
 #include "durable/meta_snapshot.h"
 #include "io/clock.h"
+#include "io/local.h"
 #include "store/store_check.h"
+#include "store/store_copy.h"
 #include "store/store_dump.h"
 
 #include <inttypes.h>
@@ -261,6 +264,93 @@ run_dump(const char *dir, bool with_bodies)
     return is_whole ? STORE_COMMAND_GOOD : STORE_COMMAND_DAMAGED;
 }
 
+/* ---- backup ---- */
+
+static void
+backup_on_progress(void *arg, uint64_t done, uint64_t total)
+{
+    if (progress_is_due(arg))
+        fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRIu64 " MB copied", done / 1000000, total / 1000000);
+}
+
+static int
+copy_cut(const char *dir, const char *target, const struct store_cut *cut)
+{
+    char why[WHY_SIZE] = "";
+    struct progress progress = {0};
+    struct store_copy how = {
+        .dir = dir, .target = target, .on_progress = backup_on_progress, .arg = &progress};
+    enum err e = store_copy(&how, cut, why, sizeof why);
+    progress_clear(&progress);
+    if (e != ERR_OK) {
+        fprintf(stderr, "leveret: %s\n", why);
+        return e == ERR_CORRUPT ? STORE_COMMAND_DAMAGED : STORE_COMMAND_UNREADABLE;
+    }
+    printf("copied %" PRIu64 " bytes to %s\n", how.bytes, target);
+    return STORE_COMMAND_GOOD;
+}
+
+/* The node keeps the files of the cut as long as the connection is there. */
+static int
+backup_online(struct local_client *node, const char *dir, const char *target)
+{
+    struct buffer answer = {0};
+    struct store_cut cut;
+    int code = STORE_COMMAND_UNREADABLE;
+    enum err e = local_ask(node, "backup", &answer);
+    struct slice rest = buffer_slice(&answer);
+    if (e != ERR_OK) {
+        fprintf(stderr, "leveret: the node on %s does not answer: %s\n", dir, err_text(e));
+    } else if (!slice_starts_with(rest, "ok ")) {
+        fprintf(stderr, "leveret: the node on %s: %.*s\n", dir, (int)rest.len, (const char *)rest.data);
+    } else if (store_cut_parse(slice_of(rest.data + 3, rest.len - 3), &cut) != ERR_OK) {
+        fprintf(stderr, "leveret: the node on %s is of another version\n", dir);
+    } else {
+        code = copy_cut(dir, target, &cut);
+        store_cut_fini(&cut);
+    }
+    buffer_fini(&answer);
+    return code;
+}
+
+static int
+backup_offline(const char *dir, const char *target)
+{
+    struct data_dir d;
+    struct store s;
+    struct store_cut cut;
+    int code = open_offline(&d, &s, dir);
+    if (code != STORE_COMMAND_GOOD)
+        return code;
+    store_cut_whole(&s, &cut);
+    code = copy_cut(dir, target, &cut);
+    store_cut_fini(&cut);
+    store_close(&s);
+    data_dir_close(&d);
+    return code;
+}
+
+static int
+run_backup(const char *dir, const char *target)
+{
+    char path[4096];
+    struct local_client *node;
+    if ((size_t)snprintf(path, sizeof path, "%s/" CONTROL_SOCKET, dir) >= sizeof path) {
+        fprintf(stderr, "leveret: the directory's path is too long\n");
+        return STORE_COMMAND_UNREADABLE;
+    }
+    enum err e = local_connect(path, &node);
+    if (e == ERR_NOT_FOUND || e == ERR_REFUSED)
+        return backup_offline(dir, target); /* nobody runs there, or the lock says otherwise */
+    if (e != ERR_OK) {
+        fprintf(stderr, "leveret: cannot connect to %s: %s\n", path, err_text(e));
+        return STORE_COMMAND_UNREADABLE;
+    }
+    int code = backup_online(node, dir, target);
+    local_disconnect(node);
+    return code;
+}
+
 /* ---- the command line ---- */
 
 void
@@ -268,11 +358,12 @@ store_command_help(struct buffer *out)
 {
     buffer_add_str(
         out,
-        "\nA data directory, while no node runs on it:\n\n"
+        "\nA data directory:\n\n"
         "  leveret store check DIR            read everything, tell what is damaged\n"
-        "  leveret store dump DIR [--bodies]  everything as text, one line a thing\n\n"
-        "They exit with 0 when it is good, 1 damaged, 2 wrong command line, 3 it cannot be read or a node\n"
-        "runs on it.\n");
+        "  leveret store dump DIR [--bodies]  everything as text, one line a thing\n"
+        "  leveret store backup DIR TARGET    a copy as of one moment, also while the node runs\n\n"
+        "They exit with 0 when it is good, 1 damaged, 2 wrong command line, 3 something cannot be read or\n"
+        "written, or (check, dump) a node runs on it.\n");
 }
 
 static int
@@ -286,24 +377,33 @@ usage(const char *what, const char *word)
 int
 store_command_run(int argc, char **argv)
 {
-    const char *name = argc > 0 ? argv[0] : NULL, *dir = NULL;
+    static const struct {
+        const char *name;
+        int directories;
+    } commands[] = {{"check", 1}, {"dump", 1}, {"backup", 2}};
+    const char *name = argc > 0 ? argv[0] : NULL, *dirs[2];
+    unsigned command = 0;
+    int found = 0;
     bool with_bodies = false;
     if (!name)
-        return usage("which command? check or dump", NULL);
-    bool is_check = strcmp(name, "check") == 0, is_dump = strcmp(name, "dump") == 0;
-    if (!is_check && !is_dump)
+        return usage("which command? check, dump or backup", NULL);
+    while (command < 3 && strcmp(name, commands[command].name) != 0)
+        command++;
+    if (command == 3)
         return usage("there is no command", name);
     for (int i = 1; i < argc; i++) {
-        if (is_dump && strcmp(argv[i], "--bodies") == 0)
+        if (command == 1 && strcmp(argv[i], "--bodies") == 0)
             with_bodies = true;
         else if (argv[i][0] == '-')
             return usage("there is no option", argv[i]);
-        else if (dir)
-            return usage("one directory is enough; there is also", argv[i]);
+        else if (found == commands[command].directories)
+            return usage("there is a word too many:", argv[i]);
         else
-            dir = argv[i];
+            dirs[found++] = argv[i];
     }
-    if (!dir)
-        return usage("which data directory?", NULL);
-    return is_check ? run_check(dir) : run_dump(dir, with_bodies);
+    if (found < commands[command].directories)
+        return usage(found == 0 ? "which data directory?" : "where does the copy go?", NULL);
+    return command == 0   ? run_check(dirs[0])
+           : command == 1 ? run_dump(dirs[0], with_bodies)
+                          : run_backup(dirs[0], dirs[1]);
 }

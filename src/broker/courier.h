@@ -32,6 +32,10 @@ void courier_discard(const struct mail *mail);
 /* Posts what was gathered in this turn: broker_flush(). */
 void courier_flush(struct broker *b);
 
+/* For whatever keeps messages (durability.h): its mail() on that shard gets it, in order. `m` may use u32, a,
+ * b, c, d. */
+void courier_post_durable(struct broker *b, unsigned to, struct mail *m);
+
 /* ---- publishing ---- */
 
 /* Room towards every foreign shard of this route? Ask before courier_publish(); false: park the channel until
@@ -54,7 +58,8 @@ enum publish_result courier_publish(struct broker *b, const struct route *route,
  * when all of it there is kept, all or nothing. False: it has nothing there that would have to be. */
 bool courier_tx_end(struct broker *b, unsigned shard, struct channel_ref from, uint64_t seq);
 
-/* For the log: publishes first..last of the channel are kept, or cannot be (nack), by `times` > 0 queues each. */
+/* For the log: publishes first..last of the channel are kept, or cannot be (nack), by `times` > 0 queues
+ * each. */
 void courier_confirm_range(struct broker *b, struct channel_ref to, uint64_t first, uint64_t last, bool nack,
                            uint32_t times);
 

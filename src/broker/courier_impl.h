@@ -44,6 +44,7 @@ enum courier_mail {
     MAIL_QUEUE_GONE, /* a: queue */
     MAIL_ALARM,      /* u32: struct broker.alarms */
     MAIL_CLAIM,      /* to shard 0: a: enum alarm_source, u32: raised */
+    MAIL_DURABLE,    /* durability's own */
     MAIL_COURIER_END
 };
 

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "broker/alarm.h"
 #include "broker/courier_impl.h"
+#include "broker/durability.h"
 #include "broker/message.h"
 #include "broker/queue_log.h"
 
@@ -205,8 +206,16 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_QUEUE_GONE: on_queue_gone(b, m->a); break;
     case MAIL_ALARM: alarm_on_mail(b, m->u32); break;
     case MAIL_CLAIM: alarm_on_claim(b, (enum alarm_source)m->a, m->u32 != 0); break;
+    case MAIL_DURABLE: b->node->durability->mail(b->node->durability_arg, b, m); break;
     case MAIL_COURIER_END: CHECK_UNREACHABLE("no such mail");
     }
+}
+
+void
+courier_post_durable(struct broker *b, unsigned to, struct mail *m)
+{
+    m->type = MAIL_DURABLE;
+    courier_post(b, to, m);
 }
 
 /* Messages belong to the pools, which outlive the mail. */

@@ -6,6 +6,7 @@
 #define LEVERET_BROKER_DURABILITY_H
 
 struct broker;
+struct mail;
 struct meta_request;
 
 struct durability {
@@ -17,6 +18,8 @@ struct durability {
     void (*submit)(void *arg, struct broker *b, struct meta_request *r);
     /* The end of broker_turn(). */
     void (*turn)(void *arg, struct broker *b);
+    /* What was posted with courier_post_durable(). */
+    void (*mail)(void *arg, struct broker *b, const struct mail *m);
     /* The shard stops cleanly: the last call on it. */
     void (*stop)(void *arg, struct broker *b);
 };

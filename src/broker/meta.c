@@ -76,7 +76,8 @@ meta_new(struct node *node)
     m->epoch = node->epoch;
     m->shard_count = node->shards ? shards_count(node->shards) : 1;
     m->shard_queues = calloc(m->shard_count, sizeof *m->shard_queues);
-    CHECK(m->shard_queues);
+    m->shard_placed = calloc(m->shard_count, sizeof *m->shard_placed);
+    CHECK(m->shard_queues && m->shard_placed);
     list_init(&m->doomed);
     meta_cmap_init(m, &m->vhosts, meta_vhost_hash);
     meta_cmap_init(m, &m->users, meta_user_hash);
@@ -108,6 +109,7 @@ meta_free(struct meta *m)
     cmap_fini(&m->queues);
     cmap_fini(&m->bindings);
     free(m->shard_queues);
+    free(m->shard_placed);
     free(m);
 }
 

@@ -55,6 +55,7 @@ struct meta_command {
     uint64_t queue_id;
     uint16_t shard_hint;      /* the declaring connection's shard: local placement, not part of the replicated
                                  command */
+    uint64_t placed;          /* a queue's shard + 1, as the log or a snapshot says; 0: it is chosen now */
     bool first_of_connection; /* the connection's first queue lives on its shard, like an exclusive one;
                                  others where fewest are */
     uint64_t random; /* for made-up names: chosen by the submitter, so that applying is deterministic */
@@ -88,6 +89,11 @@ void meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg);
 
 /* Shard 0 only (or before the shards start, for the default vhost and user). */
 void meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *result);
+
+/* Chooses the shard of a queue that is to be declared: a value for meta_command.placed. meta_queue_unplace()
+ * once that command was applied, or never will be. Writer only. */
+uint64_t meta_queue_place(struct meta *m, const struct meta_command *cmd);
+void meta_queue_unplace(struct meta *m, uint64_t placed);
 
 /* Everything declared as sorted text, for tests and the simulator: equal states give equal text. Writer only.
  */

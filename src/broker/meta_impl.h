@@ -27,6 +27,7 @@ struct meta {
     _Atomic uint64_t permission_generation;
     unsigned shard_count;
     uint32_t *shard_queues; /* how many queues live on each shard */
+    uint32_t *shard_placed; /* how many were placed there, and their commands are not applied yet */
     struct list doomed;     /* auto-delete exchanges that lost their last binding */
     struct meta_hooks hooks;
     void *hooks_arg;

@@ -31,17 +31,38 @@ meta_queues_init(struct meta *m, struct vhost *v)
 }
 
 /* Exclusive queues and a connection's first one live where the connection does, all others where the fewest
- * are. */
+ * are, those counted that were placed and are not made yet. */
 static uint16_t
-place(const struct meta *m, const struct meta_command *cmd)
+choose(const struct meta *m, const struct meta_command *cmd)
 {
     unsigned best = cmd->shard_hint < m->shard_count ? cmd->shard_hint : 0;
     if (cmd->exclusive || cmd->first_of_connection)
         return (uint16_t)best;
     for (unsigned i = 0; i < m->shard_count; i++)
-        if (m->shard_queues[i] < m->shard_queues[best])
+        if (m->shard_queues[i] + m->shard_placed[i] < m->shard_queues[best] + m->shard_placed[best])
             best = i;
     return (uint16_t)best;
+}
+
+uint64_t
+meta_queue_place(struct meta *m, const struct meta_command *cmd)
+{
+    uint16_t at = choose(m, cmd);
+    m->shard_placed[at]++;
+    return at + 1u;
+}
+
+void
+meta_queue_unplace(struct meta *m, uint64_t placed)
+{
+    m->shard_placed[placed - 1]--;
+}
+
+/* With fewer shards than before, what lived together goes on living together: segments depend on it. */
+static uint16_t
+place(const struct meta *m, const struct meta_command *cmd)
+{
+    return cmd->placed ? (uint16_t)((cmd->placed - 1) % m->shard_count) : choose(m, cmd);
 }
 
 /*

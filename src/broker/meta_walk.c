@@ -82,6 +82,7 @@ walk_queue(const struct walker *w, const struct queue_def *q)
                                   .name = queue_def_name(q),
                                   .durable = q->durable,
                                   .auto_delete = q->auto_delete,
+                                  .placed = q->shard + 1u,
                                   .exclusive = q->exclusive_owner != 0,
                                   .connection_id = q->exclusive_owner,
                                   .arguments = q->arguments});

@@ -50,7 +50,8 @@ struct queue_log_ops {
     /* Deliveries come near q->deliver_limit: keep a higher one and tell it by queue_set_deliver_limit(). */
     void (*reserve)(struct queue_log *l, struct queue *q);
     /* May the message leave memory? It can be read again then; the caller removes the entry. */
-    enum queue_paged (*page_out)(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e);
+    enum queue_paged (*page_out)(struct queue_log *l, struct queue *q, uint64_t position,
+                                 const struct queue_entry *e);
     /* The first sequence at or behind `from` that is on disk and has no entry. */
     bool (*paged_next)(struct queue_log *l, struct queue *q, uint64_t from, uint64_t *position);
     /* Reads ahead from there: queue_paged_in() for some, in order, later; then queue_paging_done(). */

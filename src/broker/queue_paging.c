@@ -48,7 +48,8 @@ paging_read(struct queue *q, uint64_t from)
     l->ops->page_in(l, q, from, is_short ? PAGING_READ_BYTES_LOW : PAGING_READ_BYTES);
 }
 
-/* The first position at or behind the cursor that is paged out. What was found is where the next search starts. */
+/* The first position at or behind the cursor that is paged out. What was found is where the next search
+ * starts. */
 static bool
 paging_next(struct queue *q, uint64_t *position)
 {

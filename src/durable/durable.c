@@ -1,7 +1,7 @@
 /*
- * The node's part: the store and the order in which its parts start and end. Declared things come first, because they say
- * which queues there are and where they live; then each shard takes up its own (keep.c). When all shards have
- * what they need of earlier boots' chains in segments, those chains go.
+ * The node's part: the store and the order in which its parts start and end. Declared things come first,
+ * because they say which queues there are and where they live; then each shard takes up its own (keep.c).
+ * When all shards have what they need of earlier boots' chains in segments, those chains go.
  */
 #include "durable/durable.h"
 
@@ -225,7 +225,8 @@ sync_words(const struct store_config *c)
     switch (c->sync) {
     case STORE_SYNC_ALWAYS: return "always: a confirm means that the message is synced to the disk";
     case STORE_SYNC_INTERVAL:
-        return "interval: a confirm means that the message is written, and synced a moment later; a power loss "
+        return "interval: a confirm means that the message is written, and synced a moment later; a power "
+               "loss "
                "may take confirmed messages";
     case STORE_SYNC_NEVER:
         return "never: a confirm means that the message is written; a power loss may take confirmed messages";
@@ -234,8 +235,8 @@ sync_words(const struct store_config *c)
 }
 
 enum err
-durable_open(struct node *node, struct io_world *world, const struct durable_config *config, struct durable **out,
-             char *why, size_t why_size)
+durable_open(struct node *node, struct io_world *world, const struct durable_config *config,
+             struct durable **out, char *why, size_t why_size)
 {
     struct durable *d = calloc(1, sizeof *d);
     CHECK(d);
@@ -275,8 +276,8 @@ durable_begin(struct durable *d, char *why, size_t why_size)
 {
     d->meta_writer = worker_new(d->store.world, "meta-journal");
     d->meta_keeper = worker_new(d->store.world, "meta-keeper");
-    enum err e = meta_log_begin(d->meta_log, shards_get(d->node->shards, 0), d->meta_writer, d->meta_keeper, why,
-                                why_size);
+    enum err e = meta_log_begin(d->meta_log, shards_get(d->node->shards, 0), d->meta_writer, d->meta_keeper,
+                                why, why_size);
     if (e != ERR_OK)
         return e;
     e = manifest_commit(d->store.manifest);

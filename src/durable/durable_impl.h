@@ -13,7 +13,8 @@ void durable_memory(const struct durable *d, uint64_t *resident_max, uint64_t *p
 /* What the store had when it was opened. */
 const struct manifest_view *durable_found(const struct durable *d);
 unsigned durable_shard_count(const struct durable *d);
-/* On a keeper: what this shard had in old chains is safe elsewhere. The last shard's call drops the chains. */
+/* On a keeper: what this shard had in old chains is safe elsewhere. The last shard's call drops the chains.
+ */
 ERR_USE enum err durable_shard_settled(struct durable *d);
 /* A damaged file of an old chain goes to quarantine instead of being deleted. Any thread. */
 struct chain_file;

@@ -1,9 +1,9 @@
 /*
  * A shard's queue log: what the broker calls (queue_log_ops), and its life.
  *
- * A persistent message's op stands in the journal's open batch, with a hold on the message. Leaves it the queue before
- * the batch is frozen, the op goes and nothing was ever written; later, a settle op follows. Who is to hear when
- * it is durable waits for the batch (keep_wait.c).
+ * A persistent message's op stands in the journal's open batch, with a hold on the message. Leaves it the
+ * queue before the batch is frozen, the op goes and nothing was ever written; later, a settle op follows. Who
+ * is to hear when it is durable waits for the batch (keep_wait.c).
  *
  * When the store fails, nothing is kept any more: publishers get nacks, what is in memory is still delivered.
  */
@@ -48,7 +48,8 @@ keep_again(struct keep *k)
 
 /* ---- publishing ---- */
 
-/* The transaction has something in this file or a later one; nothing of it may be made superfluous before it ends. */
+/* The transaction has something in this file or a later one; nothing of it may be made superfluous before it
+ * ends. */
 static void
 note_transaction(struct keep *k, uint64_t tx)
 {
@@ -406,7 +407,8 @@ watch_pace(struct keep *k)
     uint64_t waiting = k->journal ? journal_bytes_waiting(k->journal) : 0;
     if (k->open)
         waiting += segment_bytes_waiting(k->open->segment);
-    k->log.is_behind = waiting > KEEP_BEHIND_BYTES || pool_bytes_used(k->broker->pool) > 2 * k->log.resident_max;
+    k->log.is_behind =
+        waiting > KEEP_BEHIND_BYTES || pool_bytes_used(k->broker->pool) > 2 * k->log.resident_max;
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * One shard's part of what keeps messages: the broker's queue log (broker/queue_log.h) over a journal and segments.
- * keep_impl.h has the parts.
+ * One shard's part of what keeps messages: the broker's queue log (broker/queue_log.h) over a journal and
+ * segments. keep_impl.h has the parts.
  */
 #ifndef LEVERET_DURABLE_KEEP_H
 #define LEVERET_DURABLE_KEEP_H
@@ -11,8 +11,8 @@
 
 struct keep;
 
-/* On the shard's thread, before anybody is served: opens the journal, and fills the queues that live here from segments
- * and old chains. Blocks. NULL: the store has failed, `why` says how. */
+/* On the shard's thread, before anybody is served: opens the journal, and fills the queues that live here
+ * from segments and old chains. Blocks. NULL: the store has failed, `why` says how. */
 struct keep *keep_open(struct durable *d, struct broker *b, char *why, size_t why_size);
 /* The end of a turn. */
 void keep_turn(struct keep *k);

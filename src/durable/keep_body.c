@@ -1,7 +1,7 @@
 /*
- * Bodies over STORE_BODY_INLINE_MAX have a file each. A file is needed by as many (queue, position) pairs as its message
- * stands in on this shard; when the last one has left, it is deleted as soon as the batch that says so is durable: a
- * record whose body is missing is damage.
+ * Bodies over STORE_BODY_INLINE_MAX have a file each. A file is needed by as many (queue, position) pairs as
+ * its message stands in on this shard; when the last one has left, it is deleted as soon as the batch that
+ * says so is durable: a record whose body is missing is damage.
  */
 #include "base/check.h"
 #include "durable/keep_impl.h"

@@ -1,15 +1,15 @@
 /*
  * Making log files superfluous. In this order, always:
  *
- *   1. what the files have that is still in a queue and in no segment is copied into the open segment; delivery marks
- *      that stand in them are logged once more
+ *   1. what the files have that is still in a queue and in no segment is copied into the open segment;
+ * delivery marks that stand in them are logged once more
  *   2. the batch with those marks is durable; the segment is sealed and everything of it is with the disk
- *   3. on the keeper: segment files are synced, ack bitmaps that changed are written and synced, their directory is
- *      synced, and the manifest, with the new low-water mark, is committed
+ *   3. on the keeper: segment files are synced, ack bitmaps that changed are written and synced, their
+ * directory is synced, and the manifest, with the new low-water mark, is committed
  *   4. the files may be used again
  *
- * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is one at a time.
- * The chains of earlier boots are file 0, and their checkpoint starts with the node.
+ * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is
+ * one at a time. The chains of earlier boots are file 0, and their checkpoint starts with the node.
  */
 #include "base/check.h"
 #include "durable/durable_impl.h"
@@ -105,7 +105,8 @@ delete_file(struct store *s, const char *path)
 {
     enum err e = file_unlink(s->world, path);
     if (e != ERR_OK && e != ERR_NOT_FOUND && store_failure(s) == ERR_OK)
-        log_warning(s->log, LOG_STORAGE, "cannot delete %s: %s; the next start tries again", path, err_text(e));
+        log_warning(s->log, LOG_STORAGE, "cannot delete %s: %s; the next start tries again", path,
+                    err_text(e));
 }
 
 static void
@@ -232,8 +233,10 @@ chore_start(struct keep *k, uint32_t low, bool ends_recovery)
         count++;
     chore_gather_segments(k, c, count);
     c->bodies = keep_body_take_dead(k, &c->body_count);
-    c->barrier = (struct worker_job){.run = run_barrier, .done = on_barrier_done, .arg = c, .shard = k->broker->shard};
-    c->job = (struct worker_job){.run = run_chore, .done = on_chore_done, .arg = c, .shard = k->broker->shard};
+    c->barrier =
+        (struct worker_job){.run = run_barrier, .done = on_barrier_done, .arg = c, .shard = k->broker->shard};
+    c->job =
+        (struct worker_job){.run = run_chore, .done = on_chore_done, .arg = c, .shard = k->broker->shard};
     k->chore = c;
     worker_submit(k->pager, &c->barrier);
 }

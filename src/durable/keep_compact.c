@@ -1,12 +1,12 @@
 /*
- * Segments that are mostly dead. When the dead bytes of all segments are more than the living ones (and more than two
- * segments' worth), the worst is compacted: what lives in it is read, run by run, and appended to the open segment, as
- * if it were paged out anew. When all of that is in the manifest, the old one is doomed.
+ * Segments that are mostly dead. When the dead bytes of all segments are more than the living ones (and more
+ * than two segments' worth), the worst is compacted: what lives in it is read, run by run, and appended to
+ * the open segment, as if it were paged out anew. When all of that is in the manifest, the old one is doomed.
  *
  * A queue drained in order needs none of this: its segments die one after the other.
  *
- * While it goes on a message stands in both segments, and is settled in both: a crash finds the same in either
- * (keep_recover.c takes the newer). The old one's bits say only what was settled, not what was moved.
+ * While it goes on a message stands in both segments, and is settled in both: a crash finds the same in
+ * either (keep_recover.c takes the newer). The old one's bits say only what was settled, not what was moved.
  */
 #include "base/check.h"
 #include "durable/keep_impl.h"
@@ -14,9 +14,9 @@
 #include <stdlib.h>
 
 enum {
-    COMPACT_PIECE = 1 << 18,    /* bytes read at once */
-    COMPACT_SMALL = 16,         /* a segment below this part of the full size is small */
-    COMPACT_SMALL_COUNT = 32,   /* more small ones than that are put together */
+    COMPACT_PIECE = 1 << 18,  /* bytes read at once */
+    COMPACT_SMALL = 16,       /* a segment below this part of the full size is small */
+    COMPACT_SMALL_COUNT = 32, /* more small ones than that are put together */
 };
 
 struct keep_compaction {

@@ -29,10 +29,10 @@
 #include "store/segment.h"
 
 enum {
-    KEEP_RESERVE = 8192,                /* positions that a delivery mark is ahead */
-    KEEP_BEHIND_BYTES = 16 << 20,       /* waiting for the disk, at which publishers are slowed */
-    KEEP_CHECKPOINT_TURN = 1 << 20,     /* bytes copied in one turn */
-    KEEP_RETRY_MS = 250,                /* after the disk was full */
+    KEEP_RESERVE = 8192,            /* positions that a delivery mark is ahead */
+    KEEP_BEHIND_BYTES = 16 << 20,   /* waiting for the disk, at which publishers are slowed */
+    KEEP_CHECKPOINT_TURN = 1 << 20, /* bytes copied in one turn */
+    KEEP_RETRY_MS = 250,            /* after the disk was full */
 };
 
 /* ---- waits ---- */
@@ -97,8 +97,8 @@ struct queue_kept {
     uint32_t run_count, run_capacity, run_hint;
     struct keep_mark *open_mark, *file_mark;
     uint32_t file_mark_file;
-    uint32_t delivered_file; /* the last file with a delivery mark of it */
-    uint64_t reserved;       /* the last delivery mark's limit */
+    uint32_t delivered_file;      /* the last file with a delivery mark of it */
+    uint64_t reserved;            /* the last delivery mark's limit */
     struct segment_cursor cursor; /* where read-ahead stopped: in this run */
     struct keep_segment *cursor_segment;
     uint32_t cursor_index;
@@ -170,9 +170,9 @@ struct keep {
     struct keep_body *dead_bodies;
     uint32_t dead_body_count;
 
-    uint8_t checkpoint; /* enum keep_checkpoint_state */
-    uint32_t full;      /* files up to this number should become superfluous */
-    uint32_t target;    /* files up to this number become so by the checkpoint under way */
+    uint8_t checkpoint;   /* enum keep_checkpoint_state */
+    uint32_t full;        /* files up to this number should become superfluous */
+    uint32_t target;      /* files up to this number become so by the checkpoint under way */
     struct keep_mark *at; /* COPYING: where it is */
     struct keep_file *at_file;
     uint64_t at_position, delivered_batch;
@@ -181,7 +181,7 @@ struct keep {
     bool is_closing;
     bool has_settled; /* the recovery's checkpoint is through */
 
-    struct list reads;              /* struct keep_read */
+    struct list reads; /* struct keep_read */
     struct keep_compaction *compaction;
     uint64_t compact_looked; /* chores so far when it was last looked for something to compact */
     struct wheel_timer again, retry;
@@ -215,8 +215,8 @@ void keep_mark_frozen(struct keep *k, uint32_t file);
 void keep_mark_forget(struct queue_kept *kept);
 struct keep_file *keep_mark_file(struct keep *k, uint32_t number);
 /* Straight into a file: recovery. */
-void keep_mark_recovered(struct keep *k, struct keep_file *f, uint64_t queue_id, uint64_t first, uint64_t last,
-                         bool has_delivered);
+void keep_mark_recovered(struct keep *k, struct keep_file *f, uint64_t queue_id, uint64_t first,
+                         uint64_t last, bool has_delivered);
 void keep_mark_drop_files(struct keep *k, uint32_t up_to);
 void keep_mark_free(struct keep *k);
 
@@ -229,14 +229,16 @@ void keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, 
 void keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position,
                            const struct record_message *m, bool is_transient);
 /* Adds an existing run of a segment. */
-void keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first, uint64_t last);
+void keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first,
+                  uint64_t last);
 void keep_run_settle(struct keep *k, struct queue_kept *kept, uint64_t position);
 uint64_t keep_run_settle_range(struct keep *k, struct queue_kept *kept, struct keep_run *run, uint64_t first,
                                uint64_t last);
 /* In every run. */
 void keep_run_settle_all(struct keep *k, struct queue_kept *kept, uint64_t first, uint64_t last);
 /* The first part from..to of position..last that no run covers; false: there is none. */
-bool keep_run_gap(const struct queue_kept *kept, uint64_t position, uint64_t last, uint64_t *from, uint64_t *to);
+bool keep_run_gap(const struct queue_kept *kept, uint64_t position, uint64_t last, uint64_t *from,
+                  uint64_t *to);
 uint64_t keep_run_live(const struct keep_run *run);
 /* Drops the runs of a queue in which nothing lives. */
 void keep_run_sweep(struct queue_kept *kept);

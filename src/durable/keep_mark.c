@@ -1,7 +1,7 @@
 /*
- * Which log file has something of which queue: so that a file can be made superfluous by looking at what it has, and
- * at nothing else. The open batch gathers marks, one a queue; when it is frozen its file is known, and they join the
- * file's. A mark's range is an upper bound: what left the queue meanwhile is in it, too.
+ * Which log file has something of which queue: so that a file can be made superfluous by looking at what it
+ * has, and at nothing else. The open batch gathers marks, one a queue; when it is frozen its file is known,
+ * and they join the file's. A mark's range is an upper bound: what left the queue meanwhile is in it, too.
  */
 #include "base/check.h"
 #include "durable/keep_impl.h"

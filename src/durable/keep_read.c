@@ -1,7 +1,7 @@
 /*
- * Read-ahead: the pager reads entries of one run into a buffer, the shard makes messages of them and gives them to the
- * queue. A body in a file of its own ends the reading: the shard makes the message, the pager reads the body into
- * it, so that it is in memory once.
+ * Read-ahead: the pager reads entries of one run into a buffer, the shard makes messages of them and gives
+ * them to the queue. A body in a file of its own ends the reading: the shard makes the message, the pager
+ * reads the body into it, so that it is in memory once.
  *
  * What can't be read is lost, and said so; the queue goes on behind it.
  */
@@ -49,15 +49,15 @@ run_read(void *arg)
 {
     struct keep_read *r = arg;
     bool is_done;
-    r->result = segment_read(r->segment->segment, &r->run, &r->cursor, r->from, r->bytes, take_entry, r, &is_done);
+    r->result =
+        segment_read(r->segment->segment, &r->run, &r->cursor, r->from, r->bytes, take_entry, r, &is_done);
 }
 
 static void
 run_body(void *arg)
 {
     struct keep_read *r = arg;
-    r->result =
-        body_read(r->keep->store, r->body_file, message_body_mut(r->message), r->message->body_size);
+    r->result = body_read(r->keep->store, r->body_file, message_body_mut(r->message), r->message->body_size);
 }
 
 /* ---- on the shard ---- */
@@ -94,13 +94,14 @@ read_lost(struct keep_read *r, uint64_t from, uint64_t last)
     if (!run)
         return;
     uint64_t lost = 0, end = last < run->last ? last : run->last, position = from;
-    for (; segment_next_live(r->segment->segment, &r->run, position, &position) && position <= end; position++)
+    for (; segment_next_live(r->segment->segment, &r->run, position, &position) && position <= end;
+         position++)
         lost += !queue_has_entry(q, position);
     keep_run_settle_range(k, q->kept, run, from, end);
     queue_paged_lost(q, lost);
     log_error(k->broker->node->log, LOG_STORAGE,
-              "segment %016" PRIx64 ": %" PRIu64 " messages of queue %" PRIu64
-              " (sequences %" PRIu64 " to %" PRIu64 ") cannot be read (%s) and are lost to their consumers; "
+              "segment %016" PRIx64 ": %" PRIu64 " messages of queue %" PRIu64 " (sequences %" PRIu64
+              " to %" PRIu64 ") cannot be read (%s) and are lost to their consumers; "
               "the file is kept",
               segment_id(r->segment->segment), lost, r->queue_id, from, end, err_text(r->result));
     keep_run_sweep(q->kept);

@@ -1,13 +1,15 @@
 /*
  * The start of a shard: its queues get back what the store has of them.
  *
- * What lives is what was published and not settled; both are told by identity, so the order in which records are
- * found does not matter, nor that some are found twice. Segments come first: their runs, minus their ack files. Then
- * the chains of earlier boots are read twice: for what was settled, which transactions are complete, and the highest
- * sequence of each queue; and for publishes that are alive and in no segment, which become messages in memory.
+ * What lives is what was published and not settled; both are told by identity, so the order in which records
+ * are found does not matter, nor that some are found twice. Segments come first: their runs, minus their ack
+ * files. Then the chains of earlier boots are read twice: for what was settled, which transactions are
+ * complete, and the highest sequence of each queue; and for publishes that are alive and in no segment, which
+ * become messages in memory.
  *
- * A segment belongs to the shard on which its queues live, which is the same for all of them: who lived together
- * stays together (meta_queue.c). A message that a crash left in two segments (keep_compact.c) is taken from the newer.
+ * A segment belongs to the shard on which its queues live, which is the same for all of them: who lived
+ * together stays together (meta_queue.c). A message that a crash left in two segments (keep_compact.c) is
+ * taken from the newer.
  *
  * Each old chain's last batch is written once more into a new chain (doc/storage.md, recovery, 5).
  */
@@ -31,9 +33,9 @@ struct found {
     struct queue *queue;
     struct range *settled; /* sorted and merged behind the first pass */
     uint32_t settled_count, settled_capacity;
-    uint64_t last;                         /* the highest sequence seen; 0: none */
-    uint64_t delivered, delivered_key;     /* the delivery mark that counts */
-    uint64_t log_first, log_last;          /* of the messages that are only in the log */
+    uint64_t last;                     /* the highest sequence seen; 0: none */
+    uint64_t delivered, delivered_key; /* the delivery mark that counts */
+    uint64_t log_first, log_last;      /* of the messages that are only in the log */
 };
 
 struct tx_settle_found {
@@ -137,8 +139,8 @@ found_is_settled(const struct found *f, uint64_t sequence)
 
 /* ---- segments ---- */
 
-/* The shard that has it, by the first queue that still exists; 0 when there is none. ERR_CORRUPT when its queues live
- * apart. */
+/* The shard that has it, by the first queue that still exists; 0 when there is none. ERR_CORRUPT when its
+ * queues live apart. */
 static enum err
 segment_owner(struct recovery *r, struct segment *g, unsigned *owner)
 {
@@ -285,7 +287,8 @@ see_delivered(struct recovery *r, const struct record *rec, const struct chain_f
 }
 
 static void
-first_pass(struct recovery *r, const struct record *rec, const struct chain_file *f, const struct batch_header *h)
+first_pass(struct recovery *r, const struct record *rec, const struct chain_file *f,
+           const struct batch_header *h)
 {
     switch (rec->type) {
     case RECORD_PUBLISH: see_publish(r, rec); break;
@@ -401,15 +404,16 @@ second_pass_end(struct recovery *r)
 /* ---- chains ---- */
 
 static bool
-on_batch(void *arg, const struct chain_file *f, uint64_t offset, const struct batch_header *h, struct slice records)
+on_batch(void *arg, const struct chain_file *f, uint64_t offset, const struct batch_header *h,
+         struct slice records)
 {
     struct recovery *r = arg;
     struct record rec;
     while (records.len > 0) {
         if (record_parse(&records, &rec) != ERR_OK) {
             log_error(r->keep->broker->node->log, LOG_STORAGE,
-                      "%s: a record of the batch at %" PRIu64 " is none; the rest of the batch is skipped", f->path,
-                      offset);
+                      "%s: a record of the batch at %" PRIu64 " is none; the rest of the batch is skipped",
+                      f->path, offset);
             durable_note_damage(r->keep->durable, f);
             break;
         }
@@ -429,7 +433,8 @@ on_damage(void *arg, const struct chain_file *f, uint64_t offset, bool is_tail, 
     if (r->is_second_pass || f->chain % durable_shard_count(k->durable) != k->broker->index)
         return; /* one shard says it, once */
     if (is_tail) {
-        log_info(k->broker->node->log, LOG_STORAGE, "%s: the log ends at %" PRIu64 ": %s", f->path, offset, what);
+        log_info(k->broker->node->log, LOG_STORAGE, "%s: the log ends at %" PRIu64 ": %s", f->path, offset,
+                 what);
         return;
     }
     log_error(k->broker->node->log, LOG_STORAGE,
@@ -488,12 +493,13 @@ open_journal(struct recovery *r)
         .events = keep_journal_events(),
         .arg = k,
     };
-    enum err e = journal_open(&config, slice_of(r->replayed.data, r->replayed.len), r->replayed_records, &k->journal);
+    enum err e =
+        journal_open(&config, slice_of(r->replayed.data, r->replayed.len), r->replayed_records, &k->journal);
     if (e == ERR_OK)
         e = manifest_commit(k->store->manifest);
     if (e != ERR_OK)
-        snprintf(r->why, r->why_size, "cannot open the log of shard %u in %s: %s", k->broker->index, k->store->dir,
-                 err_text(e));
+        snprintf(r->why, r->why_size, "cannot open the log of shard %u in %s: %s", k->broker->index,
+                 k->store->dir, err_text(e));
     return e;
 }
 

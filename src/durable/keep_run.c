@@ -1,12 +1,12 @@
 /*
  * The queues' runs in segments.
  *
- * Always true: a queue's runs are disjoint and sorted by their first sequence, so one search tells where a sequence
- * lies. What is appended to the open segment extends the queue's last run in it, unless another run of the
- * queue begins in between; then it starts a new one.
+ * Always true: a queue's runs are disjoint and sorted by their first sequence, so one search tells where a
+ * sequence lies. What is appended to the open segment extends the queue's last run in it, unless another run
+ * of the queue begins in between; then it starts a new one.
  *
- * What is settled is a bit in the segment. A run in which nothing lives is dropped from its queue, and a segment in
- * which nothing lives is doomed: the next chore takes it out of the manifest and deletes it.
+ * What is settled is a bit in the segment. A run in which nothing lives is dropped from its queue, and a
+ * segment in which nothing lives is doomed: the next chore takes it out of the manifest and deletes it.
  */
 #include "base/check.h"
 #include "durable/keep_impl.h"
@@ -271,8 +271,8 @@ keep_run_settle_range(struct keep *k, struct queue_kept *kept, struct keep_run *
     struct keep_segment *s = run->segment;
     const struct segment_run in_segment = *keep_run_in_segment(run);
     uint64_t position = first;
-    for (; segment_has_bodies(s->segment) && segment_next_live(s->segment, &in_segment, position, &position) &&
-           position <= last;
+    for (; segment_has_bodies(s->segment) &&
+           segment_next_live(s->segment, &in_segment, position, &position) && position <= last;
          position++) {
         uint64_t body = segment_body_of(s->segment, &in_segment, position);
         if (body)

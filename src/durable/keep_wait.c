@@ -1,6 +1,6 @@
 /*
- * Who waits for a batch: publishers for their confirms, queues for a higher delivery limit. In the order of the
- * batches, so that what is durable is always a prefix. Consecutive confirms of one channel are one wait.
+ * Who waits for a batch: publishers for their confirms, queues for a higher delivery limit. In the order of
+ * the batches, so that what is durable is always a prefix. Consecutive confirms of one channel are one wait.
  */
 #include "base/check.h"
 #include "durable/keep_impl.h"
@@ -31,7 +31,8 @@ wait_add(struct keep_waits *w)
 static bool
 is_same_channel(struct channel_ref a, struct channel_ref b)
 {
-    return a.connection == b.connection && a.shard == b.shard && a.channel == b.channel && a.serial == b.serial;
+    return a.connection == b.connection && a.shard == b.shard && a.channel == b.channel &&
+           a.serial == b.serial;
 }
 
 void
@@ -45,8 +46,7 @@ keep_wait_confirm(struct keep *k, struct channel_ref to, uint64_t seq, uint32_t 
         last->last = seq;
         return;
     }
-    *wait_add(w) =
-        (struct keep_wait){.batch = batch, .to = to, .first = seq, .last = seq, .times = times};
+    *wait_add(w) = (struct keep_wait){.batch = batch, .to = to, .first = seq, .last = seq, .times = times};
 }
 
 void

@@ -4,8 +4,7 @@
  * bytes |, numbers u64, both little-endian; of a flag the number is all.
  *
  * What is read here is applied: so lengths are bounded as the broker's own parsers bound them, and tables are
- * valid. Where a queue's messages live is each node's own choice, so the fields that ask for a shard are not
- * written.
+ * valid. Which shard a queue lives on is written as it was chosen, not how it was asked for.
  *
  * Numbers of kinds and fields are never used for anything else, nor is a field's form ever changed.
  */
@@ -57,6 +56,7 @@ static const struct field {
     {49, FORM_NUMBER, offsetof(struct meta_command, queue_id)},
     {50, FORM_NUMBER, offsetof(struct meta_command, random)},
     {51, FORM_NUMBER, offsetof(struct meta_command, forced_id)},
+    {52, FORM_NUMBER, offsetof(struct meta_command, placed)},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 

@@ -50,6 +50,7 @@ struct waiting {
     struct waiting *next;
     struct meta_request *request;
     uint64_t batch;
+    bool is_placed; /* we chose the shard of its queue */
 };
 
 /* One at a time; the keeper's between submission and `done`. */
@@ -76,7 +77,9 @@ struct meta_log {
     uint64_t index, applied;
     uint64_t durable_batch, frozen_batch;
     uint32_t frozen_file;
-    bool is_failed, is_short;
+    bool is_failed, is_short, is_cutting;
+    void (*on_held)(void *arg, uint32_t file, uint64_t offset); /* of a cut */
+    void *held_arg;
     struct buffer encoded; /* scratch */
     /* snapshots */
     uint64_t snapshot_bytes; /* configured */
@@ -134,6 +137,8 @@ take_first(struct meta_log *l)
     if (!l->first)
         l->end = &l->first;
     l->waiting_count--;
+    if (w->is_placed)
+        meta_queue_unplace(l->node->meta, r->command.placed);
     free(w);
     return r;
 }
@@ -195,7 +200,11 @@ meta_log_submit(struct meta_log *l, struct broker *b, struct meta_request *r)
     struct waiting *w = malloc(sizeof *w);
     CHECK(w && l->journal);
     l->broker = b;
-    *w = (struct waiting){.request = r, .batch = l->is_failed ? NEVER_LOGGED : append(l, &r->command)};
+    bool is_placed = r->command.kind == META_QUEUE_DECLARE && !r->command.placed;
+    if (is_placed)
+        r->command.placed = meta_queue_place(l->node->meta, &r->command);
+    *w = (struct waiting){
+        .request = r, .is_placed = is_placed, .batch = l->is_failed ? NEVER_LOGGED : append(l, &r->command)};
     *l->end = w;
     l->end = &w->next;
     l->waiting_count++;
@@ -284,8 +293,10 @@ meta_log_turn(struct meta_log *l)
 {
     if (l->is_failed)
         return;
-    if (l->first || journal_bytes_waiting(l->journal) > META_LOG_LAZY_MAX)
+    if (l->first || l->is_cutting || journal_bytes_waiting(l->journal) > META_LOG_LAZY_MAX)
         journal_turn(l->journal);
+    if (journal_is_held(l->journal))
+        return;
     /* A large state is not written for a small change: no more for snapshots than for the log. */
     bool is_due = l->logged_bytes >= l->snapshot_bytes && l->logged_bytes >= l->snapshot_size;
     if ((is_due || l->wants_snapshot) && !l->is_writing && store_failure(l->store) == ERR_OK)
@@ -337,6 +348,13 @@ on_space(void *arg, bool is_short)
 }
 
 static void
+on_held(void *arg, uint32_t file, uint64_t offset)
+{
+    struct meta_log *l = arg;
+    l->on_held(l->held_arg, file, offset);
+}
+
+static void
 on_failed(void *arg, enum err e)
 {
     struct meta_log *l = arg;
@@ -350,6 +368,7 @@ static const struct journal_events events = {
     .on_released = on_released,
     .on_full = on_full,
     .on_space = on_space,
+    .on_held = on_held,
     .on_failed = on_failed,
 };
 
@@ -439,6 +458,22 @@ meta_log_begun(struct meta_log *l)
         }
     }
     manifest_view_free(&l->old);
+}
+
+void
+meta_log_hold(struct meta_log *l, void (*on_held_fn)(void *arg, uint32_t file, uint64_t offset), void *arg)
+{
+    l->on_held = on_held_fn;
+    l->held_arg = arg;
+    l->is_cutting = true;
+    journal_hold(l->journal);
+}
+
+void
+meta_log_resume(struct meta_log *l)
+{
+    l->is_cutting = false;
+    journal_resume(l->journal);
 }
 
 void

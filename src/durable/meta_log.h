@@ -31,6 +31,10 @@ void meta_log_begun(struct meta_log *l);
 /* struct durability's. */
 void meta_log_submit(struct meta_log *l, struct broker *b, struct meta_request *r);
 void meta_log_turn(struct meta_log *l);
+/* A cut, as journal_hold() makes one: on_held(arg, file, offset) is called once, later, unless the store
+ * fails or it is taken back before. No snapshot is made until meta_log_resume(). */
+void meta_log_hold(struct meta_log *l, void (*on_held)(void *arg, uint32_t file, uint64_t offset), void *arg);
+void meta_log_resume(struct meta_log *l);
 /* After shards_join() and the end of its workers. */
 void meta_log_close(struct meta_log *l);
 

@@ -427,6 +427,12 @@ journal_resume(struct journal *j)
     j->hold = HOLD_NOT;
 }
 
+bool
+journal_is_held(const struct journal *j)
+{
+    return j->hold >= HOLD_LAST;
+}
+
 void
 journal_turn(struct journal *j)
 {

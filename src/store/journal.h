@@ -122,6 +122,9 @@ void journal_turn(struct journal *j);
 void journal_hold(struct journal *j);
 /* Held or not yet. */
 void journal_resume(struct journal *j);
+/* The last batch before the cut is frozen: what is appended now is behind it. Nothing may be written from the
+ * state of then (bitmaps, snapshots). */
+bool journal_is_held(const struct journal *j);
 
 uint32_t journal_oldest_file(const struct journal *j);
 uint32_t journal_current_file(const struct journal *j);
