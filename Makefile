@@ -18,6 +18,7 @@ define built
 @test -f build/$(1)/build.ninja || meson setup build/$(1) $(MESON_$(1)) >/dev/null
 @ninja --quiet -C build/$(1)
 @ln -sfn src/app/leveret build/$(1)/leveret
+@ln -sfn src/bench/leveret-bench build/$(1)/leveret-bench
 endef
 
 # script,PATH,ARGS: runs the script of an area, or says that it is missing.

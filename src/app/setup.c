@@ -56,6 +56,7 @@ set_mechanisms(struct server_config *out, const struct config *c)
         out->mechanism_anonymous = false;
     else
         out->anonymous_user = slice_str(user);
+    out->anonymous_password = slice_str(c->anonymous_login_pass ? c->anonymous_login_pass : "");
 }
 
 static void
@@ -86,6 +87,12 @@ setup_server(struct server_config *out, const struct config *c)
     struct server_limits *l = &out->limits;
     l->connections_max = limit_or_none(c->max_connections);
     l->initial_frame_max = (uint32_t)c->initial_frame_max;
+    l->channels_max = limit_or_none(c->channel_max_per_node);
+    l->tls_handshake_timeout_ms = limit_or_long(c->ssl_handshake_timeout_ms);
+    out->proxy_protocol = c->proxy_protocol;
+    out->socket = (struct net_options){.send_buffer = (uint32_t)c->tcp_sndbuf,
+                                       .receive_buffer = (uint32_t)c->tcp_recbuf,
+                                       .keepalive = c->tcp_keepalive};
     l->handshake_timeout_ms = limit_or_long(c->handshake_timeout_ms);
     l->read_turn_bytes = (uint32_t)c->connection_turn_read;
     l->write_turn_bytes = (uint32_t)c->connection_turn_write;

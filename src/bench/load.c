@@ -91,6 +91,9 @@ relay_hello(struct link *l, char role, uint32_t index)
     link_flush(l);
 }
 
+static void consumer_take(struct consumer_end *c, const uint8_t *bytes, size_t n);
+static void consumer_write(struct consumer_end *c);
+
 static void
 consumer_open(struct load *l, struct consumer_end *c, uint32_t index)
 {
@@ -113,6 +116,9 @@ consumer_open(struct load *l, struct consumer_end *c, uint32_t index)
     }
     link_set_nonblocking(&c->link);
     watch(l, c->link.fd, tag_consumer(c), &c->want, EPOLLIN);
+    /* deliveries of what was in the queue may have come in one piece with consume-ok */
+    consumer_take(c, c->link.in.data + c->link.parsed, c->link.in.len - c->link.parsed);
+    consumer_write(c);
 }
 
 static void
@@ -366,17 +372,22 @@ receive(int fd, uint8_t *buffer, const char *who, uint32_t index)
 }
 
 static void
-consumer_ready(struct consumer_end *c, uint8_t *buffer)
+consumer_take(struct consumer_end *c, const uint8_t *bytes, size_t n)
 {
     static const struct stream_events events = {.on_method = consumer_on_method,
                                                 .on_message = consumer_on_message};
+    uint64_t before = c->received;
+    stream_feed(&c->stream, bytes, n, &events, c);
+    c->load->received += c->received - before;
+    consumer_ack(c);
+}
+
+static void
+consumer_ready(struct consumer_end *c, uint8_t *buffer)
+{
     ssize_t n = receive(c->link.fd, buffer, "consumer", c->index);
-    if (n > 0) {
-        uint64_t before = c->received;
-        stream_feed(&c->stream, buffer, (size_t)n, &events, c);
-        c->load->received += c->received - before;
-        consumer_ack(c);
-    }
+    if (n > 0)
+        consumer_take(c, buffer, (size_t)n);
     consumer_write(c);
 }
 

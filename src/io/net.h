@@ -147,5 +147,7 @@ void net_abort(struct net_conn *c);
 /* As of the accept or connect. */
 void net_peer(const struct net_conn *c, struct net_addr *addr);
 void net_local(const struct net_conn *c, struct net_addr *addr);
+/* net_peer() from now on, on other shards, too: the one for whom a proxy has connected. */
+void net_set_peer(struct net_conn *c, const struct net_addr *addr);
 
 #endif

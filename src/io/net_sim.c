@@ -296,6 +296,13 @@ net_local(const struct net_conn *c, struct net_addr *addr)
     addr_of(c->end, false, addr);
 }
 
+void
+net_set_peer(struct net_conn *c, const struct net_addr *addr)
+{
+    if (c->end)
+        c->end->peer->addr = *addr;
+}
+
 /* ---- listening ---- */
 
 static struct net_listener *

@@ -1,6 +1,7 @@
 /*
  * Connections: a uv_poll handle that says when, and our own system calls. A net_conn is little more than the
- * handle, so that an idle connection is cheap: addresses are asked for when they are wanted.
+ * handle, so that an idle connection is cheap. The peer's address is kept, because the system forgets it when
+ * the peer resets the connection, which is when the log wants it.
  *
  * Ending one, the descriptor is closed at once and the handle's memory is freed by libuv's close callback, so
  * a conn may be ended inside its own on_ready. net_close() first says "no more from us" and then waits,
@@ -25,10 +26,13 @@ struct net_conn {
     uv_poll_t poll; /* first: its address is the conn's */
     net_on_ready *on_ready;
     void *owner;
-    int fd;
-    uint8_t wanted;
-    uint8_t error; /* enum err of the last NET_ERROR */
+    uint32_t fd : 24;
+    uint32_t wanted : 8;
+    uint8_t peer_family, error; /* error: enum err of the last NET_ERROR */
+    uint16_t peer_port;
+    uint8_t peer_ip[16];
 };
+_Static_assert(sizeof(struct net_conn) <= 200, "an idle connection must be small");
 
 /* A conn that net_close() has taken over: it is the conn's owner then. */
 struct lingering {
@@ -37,27 +41,7 @@ struct lingering {
     size_t thrown_away;
 };
 
-/* ---- sockets ---- */
-
-struct net_socket *
-net_socket_of(int fd)
-{
-    struct net_socket *k = malloc(sizeof *k);
-    CHECK(k);
-    k->fd = fd;
-    int on = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails only on a socket that is lost */
-    return k;
-}
-
-void
-net_socket_free(struct net_socket *k)
-{
-    if (!k)
-        return;
-    close(k->fd);
-    free(k);
-}
+/* ---- addresses ---- */
 
 void
 net_addr_of(const struct sockaddr_storage *from, struct net_addr *addr)
@@ -87,10 +71,33 @@ ask_addr(int (*ask)(int, struct sockaddr *, socklen_t *), int fd, struct net_add
     net_addr_of(&from, addr);
 }
 
+/* ---- sockets ---- */
+
+struct net_socket *
+net_socket_of(int fd)
+{
+    struct net_socket *k = malloc(sizeof *k);
+    CHECK(k);
+    k->fd = fd;
+    ask_addr(getpeername, fd, &k->peer);
+    int on = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails only on a socket that is lost */
+    return k;
+}
+
+void
+net_socket_free(struct net_socket *k)
+{
+    if (!k)
+        return;
+    close(k->fd);
+    free(k);
+}
+
 void
 net_socket_peer(const struct net_socket *k, struct net_addr *addr)
 {
-    ask_addr(getpeername, k->fd, addr);
+    *addr = k->peer;
 }
 
 void
@@ -159,7 +166,9 @@ net_attach(struct shard *s, struct net_socket *socket, net_on_ready *on_ready, v
         return oserr_of(-failed);
     }
     c->poll.data = (void *)&conn_kind;
-    c->fd = socket->fd;
+    CHECK(socket->fd < 1 << 24); /* the system's own limit is lower: fs.nr_open */
+    c->fd = (uint32_t)socket->fd & 0xffffff;
+    net_set_peer(c, &socket->peer);
     c->on_ready = on_ready;
     c->owner = owner;
     free(socket);
@@ -172,7 +181,8 @@ net_detach(struct net_conn *c)
 {
     struct net_socket *k = malloc(sizeof *k);
     CHECK(k);
-    k->fd = c->fd;
+    k->fd = (int)c->fd;
+    net_peer(c, &k->peer);
     uv_close((uv_handle_t *)&c->poll, free_handle);
     return k;
 }
@@ -284,7 +294,16 @@ net_shutdown_write(struct net_conn *c)
 void
 net_peer(const struct net_conn *c, struct net_addr *addr)
 {
-    ask_addr(getpeername, c->fd, addr);
+    *addr = (struct net_addr){.family = c->peer_family, .port = c->peer_port};
+    memcpy(addr->ip, c->peer_ip, sizeof addr->ip);
+}
+
+void
+net_set_peer(struct net_conn *c, const struct net_addr *addr)
+{
+    c->peer_family = addr->family;
+    c->peer_port = addr->port;
+    memcpy(c->peer_ip, addr->ip, sizeof c->peer_ip);
 }
 
 void

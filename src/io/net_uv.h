@@ -9,6 +9,7 @@
 
 struct net_socket {
     int fd;
+    struct net_addr peer;
 };
 
 /* A socket around an open, non-blocking, connected descriptor; TCP_NODELAY is set here. */

@@ -5,13 +5,17 @@
 #include "io/random.h"
 #include "io/shard.h"
 #include "io/signal.h"
+#include "io/system_cgroup.h"
 
+#include <ftw.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -30,6 +34,53 @@ the_machine_is_plausible(void **state)
     assert_null(strchr(name, '.'));
     assert_int_equal(system_hostname(NULL, name, 1), ERR_LIMIT);
     assert_int_equal(system_process_id(NULL), getpid());
+}
+
+/* ---- control groups ---- */
+
+static void
+write_file(const char *root, const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", root, name);
+    for (char *slash = path + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = 0;
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int
+remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+static void
+limits_of_control_groups_are_respected(void **state)
+{
+    char root[] = "/tmp/leveret-cgroup-XXXXXX";
+    assert_non_null(mkdtemp(root));
+    assert_int_equal(system_cgroup_memory(root, 1000), 1000);
+    assert_int_equal(system_cgroup_cores(root, 8), 8);
+    write_file(root, "proc/self/cgroup", "0::/a/b\n");
+    write_file(root, "sys/fs/cgroup/a/b/memory.max", "max\n");
+    write_file(root, "sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    assert_int_equal(system_cgroup_memory(root, 1000), 1000);
+    assert_int_equal(system_cgroup_cores(root, 8), 8);
+    write_file(root, "sys/fs/cgroup/a/memory.max", "500\n"); /* a parent binds too */
+    write_file(root, "sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+    assert_int_equal(system_cgroup_memory(root, 1000), 500);
+    assert_int_equal(system_cgroup_memory(root, 400), 400);
+    assert_int_equal(system_cgroup_cores(root, 8), 2);
+    write_file(root, "proc/self/cgroup", "4:cpu,cpuacct:/\n3:memory:/v1\n"); /* version 1 */
+    write_file(root, "sys/fs/cgroup/memory/v1/memory.limit_in_bytes", "300\n");
+    assert_int_equal(system_cgroup_memory(root, 1000), 300);
+    assert_int_equal(nftw(root, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static void
@@ -90,6 +141,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_machine_is_plausible),
+        cmocka_unit_test(limits_of_control_groups_are_respected),
         cmocka_unit_test(clocks_advance_and_random_bytes_differ),
         cmocka_unit_test(signals_arrive_on_the_shard),
     };

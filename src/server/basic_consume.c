@@ -102,6 +102,9 @@ basic_consumer_resume_all(struct channel *ch)
 {
     size_t cursor = 0;
     struct broker *b = ch->connection->home->broker;
+    if (!ch->has_stalled)
+        return;
+    ch->has_stalled = false; /* who still has no room sets it anew */
     for (struct channel_consumer *consumer;
          ch->consumers && (consumer = idmap_next(ch->consumers, &cursor, NULL));) {
         for (; consumer; consumer = consumer->next) {

@@ -125,6 +125,7 @@ basic_publish_wait(struct channel *ch, unsigned to)
         server_handles_add(&waiting->to[to], c->handle);
         waiting->count++;
     }
+    c->flags |= CONNECTION_ROOM_AWAITED;
     connection_block(c, BLOCK_ROOM);
 }
 
@@ -196,17 +197,16 @@ basic_publish_build(struct channel *ch, struct publish *p, const struct publish_
 {
     struct broker *b = ch->connection->home->broker;
     struct slice properties = more->rewritten.len ? buffer_slice(&more->rewritten) : p->properties;
-    struct message *m = p->message;
-    p->message = NULL;
-    if (!m) {
-        m = message_new(b, p->exchange, p->routing_key, properties, (uint32_t)p->body.len);
+    if (!p->drafted) {
+        struct message *m = message_new(b, p->exchange, p->routing_key, properties, (uint32_t)p->body.len);
         if (p->body.len)
             memcpy(message_body_mut(m), p->body.data, p->body.len);
-    } else if (more->rewritten.len) {
-        struct message *old = m;
-        m = message_copy_with(b, old, p->exchange, p->routing_key, properties);
-        message_drop(b, &old);
+        return m;
     }
+    if (more->rewritten.len) /* the original goes with its draft: more->keys lie in it */
+        return message_copy_with(b, *p->drafted, p->exchange, p->routing_key, properties);
+    struct message *m = *p->drafted;
+    *p->drafted = NULL;
     return m;
 }
 
@@ -433,12 +433,28 @@ basic_publish_fast(struct connection *c, const uint8_t *p, size_t size)
 
 /* ---- drafts ---- */
 
-void
+/* The connection moves before there is a draft, which would hold it here for good. */
+static bool
+basic_publish_moves(struct channel *ch, const struct amqp_basic_publish *m)
+{
+    struct connection *c = ch->connection;
+    if (c->flags & CONNECTION_SETTLED || ch->tx)
+        return false;
+    const struct exchange *x = exchange_find(c->vhost, m->exchange);
+    if (!x || exchange_needs_headers(x))
+        return false;
+    const struct route *route = route_find(c->home->broker, x, m->routing_key, slice_of(NULL, 0));
+    return route->count > 0 && connection_move(c, route->targets[0].shard);
+}
+
+enum verdict
 basic_publish_method(struct channel *ch, struct slice payload)
 {
     struct amqp_basic_publish m;
     if (channel_decode_failed(ch, AMQP_BASIC_PUBLISH, amqp_decode_basic_publish(payload, &m)))
-        return;
+        return VERDICT_DONE;
+    if (basic_publish_moves(ch, &m))
+        return VERDICT_NOT_YET;
     struct channel_draft *draft = calloc(1, sizeof *draft + m.exchange.len + m.routing_key.len);
     CHECK(draft);
     draft->mandatory = m.mandatory;
@@ -449,6 +465,7 @@ basic_publish_method(struct channel *ch, struct slice payload)
     memcpy(draft->names + m.exchange.len, m.routing_key.data, m.routing_key.len);
     ch->draft = draft;
     blocked_on_publish(ch->connection);
+    return VERDICT_DONE;
 }
 
 void
@@ -475,7 +492,7 @@ basic_publish_draft(struct channel *ch)
     struct publish publish = {
         .exchange = slice_of(draft->names, draft->exchange_size),
         .routing_key = slice_of(draft->names + draft->exchange_size, draft->routing_key_size),
-        .message = draft->message,
+        .drafted = draft->message ? &draft->message : NULL,
         .body_size = draft->body_size,
         .mandatory = draft->mandatory,
         .immediate = draft->immediate,
@@ -489,7 +506,6 @@ basic_publish_draft(struct channel *ch)
     ch = c->state == CONNECTION_DEAD ? NULL : channel_find(c, number);
     if (verdict == VERDICT_NOT_YET || !ch || ch->serial != serial || ch->draft != draft)
         return verdict; /* kept for later; or an error ended the channel, and the draft with it */
-    draft->message = publish.message; /* NULL once it is on its way */
     basic_publish_draft_free(ch);
     return VERDICT_DONE;
 }

@@ -77,6 +77,13 @@ channel_each(struct connection *c, void (*fn)(struct channel *ch))
 
 /* ---- coming and going ---- */
 
+static void
+channel_count_node(struct server *server, int by)
+{
+    if (server->config.limits.channels_max)
+        atomic_fetch_add_explicit(&server->channels, (uint32_t)by, memory_order_relaxed);
+}
+
 struct channel *
 channel_new(struct connection *c, uint16_t number)
 {
@@ -96,6 +103,7 @@ channel_new(struct connection *c, uint16_t number)
         idmap_put(c->channels, number, ch);
     c->channel = ch;
     c->channel_count++;
+    channel_count_node(c->home->server, 1);
     return ch;
 }
 
@@ -151,6 +159,7 @@ channel_free(struct channel *ch)
         c->channel = c->channels ? idmap_next(c->channels, &cursor, NULL) : NULL;
     }
     c->channel_count--;
+    channel_count_node(c->home->server, -1);
     if (ch->parked) { /* its replay is up the stack */
         ch->parked->is_orphan = true;
         ch->parked = NULL;
@@ -418,6 +427,15 @@ channel_open_frame(struct connection *c, const struct frame *frame)
     }
     if (method != AMQP_CHANNEL_OPEN) {
         connection_fail(c, AMQP_REPLY_CHANNEL_ERROR, method, "expected 'channel.open'");
+        return;
+    }
+    struct server *server = c->home->server;
+    uint32_t max = server->config.limits.channels_max;
+    if (max && atomic_load_explicit(&server->channels, memory_order_relaxed) >= max) {
+        connection_fail(
+            c, AMQP_REPLY_NOT_ALLOWED, method,
+            "number of channels opened on node '%s' has reached the maximum allowed limit of (%u)",
+            server->node->name, max);
         return;
     }
     class_channel_open(c, frame->channel, frame->payload);

@@ -94,6 +94,7 @@ struct channel {
     struct connection *connection;
     uint16_t number;
     uint8_t state;
+    bool has_stalled;                /* a consumer was told to wait since they were last resumed */
     uint32_t serial;                 /* tells re-openings of one number apart */
     uint64_t next_tag;               /* the next delivery tag */
     uint16_t prefetch;               /* for new consumers */

@@ -230,5 +230,9 @@ channel_retry(struct channel *ch)
 void
 channel_replay_all(struct connection *c)
 {
+    if (!(c->flags & CONNECTION_ROOM_AWAITED) && c->parked_bytes == 0)
+        return;
+    if (!(c->blocked & BLOCK_ROOM))
+        c->flags &= (uint16_t)~CONNECTION_ROOM_AWAITED; /* who still finds none sets it anew */
     channel_each(c, channel_retry);
 }

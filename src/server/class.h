@@ -24,15 +24,15 @@ void class_tx_method(struct channel *ch, uint32_t method, struct slice payload);
 /* basic_publish.c */
 struct publish {
     struct slice exchange, routing_key, properties;
-    struct slice body;       /* fast path: in the read buffer */
-    struct message *message; /* else: the draft's; its hold goes along */
+    struct slice body;        /* fast path: in the read buffer */
+    struct message **drafted; /* else: the draft's; NULL once the message is on its way */
     uint64_t body_size;
     bool mandatory, immediate;
 };
 /* Bytes used when method, header and body stand whole at `p` (at most `size` bytes); 0: not so, take the slow
  * path; -1: not now (VERDICT_NOT_YET). */
 ssize_t basic_publish_fast(struct connection *c, const uint8_t *p, size_t size);
-void basic_publish_method(struct channel *ch, struct slice payload);
+enum verdict basic_publish_method(struct channel *ch, struct slice payload);
 enum verdict basic_publish_content(struct channel *ch, uint8_t type, struct slice payload);
 /* A whole draft that waited for room. */
 enum verdict basic_publish_retry(struct channel *ch);

@@ -28,7 +28,7 @@ enum verdict
 class_basic_method(struct channel *ch, uint32_t method, struct slice payload)
 {
     switch (method) {
-    case AMQP_BASIC_PUBLISH: basic_publish_method(ch, payload); break;
+    case AMQP_BASIC_PUBLISH: return basic_publish_method(ch, payload);
     case AMQP_BASIC_ACK: basic_ack(ch, payload); break;
     case AMQP_BASIC_NACK: basic_nack(ch, payload); break;
     case AMQP_BASIC_REJECT: basic_reject(ch, payload); break;

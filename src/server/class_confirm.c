@@ -81,7 +81,8 @@ class_confirm_answered(void *server, struct channel_ref to, uint64_t first, uint
     if (!ch)
         return;
     if (ch->tx) {
-        class_tx_answered(ch, first, last, nack); /* what was parked behind the commit may close the channel */
+        class_tx_answered(ch, first, last,
+                          nack); /* what was parked behind the commit may close the channel */
         return;
     }
     if (!ch->confirm)

@@ -19,6 +19,9 @@
 _Static_assert(sizeof(struct connection) <= 200, "an idle connection must be small");
 _Static_assert(sizeof(struct channel) <= 104, "an idle channel must be small");
 
+_Static_assert(CONNECTION_ROOM_AWAITED <= UINT16_MAX, "the last of the flags fits connection.flags");
+_Static_assert(BLOCK_PACE <= UINT8_MAX, "the last of the blocks fits connection.blocked");
+
 enum { CONNECTION_IOV_MAX = 128 };
 
 static uint64_t
@@ -76,11 +79,12 @@ const char *
 connection_state_name(const struct connection *c)
 {
     static const char *const names[] = {
-        [CONNECTION_HEADER] = "pre_init", [CONNECTION_STARTING] = "starting",
-        [CONNECTION_TUNING] = "tuning",   [CONNECTION_OPENING] = "opening",
-        [CONNECTION_RUNNING] = "running", [CONNECTION_CLOSING] = "closing",
-        [CONNECTION_CLOSED] = "closed",   [CONNECTION_DRAINING] = "closed",
-        [CONNECTION_SILENT] = "closed",   [CONNECTION_DEAD] = "closed",
+        [CONNECTION_PROXY] = "pre_init",    [CONNECTION_HEADER] = "pre_init",
+        [CONNECTION_STARTING] = "starting", [CONNECTION_TUNING] = "tuning",
+        [CONNECTION_OPENING] = "opening",   [CONNECTION_RUNNING] = "running",
+        [CONNECTION_CLOSING] = "closing",   [CONNECTION_CLOSED] = "closed",
+        [CONNECTION_DRAINING] = "closed",   [CONNECTION_SILENT] = "closed",
+        [CONNECTION_DEAD] = "closed",
     };
     return c->state == CONNECTION_RUNNING && c->blocked & BLOCK_ALARM ? "blocked" : names[c->state];
 }

@@ -25,6 +25,7 @@ struct channel;
 struct vhost;
 
 enum connection_state {
+    CONNECTION_PROXY, /* the PROXY header is to come, where proxy_protocol is on */
     CONNECTION_HEADER,
     CONNECTION_STARTING,
     CONNECTION_TUNING,
@@ -45,8 +46,8 @@ enum connection_block {
     BLOCK_OUTPUT = 1 << 3, /* the client does not take the answers that it asked for */
     BLOCK_DEAF = 1 << 4,   /* whatever comes is of no interest any more */
     BLOCK_ENDED = 1 << 5,  /* the client has ended its side while its connection.close is being served */
-    BLOCK_PACE = 1 << 7,   /* it fills a queue faster than the consumers empty it: read again in a moment */
     BLOCK_CLOSE = 1 << 6,  /* its connection.close waits until what is parked before it has been handled */
+    BLOCK_PACE = 1 << 7,   /* it fills a queue faster than the consumers empty it: read again in a moment */
     /* What is parked ends these, so they must not hold it up. */
     BLOCK_BY_PARKED = BLOCK_PARKED | BLOCK_CLOSE,
 };
@@ -65,8 +66,9 @@ enum connection_flag {
     CONNECTION_DECLARED_QUEUE = 1 << 10, /* has made a queue: further ones may live anywhere */
     CONNECTION_BULK = 1 << 11,           /* the last read brought a large body: the next may be longer */
     CONNECTION_HEARD = 1 << 12,          /* something was received since the last heartbeat tick */
-    CONNECTION_SPOKE = 1 << 14,          /* something was sent since then */
     CONNECTION_MOVING = 1 << 13,         /* goes to another shard as soon as the parser lets go of it */
+    CONNECTION_SPOKE = 1 << 14,          /* something was sent since the last heartbeat tick */
+    CONNECTION_ROOM_AWAITED = 1 << 15,   /* a channel has a publish or a commit that waited for room */
 };
 
 /* Bytes that came and could not be handled yet: an incomplete frame, or what a blocked connection sent
@@ -189,6 +191,13 @@ bool connection_has_room(struct connection *c);
 void connection_read(struct connection *c);
 /* What is not consumed stays for later. */
 void connection_keep(struct connection *c, struct slice rest);
+/* read() has given `got`, which is 0 or NET_ERROR. */
+void connection_ended(struct connection *c, ssize_t got);
+
+/* ---- connection_proxy.c ---- */
+
+/* In CONNECTION_PROXY. True: the header is complete, and the state CONNECTION_HEADER. */
+bool connection_read_proxy(struct connection *c);
 /* Frames that were left unhandled while the connection was blocked. */
 void connection_resume(struct connection *c);
 

@@ -212,7 +212,7 @@ connection_consume(struct connection *c, const uint8_t *p, size_t size)
 
 /* ---- reading ---- */
 
-static void
+void
 connection_ended(struct connection *c, ssize_t got)
 {
     if (got == NET_ERROR)
@@ -222,7 +222,7 @@ connection_ended(struct connection *c, ssize_t got)
     else if (c->state >= CONNECTION_CLOSED)
         connection_lost(c, NULL);
     else
-        connection_lost(c, c->state == CONNECTION_HEADER && !c->tail
+        connection_lost(c, c->state <= CONNECTION_HEADER && !c->tail
                                ? NULL
                                : "client unexpectedly closed TCP connection");
 }
@@ -245,6 +245,8 @@ connection_read_budget(struct connection *c)
 void
 connection_read(struct connection *c)
 {
+    if (__builtin_expect(c->state == CONNECTION_PROXY, 0) && !connection_read_proxy(c))
+        return;
     if (c->flags & CONNECTION_AGAIN_LISTED) { /* what was left undone comes before what is new */
         channel_replay_all(c);
         if (c->state == CONNECTION_DEAD || c->blocked || c->flags & CONNECTION_MOVING)

@@ -115,9 +115,11 @@ static bool
 delivery_has_room(struct subscription *s)
 {
     struct channel *ch = consumer_of(s)->channel;
-    if (ch->global_prefetch && !s->no_ack && ch->global_unacked >= ch->global_prefetch)
-        return false;
-    return ch->state == CHANNEL_OPEN && connection_has_room(ch->connection);
+    bool is_shared_full = ch->global_prefetch && !s->no_ack && ch->global_unacked >= ch->global_prefetch;
+    if (!is_shared_full && ch->state == CHANNEL_OPEN && connection_has_room(ch->connection))
+        return true;
+    ch->has_stalled = true;
+    return false;
 }
 
 /* Credit for a delivery from another shard: at once, unless the client does not take what it has. */
@@ -129,6 +131,7 @@ delivery_credit(struct channel_consumer *consumer, const struct message *m)
         courier_taken(c->home->broker, &consumer->subscription, message_size(m));
         return;
     }
+    consumer->channel->has_stalled = true;
     consumer->owed_messages++;
     consumer->owed_bytes += (uint32_t)message_size(m);
 }
@@ -142,6 +145,8 @@ delivery_pay(struct channel_consumer *consumer)
         consumer->owed_bytes = 0;
         consumer->owed_messages--;
     }
+    if (consumer->owed_messages > 0)
+        consumer->channel->has_stalled = true;
 }
 
 static void

@@ -3,11 +3,11 @@
  *
  *   header ─► start / start-ok ─► tune / tune-ok ─► open / open-ok
  *
- * One timer covers all of it, TLS included, so that a client at one byte a minute is gone after
- * handshake_timeout_ms; frames may have initial_frame_max bytes until tune-ok. Before the login an error is
- * answered with silence for a while (RabbitMQ does, to slow down guessing), a refused login with 403 if the
- * client said that it understands that; afterwards every error is told. None of our mechanisms needs a second
- * step: connection.secure is never sent.
+ * One timer covers all of it, so that a client at one byte a minute is gone after handshake_timeout_ms; TLS
+ * must be done after tls_handshake_timeout_ms of that. Frames may have initial_frame_max bytes until tune-ok.
+ * Before the login an error is answered with silence for a while (RabbitMQ does, to slow down guessing), a
+ * refused login with 403 if the client said that it understands that; afterwards every error is told. None of
+ * our mechanisms needs a second step: connection.secure is never sent.
  */
 #include "server/handshake.h"
 #include "broker/user.h"
@@ -25,14 +25,31 @@ static void
 handshake_timed_out(void *arg)
 {
     struct connection *c = arg;
-    connection_lost(c, c->state == CONNECTION_HEADER && !c->received_bytes ? NULL : "handshake_timeout");
+    connection_lost(c, c->state <= CONNECTION_HEADER && !c->received_bytes ? NULL : "handshake_timeout");
+}
+
+static void
+handshake_tls_is_due(void *arg)
+{
+    struct connection *c = arg;
+    const struct server_limits *limits = &c->home->server->config.limits;
+    if (!tls_is_established(c->stream.tls)) {
+        connection_lost(c, "ssl_handshake_timeout");
+        return;
+    }
+    timer_start(c->home->shard, &c->timer, limits->handshake_timeout_ms - limits->tls_handshake_timeout_ms,
+                handshake_timed_out, c);
 }
 
 void
 handshake_begin(struct connection *c)
 {
-    timer_start(c->home->shard, &c->timer, c->home->server->config.limits.handshake_timeout_ms,
-                handshake_timed_out, c);
+    const struct server_limits *limits = &c->home->server->config.limits;
+    c->state = c->home->server->config.proxy_protocol ? CONNECTION_PROXY : CONNECTION_HEADER;
+    if (c->stream.tls && limits->tls_handshake_timeout_ms < limits->handshake_timeout_ms)
+        timer_start(c->home->shard, &c->timer, limits->tls_handshake_timeout_ms, handshake_tls_is_due, c);
+    else
+        timer_start(c->home->shard, &c->timer, limits->handshake_timeout_ms, handshake_timed_out, c);
 }
 
 /* ---- start ---- */
@@ -198,7 +215,8 @@ handshake_start_ok(struct connection *c, struct slice payload)
         else
             handshake_refuse(c, m.mechanism, "no user name in the client's certificate");
     } else if (mechanism == SASL_ANONYMOUS) {
-        handshake_login(c, m.mechanism, c->home->server->config.anonymous_user, slice_of(NULL, 0), false);
+        const struct server_config *config = &c->home->server->config;
+        handshake_login(c, m.mechanism, config->anonymous_user, config->anonymous_password, true);
     } else {
         handshake_login(c, m.mechanism, response.user, response.password, true);
     }
@@ -263,6 +281,12 @@ handshake_open(struct connection *c, struct slice payload)
         connection_fail(c, AMQP_REPLY_NOT_ALLOWED, AMQP_CONNECTION_OPEN,
                         "access to vhost '%.*s' refused for user '%.*s'", SLICE_FMT(m.virtual_host),
                         SLICE_FMT(user));
+        return;
+    }
+    uint32_t max = c->home->server->config.limits.connections_max;
+    if (max && server_connection_count(c->home->server) > max) {
+        connection_fail(c, AMQP_REPLY_NOT_ALLOWED, AMQP_CONNECTION_OPEN,
+                        "connection refused: node connection limit (%u) is reached", max);
         return;
     }
     vhost_hold(vhost);

@@ -9,9 +9,11 @@
 
 #define SERVER_LIMIT_TABLE(X)                                                                                \
     X(connections_max, 0, "connections of the node; 0: as many as there are descriptors")                    \
+    X(channels_max, 0, "channels of all connections of the node; 0: no limit")                               \
     X(initial_frame_max, 4096, "bytes of a frame before connection.tune-ok")                                 \
     X(method_frame_max, 131072, "bytes of a method or header frame, whatever frame_max says")                \
     X(handshake_timeout_ms, 10000, "from accept to connection.open-ok, TLS included")                        \
+    X(tls_handshake_timeout_ms, 5000, "of that, for TLS")                                                    \
     X(close_timeout_ms, 30000, "how long connection.close waits for its close-ok; shorter heartbeats win")   \
     X(silent_close_delay_ms, 3000, "before a failed login's socket is closed")                               \
     X(read_turn_bytes, 65536, "read from one connection in a turn")                                          \

@@ -46,18 +46,12 @@ listener_on_accept(void *arg, struct net_socket *socket)
 {
     struct server_listener *l = arg;
     struct server *server = l->server;
-    uint32_t max = server->config.limits.connections_max;
-    if (max && server_connection_count(server) >= max) {
-        log_warning(server->node->log, LOG_CONNECTION,
-                    "refusing a connection: connections_max (%u) is reached", max);
-        net_socket_free(socket);
-        return;
-    }
     struct tls_context *tls = l->tls ? tls_slot_get(l->tls) : NULL;
     if (l->tls && !tls) {
         net_socket_free(socket);
         return;
     }
+    net_socket_set_options(socket, &server->config.socket);
     unsigned to = server_pick_shard(server);
     atomic_fetch_add_explicit(&server->counts[to].connections, 1, memory_order_relaxed);
     struct server_shard *home = server->parts[0];

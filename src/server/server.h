@@ -21,6 +21,7 @@
 #include "base/slots.h"
 #include "broker/broker.h"
 #include "broker/effects.h"
+#include "io/net.h"
 #include "io/shard.h"
 #include "io/timer.h"
 #include "io/tls.h"
@@ -45,7 +46,9 @@ struct server_config {
     uint32_t frame_max;   /* offered; 0: no limit */
     uint16_t heartbeat_s; /* offered; 0: none */
     bool mechanism_plain, mechanism_amqplain, mechanism_external, mechanism_anonymous;
-    struct slice anonymous_user;
+    struct slice anonymous_user, anonymous_password;
+    struct net_options socket; /* of each connection that is accepted */
+    bool proxy_protocol;       /* each begins with a PROXY header */
     enum server_cert_login cert_login_from;
     enum tls_san cert_login_san_type;
     unsigned cert_login_san_index;
@@ -108,6 +111,7 @@ struct server {
     struct server_config config;
     struct buffer server_properties; /* the table's fields */
     struct server_counts *counts;    /* a shard each */
+    _Atomic uint32_t channels;       /* of all connections; counted only where limits.channels_max is set */
     struct server_shard **parts;     /* a shard each; for tests and views */
     unsigned shard_count;
     struct server_listener *listeners; /* shard 0's */

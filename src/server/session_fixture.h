@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "broker/broker.h"
+#include "io/net.h"
 #include "server/server.h"
 #include "wire/amqp.h"
 #include "wire/frame.h"
@@ -45,11 +46,15 @@ void session_world_wait(struct session_world *w, unsigned ms);
 bool session_world_settle(struct session_world *w);
 
 struct session_client *session_client_open(struct session_world *w);
+/* In the simulated world only: from this address instead of a loopback one. */
+struct session_client *session_client_open_from(struct session_world *w, const struct net_addr *from);
 void session_client_free(struct session_client *c);
 void session_client_send(struct session_client *c, const void *data, size_t len);
 /* Waits until at least `n` bytes are there (at most 5 seconds): what is there, less if no more comes. */
 struct slice session_client_peek(struct session_client *c, size_t n);
 void session_client_consume(struct session_client *c, size_t n);
+/* Off: what the server sends stays in the network. */
+void session_client_set_reading(struct session_client *c, bool reading);
 /* The server has ended the connection: waits for it. */
 bool session_client_is_ended(struct session_client *c);
 

@@ -75,14 +75,26 @@ session_world_settle(struct session_world *w)
     return sim_run_until(w->sim, session_is_settled, &w->node, SESSION_PATIENCE_MS);
 }
 
-struct session_client *
-session_client_open(struct session_world *w)
+static struct session_client *
+session_client_new(struct session_world *w, struct sim_client *sim)
 {
     struct session_client *c = calloc(1, sizeof *c);
     CHECK(c);
     c->world = w;
-    c->sim = sim_client_open(w->sim, w->machine, w->node.port);
+    c->sim = sim;
     return c;
+}
+
+struct session_client *
+session_client_open(struct session_world *w)
+{
+    return session_client_new(w, sim_client_open(w->sim, w->machine, w->node.port));
+}
+
+struct session_client *
+session_client_open_from(struct session_world *w, const struct net_addr *from)
+{
+    return session_client_new(w, sim_client_open_from(w->sim, w->machine, w->node.port, from));
 }
 
 void
@@ -122,6 +134,12 @@ void
 session_client_consume(struct session_client *c, size_t n)
 {
     sim_client_consume(c->sim, n);
+}
+
+void
+session_client_set_reading(struct session_client *c, bool reading)
+{
+    sim_client_set_reading(c->sim, reading);
 }
 
 static bool

@@ -142,6 +142,13 @@ session_client_consume(struct session_client *c, size_t n)
     buffer_consume(&c->received, n);
 }
 
+void
+session_client_set_reading(struct session_client *c, bool reading)
+{
+    (void)c; /* it reads in session_client_peek() only */
+    (void)reading;
+}
+
 bool
 session_client_is_ended(struct session_client *c)
 {

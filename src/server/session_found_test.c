@@ -4,6 +4,8 @@
 #include "broker/vhost.h"
 #include "server/channel.h"
 #include "server/session_fixture.h"
+#include "wire/properties.h"
+#include "wire/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { SHARDS = 3 };
+enum { SHARDS = 3, BODY_ABOVE_TX = 2 << 20 }; /* session_fixture.c: a transaction holds 1 MiB */
 
 static struct session_world *
 world(void **state)
@@ -397,6 +399,126 @@ test_client_was_accepted_after_the_end_of_the_node(void **state)
     session_client_free(c);
 }
 
+/* ---- bodies in pieces ---- */
+
+/* headers: {BCC: [key]} */
+static struct slice
+blind_copy(struct buffer *out, const char *key)
+{
+    struct buffer table = {0};
+    size_t at = table_add_array_begin(&table, "BCC");
+    table_add_str(&table, NULL, slice_str(key));
+    table_end(&table, at);
+    buffer_add_u16(out, PROPERTY_FLAG(PROPERTY_HEADERS));
+    buffer_add_u32(out, (uint32_t)table.len);
+    buffer_add(out, table.data, table.len);
+    buffer_fini(&table);
+    return buffer_slice(out);
+}
+
+/* Without BCC the message is another one; the keys were those of the first. */
+static void
+test_blind_copies_of_a_body_in_pieces_went_to_keys_in_freed_memory(void **state)
+{
+    struct session_client *c = session_login(world(state));
+    struct buffer properties = {0};
+    session_declare(c, 1, "blind");
+    session_send(c, 1, AMQP_TX_SELECT, NULL);
+    session_expect(c, 1, AMQP_TX_SELECT_OK, NULL);
+    struct amqp_basic_publish m = {.routing_key = slice_str("nowhere")};
+    session_publish_bytes(c, 1, &m, blind_copy(&properties, "blind"), slice_str("a body in pieces"), 16);
+    session_send(c, 1, AMQP_TX_COMMIT, NULL);
+    session_expect(c, 1, AMQP_TX_COMMIT_OK, NULL);
+    struct amqp_basic_get get = {.queue = slice_str("blind"), .no_ack = true};
+    session_send(c, 1, AMQP_BASIC_GET, &get);
+    session_expect(c, 1, AMQP_BASIC_GET_OK, NULL);
+    assert_true(slice_eq_str(session_expect_content(c, 1, NULL), "a body in pieces"));
+    buffer_fini(&properties);
+    session_logout(c);
+}
+
+static void
+test_body_in_pieces_that_a_transaction_refused_was_freed_twice(void **state)
+{
+    struct session_client *c = session_login(world(state));
+    session_send(c, 1, AMQP_TX_SELECT, NULL);
+    session_expect(c, 1, AMQP_TX_SELECT_OK, NULL);
+    uint8_t *body = calloc(1, BODY_ABOVE_TX);
+    struct amqp_basic_publish m = {.routing_key = slice_str("nowhere")};
+    session_publish_bytes(c, 1, &m, slice_of("\0\0", 2), slice_of(body, BODY_ABOVE_TX), 131072);
+    free(body);
+    struct amqp_channel_close close;
+    session_expect(c, 1, AMQP_CHANNEL_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_PRECONDITION_FAILED);
+    session_send(c, 1, AMQP_CHANNEL_CLOSE_OK, NULL);
+    session_open_channel(c, 1);
+    session_logout(c);
+}
+
+static void
+test_publisher_of_bodies_in_pieces_never_moved_to_its_queue(void **state)
+{
+    struct session_client *c = session_login(world(state)), *p = session_login(world(state));
+    session_declare(c, 1, "pieces");
+    static const uint8_t body[20000];
+    struct amqp_basic_publish m = {.routing_key = slice_str("pieces")};
+    for (unsigned i = 0; i < 3; i++)
+        session_publish_bytes(p, 1, &m, slice_of("\0\0", 2), slice_of(body, sizeof body), 4096);
+    session_world_wait(world(state), 50);
+    unsigned most = 0;
+    for (unsigned i = 0; i < SHARDS; i++) {
+        unsigned n = 0;
+        size_t cursor = 0;
+        while (slots_next(&node(state)->server->parts[i]->connections, &cursor, NULL))
+            n++;
+        most = n > most ? n : most;
+    }
+    assert_int_equal(most, 2);
+    for (unsigned i = 0; i < 3; i++) {
+        struct amqp_basic_get get = {.queue = slice_str("pieces"), .no_ack = true};
+        session_send(c, 1, AMQP_BASIC_GET, &get);
+        session_expect(c, 1, AMQP_BASIC_GET_OK, NULL);
+        assert_int_equal(session_expect_content(c, 1, NULL).len, sizeof body);
+    }
+    session_logout(p);
+    session_logout(c);
+}
+
+/* ---- consumers that had no room ---- */
+
+/* basic.qos resumes the channel's consumers: those that still had no room were not resumed once they had. */
+static void
+test_qos_of_a_full_connection_lost_what_its_consumers_owed(void **state)
+{
+    enum { MESSAGES = 600 };
+    struct session_client *p = session_login(world(state)), *c = session_login(world(state));
+    session_declare(p, 1, "far");
+    struct amqp_basic_consume consume = {.queue = slice_str("far"), .no_ack = true};
+    session_send(c, 1, AMQP_BASIC_CONSUME, &consume);
+    session_expect(c, 1, AMQP_BASIC_CONSUME_OK, NULL);
+    session_client_set_reading(c, false);
+    uint8_t body[2000] = {0};
+    struct amqp_basic_publish m = {.routing_key = slice_str("far")};
+    for (unsigned i = 0; i < MESSAGES; i++)
+        session_publish_bytes(p, 1, &m, slice_of("\0\0", 2), slice_of(body, sizeof body), 131072);
+    session_world_wait(world(state), 50);
+    session_send(c, 1, AMQP_BASIC_QOS, &(struct amqp_basic_qos){0});
+    session_world_wait(world(state), 50);
+    session_client_set_reading(c, true);
+    struct buffer payload = {0};
+    for (unsigned left = MESSAGES; left > 0;) {
+        struct frame frame = session_next_frame(c, &payload);
+        if (amqp_method_id(frame.payload) == AMQP_BASIC_QOS_OK)
+            continue;
+        assert_int_equal(amqp_method_id(frame.payload), AMQP_BASIC_DELIVER);
+        assert_int_equal(session_expect_content(c, 1, NULL).len, sizeof body);
+        left--;
+    }
+    buffer_fini(&payload);
+    session_logout(c);
+    session_logout(p);
+}
+
 static int
 setup(void **state)
 {
@@ -408,6 +530,19 @@ teardown(void **state)
 {
     session_world_wait(*state, 20);
     session_world_free(*state);
+    return 0;
+}
+
+/* Connections stay where they were accepted, and hold little output. */
+static int
+setup_far(void **state)
+{
+    struct server_config config;
+    server_config_init(&config);
+    config.move_connections = false;
+    config.limits.output_high_bytes = 8000;
+    config.limits.output_low_bytes = 2000;
+    *state = session_world_new(SHARDS, &config, 1);
     return 0;
 }
 
@@ -431,6 +566,11 @@ main(int argc, char **argv)
         TEST(test_alarm_behind_another_block_did_not_mind_a_hangup),
         TEST(test_connection_that_moved_missed_the_end_of_the_node),
         TEST(test_client_was_accepted_after_the_end_of_the_node),
+        TEST(test_blind_copies_of_a_body_in_pieces_went_to_keys_in_freed_memory),
+        TEST(test_body_in_pieces_that_a_transaction_refused_was_freed_twice),
+        TEST(test_publisher_of_bodies_in_pieces_never_moved_to_its_queue),
+        cmocka_unit_test_setup_teardown(test_qos_of_a_full_connection_lost_what_its_consumers_owed, setup_far,
+                                        teardown),
     };
     return cmocka_run_group_tests_name("what was found in sessions", tests, NULL, NULL);
 }

@@ -24,11 +24,10 @@ connections(void **state)
     return server_connection_count(session_world_node(world(state))->server);
 }
 
-/* start-ok with these, up to the answer. */
+/* start-ok with these on a new connection, up to the answer. */
 static struct session_client *
-start(void **state, const char *mechanism, struct slice response, bool auth_close)
+start_on(struct session_client *c, const char *mechanism, struct slice response, bool auth_close)
 {
-    struct session_client *c = session_client_open(world(state));
     session_client_send(c, frame_protocol_header, FRAME_PROTOCOL_HEADER_SIZE);
     session_expect(c, 0, AMQP_CONNECTION_START, NULL);
     struct buffer properties = {0};
@@ -42,6 +41,12 @@ start(void **state, const char *mechanism, struct slice response, bool auth_clos
     session_send(c, 0, AMQP_CONNECTION_START_OK, &m);
     buffer_fini(&properties);
     return c;
+}
+
+static struct session_client *
+start(void **state, const char *mechanism, struct slice response, bool auth_close)
+{
+    return start_on(session_client_open(world(state)), mechanism, response, auth_close);
 }
 
 static void
@@ -97,6 +102,74 @@ test_mechanism_that_is_not_offered(void **state)
     assert_true(session_client_is_ended(c));
     session_client_free(c);
 }
+
+static void
+test_anonymous_where_it_is_offered(void **state)
+{
+    struct session_client *c = start(state, "ANONYMOUS", slice_of("", 0), true);
+    session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
+    session_client_free(c);
+}
+
+static void
+test_guest_logs_in_from_this_machine_only(void **state)
+{
+    static const struct net_addr elsewhere = {.family = NET_IPV4, .port = 40000, .ip = {10, 0, 0, 1}};
+    expect_close(
+        start_on(session_client_open_from(world(state), &elsewhere), "PLAIN", slice_of("\0guest\0guest", 12),
+                 true),
+        403,
+        "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the "
+        "broker logfile.");
+}
+
+static void
+test_guest_logs_in_from_anywhere_when_no_user_is_bound_to_loopback(void **state)
+{
+    static const struct net_addr elsewhere = {.family = NET_IPV4, .port = 40000, .ip = {10, 0, 0, 1}};
+    struct session_client *c = start_on(session_client_open_from(world(state), &elsewhere), "PLAIN",
+                                        slice_of("\0guest\0guest", 12), true);
+    session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
+    session_client_free(c);
+}
+
+/* ---- behind a proxy ---- */
+
+static void
+test_client_behind_a_proxy_is_known_by_its_own_address(void **state)
+{
+    static const char elsewhere[] = "PROXY TCP4 10.0.0.1 10.0.0.2 40000 5672\r\n",
+                      here[] = "PROXY TCP6 ::1 ::1 40000 5672\r\n",
+                      probe[] = "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"; /* version 2, LOCAL */
+    struct session_client *c = session_client_open(world(state));
+    for (size_t i = 0; i < sizeof elsewhere - 1; i++) { /* in pieces */
+        session_client_send(c, elsewhere + i, 1);
+        session_world_wait(world(state), 1);
+    }
+    expect_close(
+        start_on(c, "PLAIN", slice_of("\0guest\0guest", 12), true), 403,
+        "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the "
+        "broker logfile.");
+    c = session_client_open(world(state));
+    session_client_send(c, here, sizeof here - 1);
+    session_expect(start_on(c, "PLAIN", slice_of("\0guest\0guest", 12), true), 0, AMQP_CONNECTION_TUNE, NULL);
+    session_client_free(c);
+    c = session_client_open(world(state));
+    session_client_send(c, probe, sizeof probe - 1);
+    session_expect(start_on(c, "PLAIN", slice_of("\0guest\0guest", 12), true), 0, AMQP_CONNECTION_TUNE, NULL);
+    session_client_free(c);
+}
+
+static void
+test_client_without_a_proxy_is_dropped_where_there_must_be_one(void **state)
+{
+    struct session_client *c = session_client_open(world(state));
+    session_client_send(c, frame_protocol_header, FRAME_PROTOCOL_HEADER_SIZE);
+    assert_true(session_client_is_ended(c));
+    session_client_free(c);
+}
+
+/* ---- tune ---- */
 
 static struct session_client *
 tune(void **state, uint16_t channel_max, uint32_t frame_max, uint16_t heartbeat)
@@ -304,6 +377,29 @@ setup(void **state)
     *state = session_world_new(3, NULL, 1);
     return 0;
 }
+
+static int
+setup_open(void **state)
+{
+    struct server_config config;
+    server_config_init(&config);
+    config.mechanism_anonymous = true;
+    config.anonymous_user = config.anonymous_password = slice_str("guest");
+    config.loopback_users_count = 0;
+    *state = session_world_new(3, &config, 1);
+    return 0;
+}
+
+static int
+setup_proxy(void **state)
+{
+    struct server_config config;
+    server_config_init(&config);
+    config.proxy_protocol = true;
+    *state = session_world_new(3, &config, 1);
+    return 0;
+}
+
 static int
 teardown(void **state)
 {
@@ -322,6 +418,14 @@ main(void)
         TEST(test_wrong_password_is_silence_for_others),
         TEST(test_amqplain),
         TEST(test_mechanism_that_is_not_offered),
+        TEST(test_guest_logs_in_from_this_machine_only),
+        cmocka_unit_test_setup_teardown(test_anonymous_where_it_is_offered, setup_open, teardown),
+        cmocka_unit_test_setup_teardown(test_guest_logs_in_from_anywhere_when_no_user_is_bound_to_loopback,
+                                        setup_open, teardown),
+        cmocka_unit_test_setup_teardown(test_client_behind_a_proxy_is_known_by_its_own_address, setup_proxy,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_client_without_a_proxy_is_dropped_where_there_must_be_one,
+                                        setup_proxy, teardown),
         TEST(test_tune),
         TEST(test_handshake_at_one_byte_a_second),
         TEST(test_heartbeats),

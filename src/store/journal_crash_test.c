@@ -50,8 +50,7 @@ crash_at(uint64_t seed, uint64_t n, enum store_sync sync, bool keeps, bool bodie
     sim_disk_set_faults(r.node, &(struct sim_disk_faults){.crash_at = n, .crash_keeps = keeps});
     live(&r);
     bool has_crashed = sim_node_crashes(r.node) > 0;
-    if (has_crashed) /* what began outside of an event */
-        (void)sim_step(r.sim);
+    sim_run_for(r.sim, 0); /* if it began outside of an event */
     sim_disk_set_faults(r.node, &(struct sim_disk_faults){0});
     struct rig_found found = rig_read(&r);
     assert_int_equal(found.damages, 0);
@@ -97,6 +96,66 @@ in_other_modes_the_log_ends_at_the_first_bad_batch(void **state)
             n++;
         assert_true(n > 60);
     }
+}
+
+/* ---- anything, at random ---- */
+
+/* Sizes from nothing to several files, bodies in files, ops taken back, a disk that is full now and then. */
+static void
+publish_anything(struct rig *r)
+{
+    uint64_t chance = sim_random(r->sim, 100);
+    if (r->published >= 300)
+        r->on_turn = NULL;
+    if (r->published >= 300 || journal_bytes_waiting(r->journal) > 300000)
+        return;
+    r->has_bodies_in_files = chance < 5;
+    r->body_size = (size_t)sim_random(r->sim, chance < 2 ? 150000 : chance < 20 ? 20000 : 200);
+    uint32_t index = rig_publish(r);
+    if (chance > 70) {
+        journal_open_op(r->journal, index)->type = JOURNAL_NOTHING;
+        r->published--;
+    }
+    if (chance == 50)
+        sim_disk_set_faults(r->node, &(struct sim_disk_faults){.capacity_bytes = 200000});
+}
+
+static void
+make_room(void *arg)
+{
+    struct rig *r = arg;
+    sim_disk_set_faults(r->node, &(struct sim_disk_faults){0});
+    sim_at(r->sim, 1000, make_room, r);
+}
+
+static void
+a_random_life_keeps_its_promises(void **state)
+{
+    unsigned crashed = 0, whole = 0, shortages = 0;
+    for (unsigned seed = 0; seed < 150; seed++) {
+        struct rig r;
+        begin(&r, seed, STORE_SYNC_ALWAYS);
+        r.config.log_file_bytes = (uint64_t)STORE_BLOCK << (1 + sim_random(r.sim, 6));
+        sim_at(r.sim, 1000, make_room, &r);
+        rig_must_open(&r);
+        rig_set_turn(&r, publish_anything);
+        if (seed % 2) {
+            sim_run_for(r.sim, sim_random(r.sim, 1000));
+            sim_node_crash(r.node);
+            crashed++;
+        } else {
+            rig_settle(&r);
+            assert_int_equal(r.confirmed, 300);
+            whole++;
+        }
+        shortages += r.space_events > 0;
+        rig_close(&r);
+        struct rig_found found = rig_read(&r);
+        assert_int_equal(found.damages, 0);
+        rig_check_confirmed(&r, &found);
+        rig_fini(&r);
+    }
+    assert_true(crashed == 75 && whole == 75 && shortages > 30);
 }
 
 struct tally {
@@ -158,6 +217,7 @@ main(void)
         cmocka_unit_test(what_was_confirmed_survives_a_crash_at_every_operation),
         cmocka_unit_test(a_body_is_there_before_the_record_that_names_it),
         cmocka_unit_test(in_other_modes_the_log_ends_at_the_first_bad_batch),
+        cmocka_unit_test(a_random_life_keeps_its_promises),
         cmocka_unit_test(every_failing_operation_fails_clean_or_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,6 +258,16 @@ a_batch_larger_than_a_file_has_one_of_its_size(void **state)
 /* ---- opening ---- */
 
 static void
+publish_300(struct rig *r)
+{
+    if (journal_bytes_waiting(r->journal) > 1000000)
+        return;
+    (void)rig_publish(r);
+    if (r->published == 300)
+        r->on_turn = NULL;
+}
+
+static void
 what_is_replayed_is_the_first_batch(void **state)
 {
     struct rig r;
@@ -282,6 +292,43 @@ what_is_replayed_is_the_first_batch(void **state)
     assert_int_equal(found.batches, 2); /* the old chain's and this */
     assert_int_equal(found.records, 5);
     rig_fini(&r);
+}
+
+/* The start waits for the first file only, and so it is small; it is not used again. */
+static void
+the_first_file_is_small_but_has_room_for_the_replay(void **state)
+{
+    struct rig r;
+    uint8_t *records = malloc(6 << 20);
+    assert_non_null(records);
+    struct slice command = {.data = calloc(1, 5 << 20), .len = 5 << 20};
+    assert_non_null(command.data);
+    size_t size = record_put_meta(records, 1, 1, command);
+    free((void *)command.data);
+    for (unsigned i = 0; i < 2; i++) {
+        rig_init(&r, i);
+        r.config.log_file_bytes = 8 << 20;
+        r.config.log_files_max = 1;
+        r.releases_files = true;
+        r.body_size = 100000;
+        r.replayed = slice_of(records, size);
+        r.replayed_records = i;
+        r.frozen = r.durable = i;
+        rig_must_open(&r);
+        struct listing l = list_files(&r);
+        assert_int_equal(l.count, 1);
+        assert_int_equal(l.bytes, i ? STORE_BLOCK + batch_footprint(size) : 4 << 20);
+        rig_run(&r, publish_300);
+        sim_run_for(r.sim, 1000);
+        l = list_files(&r);
+        assert_int_equal(l.bytes, l.count * r.config.log_file_bytes);
+        rig_close(&r);
+        struct rig_found found = rig_read(&r);
+        assert_int_equal(found.last, 300);
+        assert_clean(&found);
+        rig_fini(&r);
+    }
+    free(records);
 }
 
 static void
@@ -314,6 +361,33 @@ the_rest_is_written_at_the_end(void **state)
         assert_clean(&found);
         rig_fini(&r);
     }
+}
+
+/* ---- failing ---- */
+
+static void
+another_parts_failure_ends_the_journal_too(void **state)
+{
+    struct rig r;
+    rig_init(&r, 14);
+    rig_must_open(&r);
+    rig_run(&r, publish_three);
+    uint64_t written = journal_counts(r.journal).written_bytes;
+    store_fail(&r.store, ERR_IO, "sync", "a segment");
+    rig_set_turn(&r, publish_three); /* on_failed is told once: on_failed() checks that */
+    sim_run_for(r.sim, 10);
+    assert_int_equal(r.failures, 1);
+    assert_int_equal(r.failed_with, ERR_IO);
+    assert_int_equal(r.held, 0);
+    rig_set_turn(&r, publish_three);
+    sim_run_for(r.sim, 10);
+    assert_int_equal(r.held, 0);
+    assert_int_equal(r.confirmed, 3);
+    assert_int_equal(journal_counts(r.journal).written_bytes, written);
+    rig_close(&r);
+    struct rig_found found = rig_read(&r);
+    assert_int_equal(found.count, 3);
+    rig_fini(&r);
 }
 
 /* ---- bodies in files of their own ---- */
@@ -535,6 +609,8 @@ main(void)
         cmocka_unit_test(full_files_are_used_again_and_never_show_old_batches),
         cmocka_unit_test(a_batch_larger_than_a_file_has_one_of_its_size),
         cmocka_unit_test(what_is_replayed_is_the_first_batch),
+        cmocka_unit_test(the_first_file_is_small_but_has_room_for_the_replay),
+        cmocka_unit_test(another_parts_failure_ends_the_journal_too),
         cmocka_unit_test(the_rest_is_written_at_the_end),
         cmocka_unit_test(a_large_body_has_a_file_and_the_record_its_number),
         cmocka_unit_test(each_mode_syncs_when_it_says),

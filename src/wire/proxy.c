@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 
+#define V1_SHORTEST   15 /* "PROXY UNKNOWN\r\n" */
 #define V2_FIXED_SIZE 16
 
 static const uint8_t v2_signature[12] = "\r\n\r\n\0\r\nQUIT\n";
@@ -147,4 +148,16 @@ proxy_parse(struct slice in, struct proxy_header *out, size_t *used)
     if (may_be(in, v1_signature, sizeof v1_signature))
         return v1_parse(in, out, used);
     return ERR_SYNTAX;
+}
+
+size_t
+proxy_missing(struct slice in)
+{
+    if (in.len == 0)
+        return V1_SHORTEST;
+    if (!may_be(in, v2_signature, sizeof v2_signature))
+        return in.len < V1_SHORTEST ? V1_SHORTEST - in.len : 1;
+    if (in.len < V2_FIXED_SIZE)
+        return V2_FIXED_SIZE - in.len;
+    return V2_FIXED_SIZE + (size_t)be16_get(in.data + 14) - in.len;
 }

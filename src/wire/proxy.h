@@ -31,5 +31,10 @@ struct proxy_header {
  * PROXY_V2_SIZE_MAX bytes.
  */
 enum err ERR_USE proxy_parse(struct slice in, struct proxy_header *out, size_t *used);
+/*
+ * After ERR_TRUNCATED: how many further bytes belong to the header for certain, at least 1. Who reads no more
+ * than that leaves what follows the header in the socket.
+ */
+size_t proxy_missing(struct slice in);
 
 #endif

@@ -19,6 +19,8 @@ check_inet(struct slice in)
     for (size_t len = 0; len < in.len - 4; len++) {
         struct slice cut = test_copy(slice_of(in.data, len));
         assert_int_equal(proxy_parse(cut, &h, &used), ERR_TRUNCATED);
+        size_t missing = proxy_missing(cut);
+        assert_true(missing > 0 && len + missing <= in.len - 4); /* what follows stays in the socket */
         test_copy_free(cut);
     }
     assert_int_equal(proxy_parse(in, &h, &used), ERR_OK);

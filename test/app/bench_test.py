@@ -84,6 +84,45 @@ class WithBroker(unittest.TestCase):
             figures = json.loads(done.stdout)
             self.assertEqual((figures["published"], figures["received"]), (messages, messages))
 
+    def figures(self, *words):
+        done = bench(*words, "--port", self.port, "--pid", self.process.pid, "--json")
+        self.assertEqual(done.returncode, 0, done)
+        return json.loads(done.stdout)
+
+    def test_a_run_with_everything_at_a_rate(self):
+        got = self.figures(
+            "throughput", "--publishers", 2, "--consumers", 2, "--size", 64, "--confirms", 100, "--ack-every", 10,
+            "--prefetch", 100, "--persistent", "--rate", 1000, "--messages", 500, "--exchange", "bench-x",
+            "--exchange-type", "topic", "--key", "r.%d", "--queue", "bench-q.%d", "--verify")
+        self.assertEqual((got["published"], got["received"], got["out_of_order"], got["nacked"]), (1000, 1000, 0, 0))
+        self.assertLess(got["published_per_s"], 4000)
+        self.assertGreater(got["broker_cpu_us_per_msg"], 0)
+
+    def test_lost_messages_are_noticed(self):
+        """What stayed from a run before stands where the numbers of this one are expected."""
+        bench("throughput", "--port", self.port, "--messages", 5, "--consumers", 0, "--verify", "--keep")
+        done = bench("throughput", "--port", self.port, "--messages", 10, "--verify", "--as-is", "--json")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertGreater(json.loads(done.stdout)["out_of_order"], 0)
+
+    def test_latency_has_percentiles(self):
+        got = self.figures("latency", "--rate", 1000, "--duration", 0.5)
+        ages = [got[f"delivery_{p}"] for p in ("p50", "p95", "p99", "p99.9", "max")]
+        self.assertEqual(ages, sorted(ages))
+        self.assertGreater(ages[0], 0)
+
+    def test_connections_queues_and_churn_are_counted(self):
+        self.assertEqual(self.figures("connections", "--count", 20)["connections"], 20)
+        self.assertEqual(self.figures("queues", "--count", 20)["queues"], 20)
+        for kind in ("connection", "channel", "queue", "bind"):
+            self.assertGreater(self.figures("churn", "--kind", kind, "--duration", 0.2)["cycles_per_s"], 0, kind)
+
+    def test_progress_is_shown_beside_the_table(self):
+        done = bench("throughput", "--port", self.port, "--duration", 1.5, "--rate", 1000, "--progress")
+        self.assertEqual(done.returncode, 0, done)
+        self.assertRegex(done.stderr, r"published \d+/s +confirmed \d+/s +received \d+/s")
+        self.assertRegex(done.stdout, r"received_per_s +\d+ msg/s")
+
 
 if __name__ == "__main__":
     program = unittest.main(argv=sys.argv[:1], exit=False)

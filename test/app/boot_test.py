@@ -66,9 +66,11 @@ class Boot(unittest.TestCase):
             p.stderr.close()
         self.dir.cleanup()
 
-    def start(self, *arguments, listen=True):
+    def start(self, *arguments, listen=True, descriptors=None):
+        """descriptors: (soft, hard) limit."""
         where = ["--listen", f"127.0.0.1:{self.port}"] if listen else []
-        p = subprocess.Popen([LEVERET, "--data-dir", self.data, *where, *arguments], stdout=subprocess.PIPE,
+        limit = ["prlimit", f"--nofile={descriptors[0]}:{descriptors[1]}"] if descriptors else []
+        p = subprocess.Popen([*limit, LEVERET, "--data-dir", self.data, *where, *arguments], stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE)
         self.running.append(p)
         return p
@@ -208,6 +210,61 @@ class Boot(unittest.TestCase):
         p.send_signal(signal.SIGTERM)
         self.assertEqual(p.wait(DEADLINE_S), 0)
         self.assertIn("stopped", pathlib.Path(log).read_text(encoding="utf-8"))
+
+    def test_soft_limit_of_descriptors_is_raised_to_the_hard_one(self):
+        p, _ = self.ready(descriptors=(128, 300))
+        self.assertRegex(pathlib.Path(f"/proc/{p.pid}/limits").read_text(encoding="ascii"),
+                         r"Max open files +300 +300")
+
+    def test_connections_past_the_descriptor_limit(self):
+        """Those that have come are served, the others are closed; it is said once, and serving goes on by itself."""
+        log = os.path.join(self.dir.name, "the.log")
+        path = self.config(f"log.file = {log}\n")
+        p, _ = self.ready("--config", path, "--shards", "1", descriptors=(64, 64))
+        served, refused = [], 0
+        for _ in range(100):
+            s = socket.create_connection(("127.0.0.1", self.port), DEADLINE_S)
+            s.settimeout(DEADLINE_S)
+            try:
+                s.sendall(b"AMQP\0\0\x09\x01")
+                got = s.recv(1)
+            except ConnectionError:
+                got = b""
+            if got:
+                served.append(s)
+            else:
+                refused += 1
+                s.close()
+        self.assertGreater(len(served), 20)
+        self.assertGreater(refused, 20)
+        for s in served:
+            s.close()
+        deadline = time.monotonic() + DEADLINE_S
+        while not self.serves() and time.monotonic() < deadline:
+            pass
+        self.assertTrue(self.serves())
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(DEADLINE_S), 0)
+        lines = pathlib.Path(log).read_text(encoding="utf-8").splitlines()
+        self.assertEqual(len([line for line in lines if "cannot accept connections" in line]), 1)
+        self.assertEqual(len([line for line in lines if "descriptors are free again" in line]), 1)
+
+    def serves(self):
+        try:
+            return greeting(self.port) == b"\x01"
+        except ConnectionError:
+            return False
+
+    def test_tcp_options_are_set_on_connections(self):
+        path = self.config("tcp_listen_options.keepalive = true\ntcp_listen_options.sndbuf = 100000\n")
+        self.ready("--config", path)
+        with socket.create_connection(("127.0.0.1", self.port), DEADLINE_S) as s:
+            s.sendall(b"AMQP\0\0\x09\x01")
+            s.recv(1)
+            rows = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
+            ours, theirs = f":{self.port:04X}", f":{s.getsockname()[1]:04X}"
+            timers = [r[5] for r in rows[1:] if r[1].endswith(ours) and r[2].endswith(theirs)]
+            self.assertEqual([t.split(":")[0] for t in timers], ["02"], "02 is the keepalive timer")
 
     def test_detached_returns_when_ready(self):
         p = self.start("--detached")

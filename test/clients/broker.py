@@ -37,11 +37,12 @@ class Broker:
         self.dir = tempfile.mkdtemp(prefix='leveret-clients.')
         self.config = os.path.join(self.dir, 'broker.conf')
         self.output = []
+        self.grown = threading.Condition()
         self.process = None
         with open(self.config, 'w', encoding='utf-8') as f:
             f.write(config)
 
-    def start(self):
+    def start(self, **environment):
         data = os.path.join(self.dir, 'data')
         os.makedirs(data, exist_ok=True)
         ready = threading.Event()
@@ -50,7 +51,7 @@ class Broker:
              self.program, '--listen', f'127.0.0.1:{self.port}', '--data-dir', data, '--shards',
              str(self.shards), '--config', self.config],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-            start_new_session=True)
+            start_new_session=True, env=dict(os.environ, **environment))
         self._reader = threading.Thread(target=self._read, args=(self.process.stdout, ready), daemon=True)
         self._reader.start()
         if not ready.wait(START_SECONDS) or self.process.poll() is not None:
@@ -60,7 +61,9 @@ class Broker:
 
     def _read(self, stream, ready):
         for line in stream:
-            self.output.append(line)
+            with self.grown:
+                self.output.append(line)
+                self.grown.notify_all()
             if 'ready' in line:
                 ready.set()
         ready.set()  # its end wakes start() too, which then finds the process gone
@@ -68,6 +71,12 @@ class Broker:
 
     def log(self):
         return ''.join(self.output[-40:])
+
+    def wait_line(self, words, seconds=60):
+        """Until a line of its output has these words."""
+        with self.grown:
+            if not self.grown.wait_for(lambda: any(words in line for line in self.output), seconds):
+                raise RuntimeError(f'no line with "{words}" within {seconds} s:\n{self.log()}')
 
     def stop(self):
         """Asks it to end. Returns the exit code; a broker that has to be killed is an error."""

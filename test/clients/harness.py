@@ -22,6 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HOST = '127.0.0.1'
 TEST_SECONDS = 60  # a test that takes longer has failed; starting another broker is not counted
 WAIT_SECONDS = 20
+CLEANUP_SECONDS = 10  # each step of cleaning up behind a test that ran out of time
 
 
 class ClientTest(unittest.TestCase):
@@ -29,6 +30,7 @@ class ClientTest(unittest.TestCase):
 
     def run(self, result=None):
         def expired(*_):
+            signal.alarm(CLEANUP_SECONDS)  # what cleans up behind the test may hang, too
             raise AssertionError(f'no end within {TEST_SECONDS} s')
         signal.signal(signal.SIGALRM, expired)
         signal.alarm(TEST_SECONDS)
@@ -47,7 +49,7 @@ class ClientTest(unittest.TestCase):
             self.skipTest('no TLS listener is known')
         return int(os.environ['CLIENTS_TLS_PORT']), os.environ['CLIENTS_CERTS']
 
-    def own_broker(self, config=''):
+    def own_broker(self, config='', **environment):
         """A started broker for this test alone."""
         program = os.environ.get('CLIENTS_BROKER')
         if not program:
@@ -55,7 +57,7 @@ class ClientTest(unittest.TestCase):
         one = broker.Broker(program, int(os.environ.get('CLIENTS_SHARDS', '1')), config)
         self.addCleanup(one.close)
         signal.alarm(0)
-        one.start()
+        one.start(**environment)
         signal.alarm(TEST_SECONDS)
         return one
 

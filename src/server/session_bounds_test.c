@@ -1,0 +1,236 @@
+/* What one peer can make the node do or hold is bounded; in the simulated world, so that it can be looked at.
+ */
+#include "server/channel.h"
+#include "server/session_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { OUTPUT_HIGH = 8000, BODY = 1000 };
+
+static struct session_world *
+world(void **state)
+{
+    return *state;
+}
+
+/* What connections of the node wait for; and the most output that one of them holds. */
+static uint8_t
+blocks(void **state, uint64_t *output)
+{
+    struct server_shard *home = session_world_node(world(state))->server->parts[0];
+    size_t cursor = 0;
+    uint8_t all = 0;
+    for (struct connection *c; (c = slots_next(&home->connections, &cursor, NULL));) {
+        all |= c->blocked;
+        if (output && c->out && c->out->bytes > *output)
+            *output = c->out->bytes;
+    }
+    return all;
+}
+
+static void
+publish(struct session_client *c, const char *queue, unsigned count)
+{
+    static const uint8_t body[BODY];
+    struct amqp_basic_publish m = {.routing_key = slice_str(queue)};
+    for (unsigned i = 0; i < count; i++)
+        session_publish_bytes(c, 1, &m, slice_of("\0\0", 2), slice_of(body, BODY), 131072);
+}
+
+/* A consumer of the queue that takes nothing from its socket. */
+static struct session_client *
+consume_without_reading(void **state, const char *queue)
+{
+    struct session_client *c = session_login(world(state));
+    struct amqp_basic_consume m = {.queue = slice_str(queue), .no_ack = true};
+    session_send(c, 1, AMQP_BASIC_CONSUME, &m);
+    session_expect(c, 1, AMQP_BASIC_CONSUME_OK, NULL);
+    session_client_set_reading(c, false);
+    return c;
+}
+
+static void
+test_consumer_that_does_not_read_is_not_written_for(void **state)
+{
+    struct session_client *p = session_login(world(state));
+    session_declare(p, 1, "unread");
+    struct session_client *c = consume_without_reading(state, "unread");
+    publish(p, "unread", 400);
+    uint64_t output = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        session_world_wait(world(state), 1);
+        blocks(state, &output);
+    }
+    assert_true(output > 0 && output < OUTPUT_HIGH + 2 * BODY);
+    session_client_set_reading(c, true);
+    for (unsigned i = 0; i < 400; i++) {
+        session_expect(c, 1, AMQP_BASIC_DELIVER, NULL);
+        session_expect_content(c, 1, NULL);
+    }
+    session_logout(c);
+    session_logout(p);
+}
+
+static void
+test_publisher_far_ahead_of_the_consumers_is_paced(void **state)
+{
+    struct session_client *p = session_login(world(state));
+    session_declare(p, 1, "ahead");
+    struct session_client *c = consume_without_reading(state, "ahead");
+    publish(p, "ahead", 2000);
+    struct broker *b = session_world_node(world(state))->server->parts[0]->broker;
+    unsigned paced = 0, ms = 0;
+    for (; ms < 1000 && b->messages_ready < 1800; ms++) {
+        session_world_wait(world(state), 1);
+        paced += (blocks(state, NULL) & BLOCK_PACE) != 0;
+    }
+    assert_true(paced > 10);
+    assert_true(ms < 1000);
+    session_client_free(c);
+    session_logout(p);
+}
+
+/* No consumer will ever catch up: the publisher fills the queue as fast as it can. */
+static void
+test_publisher_to_a_queue_without_consumers_is_not_paced(void **state)
+{
+    struct session_client *p = session_login(world(state));
+    session_declare(p, 1, "store");
+    publish(p, "store", 2000);
+    struct broker *b = session_world_node(world(state))->server->parts[0]->broker;
+    for (unsigned ms = 0; ms < 1000 && b->messages_ready < 2000; ms++) {
+        session_world_wait(world(state), 1);
+        assert_false(blocks(state, NULL) & BLOCK_PACE);
+    }
+    assert_int_equal(b->messages_ready, 2000);
+    session_logout(p);
+}
+
+static void
+test_message_above_the_size_limit_closes_the_channel(void **state)
+{
+    session_world_node(world(state))->node.limits.message_size_max = BODY - 1;
+    struct session_client *c = session_login(world(state));
+    session_declare(c, 1, "large");
+    publish(c, "large", 1);
+    struct amqp_channel_close close;
+    session_expect(c, 1, AMQP_CHANNEL_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_PRECONDITION_FAILED);
+    assert_true(slice_eq_str(
+        close.reply_text, "PRECONDITION_FAILED - message size 1000 is larger than configured max size 999"));
+    session_send(c, 1, AMQP_CHANNEL_CLOSE_OK, NULL);
+    session_open_channel(c, 1);
+    session_world_node(world(state))->node.limits.message_size_max = BODY;
+    publish(c, "large", 1);
+    struct amqp_basic_get get = {.queue = slice_str("large"), .no_ack = true};
+    session_send(c, 1, AMQP_BASIC_GET, &get);
+    session_expect(c, 1, AMQP_BASIC_GET_OK, NULL);
+    assert_int_equal(session_expect_content(c, 1, NULL).len, BODY);
+    session_logout(c);
+}
+
+/* ---- what a node may have ---- */
+
+static void
+test_connections_above_the_limit_are_refused(void **state)
+{
+    struct session_client *a = session_login(world(state)), *b = session_login(world(state)),
+                          *c = session_client_open(world(state));
+    session_client_send(c, frame_protocol_header, FRAME_PROTOCOL_HEADER_SIZE);
+    session_expect(c, 0, AMQP_CONNECTION_START, NULL);
+    struct amqp_connection_start_ok start = {.mechanism = slice_str("PLAIN"),
+                                             .response = slice_of("\0guest\0guest", 12),
+                                             .locale = slice_str("en_US")};
+    session_send(c, 0, AMQP_CONNECTION_START_OK, &start);
+    session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
+    struct amqp_connection_tune_ok tune = {.channel_max = 2047, .frame_max = 131072};
+    session_send(c, 0, AMQP_CONNECTION_TUNE_OK, &tune);
+    session_send(c, 0, AMQP_CONNECTION_OPEN, &(struct amqp_connection_open){.virtual_host = slice_str("/")});
+    struct amqp_connection_close close;
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_NOT_ALLOWED);
+    assert_true(slice_eq_str(close.reply_text,
+                             "NOT_ALLOWED - connection refused: node connection limit (2) is reached"));
+    session_client_free(c);
+    session_world_wait(world(state), 20);
+    session_logout(a);
+    session_logout(session_login(world(state)));
+    session_logout(b);
+}
+
+static void
+test_channels_above_the_limit_close_the_connection(void **state)
+{
+    struct session_client *a = session_login(world(state)), *b = session_login(world(state));
+    session_open_channel(a, 2);
+    session_send(b, 2, AMQP_CHANNEL_OPEN, NULL);
+    struct amqp_connection_close close;
+    session_expect(b, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_NOT_ALLOWED);
+    assert_true(slice_eq_str(close.reply_text,
+                             "NOT_ALLOWED - number of channels opened on node 'rabbit@test' has "
+                             "reached the maximum allowed limit of (3)"));
+    session_client_free(b);
+    session_world_wait(world(state), 20);
+    session_open_channel(a, 3); /* those of the closed connection are free again */
+    session_logout(a);
+}
+
+static void
+test_consumers_above_the_limit_are_refused(void **state)
+{
+    session_world_node(world(state))->node.limits.consumers_per_channel_max = 1;
+    struct session_client *c = session_login(world(state));
+    session_declare(c, 1, "limited");
+    struct amqp_basic_consume consume = {.queue = slice_str("limited")};
+    session_send(c, 1, AMQP_BASIC_CONSUME, &consume);
+    session_expect(c, 1, AMQP_BASIC_CONSUME_OK, NULL);
+    session_send(c, 1, AMQP_BASIC_CONSUME, &consume);
+    struct amqp_connection_close close;
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE, &close);
+    assert_int_equal(close.reply_code, AMQP_REPLY_NOT_ALLOWED);
+    assert_true(slice_eq_str(close.reply_text, "NOT_ALLOWED - reached maximum (1) of consumers per channel"));
+    session_client_free(c);
+}
+
+static int
+setup(void **state)
+{
+    struct server_config config;
+    server_config_init(&config);
+    config.limits.output_high_bytes = OUTPUT_HIGH;
+    config.limits.output_low_bytes = OUTPUT_HIGH / 4;
+    config.limits.connections_max = 2;
+    config.limits.channels_max = 3;
+    *state = session_world_new(1, &config, 1);
+    return 0;
+}
+static int
+teardown(void **state)
+{
+    session_world_wait(*state, 20);
+    session_world_free(*state);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_consumer_that_does_not_read_is_not_written_for),
+        TEST(test_publisher_far_ahead_of_the_consumers_is_paced),
+        TEST(test_publisher_to_a_queue_without_consumers_is_not_paced),
+        TEST(test_message_above_the_size_limit_closes_the_channel),
+        TEST(test_connections_above_the_limit_are_refused),
+        TEST(test_channels_above_the_limit_close_the_connection),
+        TEST(test_consumers_above_the_limit_are_refused),
+    };
+    return cmocka_run_group_tests_name("bounds of sessions", tests, NULL, NULL);
+}
