@@ -229,7 +229,7 @@ break_before_overlap(const struct queue_kept *kept, struct keep_segment *s, uint
     segment_runs(s->segment, &count);
     for (uint32_t i = after; i-- > 0;)
         if (kept->runs[i].segment == s && kept->runs[i].index == count - 1) {
-            if (i + 1 != after)
+            if (i + 1 != after || (after < kept->run_count && kept->runs[after].first < position))
                 segment_break(s->segment);
             return;
         }

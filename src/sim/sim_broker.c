@@ -139,6 +139,12 @@ end_durable(struct sim_broker *b)
         durable_close(b->durable);
 }
 
+static enum err
+find_problem(struct sim_broker *b, char *why, size_t why_size)
+{
+    return b->durable ? durable_problem(b->durable, why, why_size) : ERR_OK;
+}
+
 enum err
 sim_broker_failure(const struct sim_broker *b)
 {
@@ -161,6 +167,12 @@ begin_durable(struct sim_broker *b, const struct durable_config *config, char *w
 static void
 end_durable(struct sim_broker *b)
 {
+}
+
+static enum err
+find_problem(struct sim_broker *b, char *why, size_t why_size)
+{
+    return ERR_OK;
 }
 
 enum err
@@ -216,9 +228,10 @@ sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *
         return NULL;
     }
     CHECK(shards_start(b->node.shards) == ERR_OK);
-    if (sim_run_until(sim, is_up, b, SIM_BROKER_START_MS))
+    if (!sim_run_until(sim, is_up, b, SIM_BROKER_START_MS))
+        snprintf(why, why_size, "it did not come up");
+    else if (find_problem(b, why, why_size) == ERR_OK)
         return b;
-    snprintf(why, why_size, "it did not come up");
     sim_node_kill(b->world);
     sim_broker_bury(b);
     return NULL;

@@ -38,10 +38,11 @@ finding(struct crash_model *m, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     m->findings++;
-    if (!m->on_finding)
+    if (!m->on_finding && (!m->t->is_verbose || m->look_queue < 0)) /* else at the end of the look */
         trial_fail(m->t, "%s", text);
     trial_say(m->t, "finding: %s", text);
-    m->on_finding(m->arg, text);
+    if (m->on_finding)
+        m->on_finding(m->arg, text);
 }
 
 static struct crash_tx *
@@ -429,6 +430,8 @@ crash_look_end(struct crash_model *m)
     m->is_unsafe[q] = false;
     m->was_asked[q] = true;
     m->look_queue = -1;
+    if (m->findings > 0 && !m->on_finding)
+        trial_fail(m->t, "%llu findings", (unsigned long long)m->findings);
 }
 
 void
