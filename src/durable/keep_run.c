@@ -62,6 +62,14 @@ keep_run_next_live(const struct queue_kept *kept, uint64_t from, uint32_t *index
 /* ---- the list of runs ---- */
 
 void
+keep_run_remove(struct queue_kept *kept, struct keep_run *run)
+{
+    uint32_t i = (uint32_t)(run - kept->runs);
+    kept->run_count--;
+    memmove(run, run + 1, (kept->run_count - i) * sizeof *run);
+}
+
+void
 keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first, uint64_t last)
 {
     if (kept->run_count == kept->run_capacity) {
@@ -70,26 +78,21 @@ keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, ui
         CHECK(kept->runs);
     }
     uint32_t at = run_search(kept, first);
-    if (at < kept->run_count && kept->runs[at].first < first) { /* in a gap of that one, which parts */
-        struct keep_run before = kept->runs[at];
-        CHECK(last < before.last);
-        kept->runs[at].first = last + 1;
-        keep_run_add(kept, before.segment, before.index, before.first, first - 1);
+    if (at < kept->run_count &&
+        kept->runs[at].first <= last) { /* in a gap of that one, which shrinks or parts */
+        struct keep_run around = kept->runs[at];
+        CHECK(around.first <= first && last <= around.last);
+        keep_run_remove(kept, &kept->runs[at]);
+        if (around.first < first)
+            keep_run_add(kept, around.segment, around.index, around.first, first - 1);
+        if (last < around.last)
+            keep_run_add(kept, around.segment, around.index, last + 1, around.last);
         keep_run_add(kept, s, index, first, last);
         return;
     }
-    CHECK(at == kept->run_count || kept->runs[at].first > last);
     memmove(&kept->runs[at + 1], &kept->runs[at], (kept->run_count - at) * sizeof *kept->runs);
     kept->runs[at] = (struct keep_run){.segment = s, .first = first, .last = last, .index = index};
     kept->run_count++;
-}
-
-void
-keep_run_remove(struct queue_kept *kept, struct keep_run *run)
-{
-    uint32_t i = (uint32_t)(run - kept->runs);
-    kept->run_count--;
-    memmove(run, run + 1, (kept->run_count - i) * sizeof *run);
 }
 
 static bool
@@ -229,7 +232,7 @@ break_before_overlap(const struct queue_kept *kept, struct keep_segment *s, uint
     segment_runs(s->segment, &count);
     for (uint32_t i = after; i-- > 0;)
         if (kept->runs[i].segment == s && kept->runs[i].index == count - 1) {
-            if (i + 1 != after || (after < kept->run_count && kept->runs[after].first < position))
+            if (i + 1 != after || (after < kept->run_count && kept->runs[after].first <= position))
                 segment_break(s->segment);
             return;
         }
