@@ -1,12 +1,14 @@
 /*
- * The order: data directory, log, descriptors, TLS, node (declared things, with the first vhost and user),
- * shards, listeners; then ready. Stopping goes the other way: listeners, connections, shards, the rest.
+ * The order: data directory, log, descriptors, TLS, node, what it has kept (declared things; on an empty node
+ * the first vhost and user), shards, which take up their queues, listeners; then ready. Stopping goes the
+ * other way: listeners, connections, shards, what is left to write, the rest.
  *
  * SIGTERM and SIGINT stop the node; a second one does not wait for clients. SIGHUP opens the log file anew
  * and loads the certificates again; running connections keep theirs.
  */
 #include "app/boot.h"
 
+#include "app/control.h"
 #include "app/data_dir.h"
 #include "app/logger.h"
 #include "app/setup.h"
@@ -38,7 +40,10 @@ struct boot {
     struct server *server;
     struct tls_slot *tls;
     struct signal_watch *signals;
+    struct durable *durable;
+    struct control *control;
     struct alarm_watch memory;
+    struct alarm_disk disk;
     uint64_t watermark;
     char name[256], cluster_name[256];
     struct buffer ready; /* the addresses for the ready line */
@@ -105,7 +110,14 @@ on_started(void *arg)
     struct boot *b = arg;
     const struct config *c = b->config;
     struct shard *first = shards_get(b->node.shards, 0);
-    bool good = true;
+    char why[BOOT_WHY_SIZE];
+    bool good =
+        durable_problem(b->durable, why, sizeof why) == ERR_OK &&
+        control_open(first, c->data_dir, durable_backup(b->durable), &b->control, why, sizeof why) == ERR_OK;
+    if (!good) {
+        log_critical(&b->logger.log, LOG_GLOBAL, "%s", why);
+        fprintf(stderr, "leveret: %s\n", why);
+    }
     for (size_t i = 0; good && i < c->listeners_tcp.count; i++)
         good = listen_on(b, &c->listeners_tcp.items[i].address, false);
     for (size_t i = 0; good && i < c->listeners_ssl.count; i++)
@@ -120,6 +132,7 @@ on_started(void *arg)
         return;
     }
     alarm_watch_start(&b->memory, b->node.brokers[0], b->watermark, BOOT_SAMPLE_MS);
+    alarm_disk_start(&b->disk, b->node.brokers[0], c->data_dir, setup_disk_free_limit(c));
     struct buffer line = {0};
     buffer_add_fmt(&line, "leveret " LEVERET_VERSION " ready: node %s%.*s, %u shard%s", b->name,
                    (int)b->ready.len, (const char *)b->ready.data, shards_count(b->node.shards),
@@ -164,8 +177,8 @@ prepare(struct boot *b, char *why)
     return true;
 }
 
-static bool
-make_node(struct boot *b, char *why)
+static void
+make_node(struct boot *b)
 {
     const struct config *c = b->config;
     unsigned shards = c->shards ? (unsigned)c->shards : system_cpu_count(NULL);
@@ -184,16 +197,53 @@ make_node(struct boot *b, char *why)
     b->watermark = setup_memory_watermark(c);
     log_info(&b->logger.log, LOG_GLOBAL, "leveret " LEVERET_VERSION ", node %s, data in %s", b->name,
              c->data_dir);
-    log_info(&b->logger.log, LOG_GLOBAL, "%u shards, %llu descriptors, memory watermark %llu MiB", shards,
-             (unsigned long long)system_descriptors_limit(NULL), (unsigned long long)(b->watermark >> 20));
-    log_warning(&b->logger.log, LOG_GLOBAL,
-                "messages and declared things are kept in memory only: a restart loses them");
-    return setup_first_things(b->node.meta, c, why, BOOT_WHY_SIZE);
+    log_info(&b->logger.log, LOG_GLOBAL,
+             "%u shards, %llu descriptors, memory watermark %llu MiB, disk free limit %llu MB", shards,
+             (unsigned long long)system_descriptors_limit(NULL), (unsigned long long)(b->watermark >> 20),
+             (unsigned long long)(setup_disk_free_limit(c) / 1000000));
+}
+
+/* What the node has kept comes back, or the first things of an empty one are made; then it is kept. */
+static bool
+restore_node(struct boot *b, char *why)
+{
+    struct durable_config config;
+    durable_config_init(&config);
+    setup_durable(&config, b->config);
+    if (durable_open(&b->node, NULL, &config, &b->durable, why, BOOT_WHY_SIZE))
+        return false;
+    if (durable_is_new(b->durable) && !setup_first_things(b->node.meta, b->config, why, BOOT_WHY_SIZE))
+        return false;
+    return durable_begin(b->durable, why, BOOT_WHY_SIZE) == ERR_OK;
+}
+
+/* From the start of the shards to their end, and what they left to write. False with `why`: they did not
+ * start; without: the store failed meanwhile, or nobody could be served. */
+static bool
+serve(struct boot *b, char *why)
+{
+    if (shards_start(b->node.shards)) {
+        snprintf(why, BOOT_WHY_SIZE, "cannot start the shards");
+        return false;
+    }
+    shards_join(b->node.shards);
+    alarm_disk_stop(&b->disk);
+    control_free(b->control);
+    bool is_kept = store_failure(durable_store(b->durable)) == ERR_OK;
+    durable_close(b->durable);
+    b->durable = NULL;
+    if (!is_kept)
+        log_error(&b->logger.log, LOG_GLOBAL, "stopped, with a failed store: what was confirmed is kept");
+    else if (!b->failed)
+        log_info(&b->logger.log, LOG_GLOBAL, "stopped");
+    return is_kept && !b->failed;
 }
 
 static void
 take_down(struct boot *b)
 {
+    if (b->durable)
+        durable_close(b->durable);
     if (b->node.meta)
         meta_free(b->node.meta); /* the epoch, which is the shards', frees what it held */
     if (b->node.shards)
@@ -217,17 +267,15 @@ boot_run(const struct boot_request *request)
         .request = request, .config = request->config, .logger = {.console_fd = -1, .file_fd = -1}};
     mallopt(M_MMAP_THRESHOLD, BOOT_MMAP_BYTES);
     system_descriptors_raise(NULL);
-    bool good = prepare(b, why) && make_node(b, why);
-    if (good && shards_start(b->node.shards)) {
-        snprintf(why, sizeof why, "cannot start the shards");
-        good = false;
+    bool good = prepare(b, why);
+    if (good) {
+        make_node(b);
+        good = restore_node(b, why) && serve(b, why);
+        if (*why)
+            log_critical(&b->logger.log, LOG_GLOBAL, "%s", why);
     }
-    if (good)
-        shards_join(b->node.shards);
-    else
+    if (*why)
         fprintf(stderr, "leveret: %s\n", why);
-    if (good && !b->failed)
-        log_info(&b->logger.log, LOG_GLOBAL, "stopped");
     take_down(b);
-    return good && !b->failed ? 0 : 1;
+    return good ? 0 : 1;
 }

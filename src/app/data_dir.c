@@ -177,8 +177,19 @@ data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
 bool
 data_dir_open_existing(struct data_dir *d, const char *path, char *why, size_t why_size)
 {
+    char store[PATH_SIZE];
+    struct file_stat st;
     *d = (struct data_dir){0};
-    return take_lock(d, path, FILE_READ, why, why_size);
+    snprintf(store, sizeof store, "%s/store", path);
+    enum err e = file_stat(NULL, store, &st);
+    if (e != ERR_OK) {
+        snprintf(why, why_size, "%s is not the data directory of a node: %s: %s", path, store, err_text(e));
+        return false;
+    }
+    snprintf(store, sizeof store, "%s/lock", path);
+    bool has_lock = file_stat(NULL, store, &st) == ERR_OK; /* a copy has none */
+    return take_lock(d, path, has_lock ? FILE_READ : FILE_READ | FILE_WRITE | FILE_CREATE | FILE_PRIVATE, why,
+                     why_size);
 }
 
 void

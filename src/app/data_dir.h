@@ -14,7 +14,7 @@ struct data_dir {
  * holds RabbitMQ's own data).
  */
 bool data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size);
-/* The same of a directory that a node has made, for reading: nothing in it is created. */
+/* The same of a directory that has a store in it, for reading: nothing but a missing lock is created. */
 bool data_dir_open_existing(struct data_dir *d, const char *path, char *why, size_t why_size);
 void data_dir_close(struct data_dir *d);
 

@@ -230,16 +230,3 @@ setup_durable(struct durable_config *out, const struct config *c)
     out->resident_bytes = c->queue_memory;
     out->pressure_bytes = (uint64_t)((double)setup_memory_watermark(c) * c->memory_paging_ratio);
 }
-
-const char *
-setup_sync_text(enum store_sync sync)
-{
-    static const char *const texts[] = {
-        [STORE_SYNC_ALWAYS] = "always: a confirmed persistent message is synced to the disk",
-        [STORE_SYNC_INTERVAL] = "interval: a confirmed persistent message is written; a power failure may "
-                                "lose the last interval's",
-        [STORE_SYNC_NEVER] = "never: a confirmed persistent message is written; a power failure may lose any "
-                             "of the last minutes",
-    };
-    return texts[sync];
-}

@@ -22,7 +22,5 @@ uint64_t setup_memory_watermark(const struct config *c);
 uint64_t setup_disk_free_limit(const struct config *c);
 /* Into what durable_config_init() has left; the directory's name points into `c`. */
 void setup_durable(struct durable_config *out, const struct config *c);
-/* What a confirm means, for the log: "always: a confirmed message is synced to the disk". */
-const char *setup_sync_text(enum store_sync sync);
 
 #endif

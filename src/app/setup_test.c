@@ -91,7 +91,7 @@ the_store_gets_what_the_configuration_says(void **state)
 }
 
 static void
-each_way_to_sync_has_its_word_and_its_meaning(void **state)
+each_way_to_sync_has_its_word(void **state)
 {
     (void)state;
     static const struct {
@@ -107,8 +107,6 @@ each_way_to_sync_has_its_word_and_its_meaning(void **state)
         struct durable_config d = {0};
         setup_durable(&d, &c);
         assert_int_equal(d.store.sync, rows[i].sync);
-        const char *text = setup_sync_text(d.store.sync);
-        assert_int_equal(strncmp(text, rows[i].word, strlen(rows[i].word)), 0);
         config_fini(&c);
     }
 }
@@ -136,7 +134,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_loopback_users_left_the_default),
         cmocka_unit_test(the_store_gets_what_the_configuration_says),
-        cmocka_unit_test(each_way_to_sync_has_its_word_and_its_meaning),
+        cmocka_unit_test(each_way_to_sync_has_its_word),
         cmocka_unit_test(the_disk_limit_is_absolute_unless_it_is_relative),
         cmocka_unit_test(test_as_many_loopback_users_as_fit_were_one_too_many),
     };

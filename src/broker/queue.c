@@ -55,8 +55,8 @@ queue_open(struct broker *b, const struct queue_def *def)
     q->broker = b;
     q->auto_delete = def->auto_delete;
     q->durable = def->durable;
+    q->cursor = 1; /* positions from 1: 0 is none */
     q->deliver_limit = q->durable && b->log && !b->log->is_failed ? 0 : UINT64_MAX;
-    q->cursor = b->log ? 1 : 0; /* in a log, position 0 is none */
     list_init(&q->levels);
     idmap_put(&b->queues, q->id, q);
     queue_set_runtime(def, q);

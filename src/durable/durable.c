@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "broker/durability.h"
+#include "durable/backup.h"
 #include "durable/durable_impl.h"
 #include "durable/meta_log.h"
 #include "io/file.h"
@@ -26,6 +27,7 @@ struct durable {
     struct manifest_view found; /* what was there at the start */
     struct meta_log *meta_log;
     struct worker *meta_writer, *meta_keeper;
+    struct backup *backup;
     struct keep *keeps[SHARDS_COUNT_MAX];
     unsigned shard_count;
     pthread_mutex_t lock; /* of all below */
@@ -90,8 +92,18 @@ durable_stop(void *arg, struct broker *b)
     keep_stop(d->keeps[b->index]);
 }
 
-static const struct durability durability = {
-    .attach = durable_attach, .submit = durable_submit, .turn = durable_turn, .stop = durable_stop};
+static void
+durable_mail(void *arg, struct broker *b, const struct mail *m)
+{
+    struct durable *d = arg;
+    backup_on_mail(d->backup, b, m);
+}
+
+static const struct durability durability = {.attach = durable_attach,
+                                             .submit = durable_submit,
+                                             .turn = durable_turn,
+                                             .mail = durable_mail,
+                                             .stop = durable_stop};
 
 /* ---- for the shards' parts ---- */
 
@@ -177,7 +189,7 @@ delete_log_file(void *arg, const char *name)
         chain == STORE_CHAIN_META)
         return;
     store_log_path(&d->store, path, boot, chain, number);
-    enum err e = file_unlink(d->store.world, path);
+    enum err e = store_unlink(&d->store, path);
     if (e != ERR_OK && e != ERR_NOT_FOUND)
         log_warning(d->store.log, LOG_STORAGE, "cannot delete %s: %s; the next start tries again", path,
                     err_text(e));
@@ -271,6 +283,25 @@ durable_is_new(const struct durable *d)
     return d->store.is_new;
 }
 
+static struct journal *
+journal_of(void *arg, struct broker *b)
+{
+    struct durable *d = arg;
+    return keep_journal(d->keeps[b->index]);
+}
+
+struct backup *
+durable_backup(struct durable *d)
+{
+    return d->backup;
+}
+
+void
+durable_on_held(struct durable *d, struct broker *b, uint32_t file, uint64_t offset)
+{
+    backup_on_held(d->backup, b, file, offset);
+}
+
 enum err
 durable_begin(struct durable *d, char *why, size_t why_size)
 {
@@ -286,6 +317,12 @@ durable_begin(struct durable *d, char *why, size_t why_size)
         return e;
     }
     meta_log_begun(d->meta_log);
+    d->backup = backup_new(&(struct backup_config){.node = d->node,
+                                                   .store = &d->store,
+                                                   .meta = d->meta_log,
+                                                   .journal_of = journal_of,
+                                                   .arg = d,
+                                                   .keeper = d->meta_keeper});
     d->node->durability_arg = d;
     d->node->durability = &durability;
     return ERR_OK;
@@ -314,6 +351,7 @@ durable_close(struct durable *d)
         worker_free(d->meta_writer);
     if (d->meta_keeper)
         worker_free(d->meta_keeper);
+    backup_free(d->backup);
     meta_log_close(d->meta_log);
     meta_log_free(d->meta_log);
     d->node->durability = NULL;

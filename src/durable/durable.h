@@ -18,6 +18,7 @@
 #include "broker/broker.h"
 #include "store/store.h"
 
+struct backup;
 struct durable;
 
 struct durable_config {
@@ -39,5 +40,7 @@ ERR_USE enum err durable_problem(struct durable *d, char *why, size_t why_size);
 /* After shards_join(), before shards_free(): what is left is written and synced. */
 void durable_close(struct durable *d);
 struct store *durable_store(struct durable *d);
+/* backup.h; from durable_begin() on. */
+struct backup *durable_backup(struct durable *d);
 
 #endif

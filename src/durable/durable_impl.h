@@ -19,6 +19,8 @@ ERR_USE enum err durable_shard_settled(struct durable *d);
 /* A damaged file of an old chain goes to quarantine instead of being deleted. Any thread. */
 struct chain_file;
 void durable_note_damage(struct durable *d, const struct chain_file *f);
+/* journal_events.on_held of this shard's journal. */
+void durable_on_held(struct durable *d, struct broker *b, uint32_t file, uint64_t offset);
 /* Body files that some shard needs; the last shard deletes all others of earlier boots. */
 void durable_note_bodies(struct durable *d, const uint64_t *ids, size_t count);
 

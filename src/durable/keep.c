@@ -342,9 +342,17 @@ on_space(void *arg, bool is_short)
 }
 
 static void
+on_held(void *arg, uint32_t file, uint64_t offset)
+{
+    struct keep *k = arg;
+    durable_on_held(k->durable, k->broker, file, offset);
+}
+
+static void
 on_failed(void *arg, enum err e)
 {
     struct keep *k = arg;
+    alarm_raise(k->broker, ALARM_FAILED, true);
     k->log.is_failed = true;
     log_critical(k->broker->node->log, LOG_STORAGE,
                  "shard %u keeps nothing any more (%s): persistent messages are refused until a restart on a "
@@ -361,6 +369,7 @@ static const struct journal_events keep_events = {
     .on_released = on_released,
     .on_full = on_full,
     .on_space = on_space,
+    .on_held = on_held,
     .on_failed = on_failed,
 };
 

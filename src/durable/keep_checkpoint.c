@@ -103,7 +103,7 @@ chore_name(struct keep_chore *c)
 static void
 delete_file(struct store *s, const char *path)
 {
-    enum err e = file_unlink(s->world, path);
+    enum err e = store_unlink(s, path);
     if (e != ERR_OK && e != ERR_NOT_FOUND && store_failure(s) == ERR_OK)
         log_warning(s->log, LOG_STORAGE, "cannot delete %s: %s; the next start tries again", path,
                     err_text(e));
@@ -375,7 +375,7 @@ keep_checkpoint_turn(struct keep *k)
     }
     if (k->checkpoint == KEEP_COPYING)
         copy_some(k);
-    if (k->chore)
+    if (k->chore || journal_is_held(k->journal)) /* a backup's cut: nothing of later is written beside it */
         return;
     if (k->checkpoint == KEEP_WAITING && k->delivered_batch <= k->durable_batch) {
         if (k->open && segment_entry_count(k->open->segment) > 0)

@@ -61,38 +61,59 @@ keep_run_next_live(const struct queue_kept *kept, uint64_t from, uint32_t *index
 
 /* ---- the list of runs ---- */
 
-void
-keep_run_remove(struct queue_kept *kept, struct keep_run *run)
-{
-    uint32_t i = (uint32_t)(run - kept->runs);
-    kept->run_count--;
-    memmove(run, run + 1, (kept->run_count - i) * sizeof *run);
-}
-
-void
-keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first, uint64_t last)
+static void
+run_insert(struct queue_kept *kept, uint32_t at, struct keep_run run)
 {
     if (kept->run_count == kept->run_capacity) {
         kept->run_capacity = kept->run_capacity ? kept->run_capacity * 2 : 2;
         kept->runs = realloc(kept->runs, kept->run_capacity * sizeof *kept->runs);
         CHECK(kept->runs);
     }
-    uint32_t at = run_search(kept, first);
-    if (at < kept->run_count &&
-        kept->runs[at].first <= last) { /* in a gap of that one, which shrinks or parts */
-        struct keep_run around = kept->runs[at];
-        CHECK(around.first <= first && last <= around.last);
-        keep_run_remove(kept, &kept->runs[at]);
-        if (around.first < first)
-            keep_run_add(kept, around.segment, around.index, around.first, first - 1);
-        if (last < around.last)
-            keep_run_add(kept, around.segment, around.index, last + 1, around.last);
-        keep_run_add(kept, s, index, first, last);
-        return;
-    }
     memmove(&kept->runs[at + 1], &kept->runs[at], (kept->run_count - at) * sizeof *kept->runs);
-    kept->runs[at] = (struct keep_run){.segment = s, .first = first, .last = last, .index = index};
+    kept->runs[at] = run;
     kept->run_count++;
+}
+
+/* Nothing of first..last lives in any run: those that reach over it end, begin or part there. Returns the place. */
+static uint32_t
+run_carve(struct queue_kept *kept, uint64_t first, uint64_t last)
+{
+    uint32_t at = run_search(kept, first);
+    while (at < kept->run_count && kept->runs[at].first <= last) {
+        struct keep_run *run = &kept->runs[at], before = *run;
+        if (before.first >= first && before.last <= last) {
+            keep_run_remove(kept, run);
+            continue;
+        }
+        if (before.last > last)
+            run->first = last + 1;
+        else
+            run->last = first - 1;
+        if (before.first >= first)
+            break;
+        if (before.last > last) {
+            before.last = first - 1;
+            run_insert(kept, at, before);
+        }
+        at++;
+    }
+    return at;
+}
+
+void
+keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first, uint64_t last)
+{
+    uint32_t at = run_carve(kept, first, last);
+    CHECK(at == kept->run_count || kept->runs[at].first > last);
+    run_insert(kept, at, (struct keep_run){.segment = s, .first = first, .last = last, .index = index});
+}
+
+void
+keep_run_remove(struct queue_kept *kept, struct keep_run *run)
+{
+    uint32_t i = (uint32_t)(run - kept->runs);
+    kept->run_count--;
+    memmove(run, run + 1, (kept->run_count - i) * sizeof *run);
 }
 
 static bool

@@ -339,6 +339,7 @@ on_space(void *arg, bool is_short)
 {
     struct meta_log *l = arg;
     l->is_short = is_short;
+    alarm_raise(l->node->brokers[0], ALARM_STORE, is_short);
     if (is_short)
         log_error(l->node->log, LOG_STORAGE,
                   "no room for the log of the declared things: what is durable cannot be declared, changed "

@@ -416,7 +416,10 @@ copy_all(struct copying *c)
         e = copy_bodies(c);
     if (e == ERR_OK)
         e = sync_dirs(c);
-    if (e == ERR_OK && (e = write_manifest(c)) == ERR_OK)
+    if (e != ERR_OK) /* the target may be somebody's store: nothing of it is touched */
+        return e;
+    e = write_manifest(c);
+    if (e == ERR_OK)
         e = sync_dirs(c);
     if (e != ERR_OK) {
         store_path(&c->to, to, "MANIFEST");

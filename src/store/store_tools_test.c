@@ -540,6 +540,8 @@ a_copy_does_not_go_into_a_directory_with_something_in_it(void **state)
     must(t, copy_whole(t, "/copy")); /* an empty one is fine */
     assert_int_equal(copy_whole(t, "/copy"), ERR_EXISTS);
     assert_non_null(strstr(t->why, "/copy is not empty: store is there"));
+    check(t, "/copy"); /* and is what it was */
+    assert_int_equal(t->counts.damages, 0);
     assert_int_not_equal(copy_whole(t, "/no/where"), ERR_OK);
     assert_non_null(strstr(t->why, "/no/where"));
 }
