@@ -258,7 +258,7 @@ crash_model_given(struct crash_model *m, const struct crash_delivery *d)
         c->settle_tx = 0;
     if (number < m->life_from)
         c->is_sure = true; /* a recovered node has shown it */
-    c->was_given = true;
+    c->was_given = c->was_given || !m->cannot_mark;
     if (d->no_ack) {
         c->may_be_gone = true;
         c->taken = m->life;

@@ -72,6 +72,7 @@ operations(const struct run *r)
 static void
 look_for_power(struct run *r)
 {
+    r->model.cannot_mark = r->t->broker && sim_broker_failure(r->t->broker) != ERR_OK;
     if (sim_node_crashes(r->options.world) != r->crashes)
         r->is_down = true;
 }
