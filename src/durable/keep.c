@@ -98,8 +98,12 @@ static bool
 keep_tx_end(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t seq)
 {
     struct keep *k = keep_of(l);
-    if (!idmap_remove(&k->transactions, tx) || l->is_failed)
+    if (!idmap_remove(&k->transactions, tx))
         return false;
+    if (l->is_failed) {
+        courier_confirm_range(k->broker, to, seq, seq, true, 1);
+        return true;
+    }
     struct journal_op *op;
     journal_append(k->journal, &op);
     op->type = JOURNAL_TX_END;
@@ -127,8 +131,6 @@ log_settle(struct keep *k, uint64_t queue_id, uint64_t first, uint64_t count, ui
     op->sequence = first;
     op->count = (uint32_t)count;
     op->tx = tx;
-    if (tx)
-        note_transaction(k, tx);
 }
 
 /* It was never written, and never will be. */
@@ -146,6 +148,8 @@ static void
 keep_settle(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e, uint64_t tx)
 {
     struct keep *k = keep_of(l);
+    if (e->is_logged && tx)
+        note_transaction(k, tx);
     if (e->is_logged && !l->is_failed && (tx || e->is_stored || !elide(k, q, position, e->op)))
         log_settle(k, q->id, position, 1, tx);
     if (__builtin_expect(e->message->body_size > STORE_BODY_INLINE_MAX, 0)) {
