@@ -256,8 +256,7 @@ keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const str
 {
     struct keep *k = keep_of(l);
     struct queue_kept *kept = queue_kept_get(k, q);
-    if (idmap_count(&k->transactions) > 0 ||
-        (k->open && segment_bytes_waiting(k->open->segment) > KEEP_BEHIND_BYTES))
+    if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
     bool is_large = e->message->body_size > STORE_BODY_INLINE_MAX;
     if (is_large) {
@@ -417,9 +416,14 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
 static void
 watch_pace(struct keep *k)
 {
-    uint64_t waiting = k->journal ? journal_bytes_waiting(k->journal) : 0;
-    if (k->open)
-        waiting += segment_bytes_waiting(k->open->segment);
+    k->pager_bytes = 0;
+    for (struct list *at = k->segments.prev; at != &k->segments; at = at->prev) {
+        const struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state == KEEP_NAMED) /* older ones are written, too */
+            break;
+        k->pager_bytes += segment_bytes_waiting(s->segment);
+    }
+    uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
     k->log.is_behind =
         waiting > KEEP_BEHIND_BYTES || pool_bytes_used(k->broker->pool) > 2 * k->log.resident_max;
 }
