@@ -72,8 +72,9 @@ operations(const struct run *r)
 static void
 look_for_power(struct run *r)
 {
-    r->model.cannot_mark = r->t->broker && sim_broker_failure(r->t->broker) != ERR_OK;
-    r->model.had_failed |= r->model.cannot_mark;
+    r->model.cannot_mark = (r->t->broker && sim_broker_failure(r->t->broker) != ERR_OK) ||
+                           (r->has_failing_disk && r->plan->faults.fail_on);
+    r->model.had_failed |= r->model.cannot_mark || r->has_failing_disk;
     if (sim_node_crashes(r->options.world) != r->crashes)
         r->is_down = true;
 }
@@ -471,6 +472,11 @@ act(struct run *r)
     }
     if (!r->is_down && (r->plan->is_calm || r->has_failing_disk || trial_chance(t, 4))) {
         bool ok = wait_for(r, is_calm, r, "answers");
+        for (unsigned i = 0; !ok && i < RUN_CLIENTS; i++)
+            if (!crash_client_is_answered(&r->clients[i]))
+                trial_say(r->t, "client %u waits for %u answers and %u confirms%s", i,
+                          (unsigned)r->clients[i].ask_count, (unsigned)r->clients[i].unanswered,
+                          r->clients[i].is_blocked ? ", blocked" : "");
         if (r->has_failing_disk && !ok && !r->is_down)
             finding(r, "publishers on a failing disk are neither answered nor blocked");
     }
