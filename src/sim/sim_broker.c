@@ -54,6 +54,8 @@ on_started(void *arg)
     CHECK(signal_watch_open(first, on_signal, b, &until_the_end) == ERR_OK);
     if (b->memory_watermark)
         alarm_watch_start(&b->memory, b->node.brokers[0], b->memory_watermark, SIM_BROKER_SAMPLE_MS);
+    if (b->disk_free_limit)
+        alarm_disk_start(&b->disk, b->node.brokers[0], "/", b->disk_free_limit);
 }
 
 static void
@@ -187,6 +189,7 @@ sim_broker_failure(const struct sim_broker *b)
 static void
 release(struct sim_broker *b)
 {
+    alarm_disk_stop(&b->disk);
     meta_free(b->node.meta); /* its epoch is the shards' */
     shards_free(b->node.shards);
     server_free(b->server);
@@ -229,6 +232,7 @@ sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *
     b->sim = sim;
     b->world = options->world ? options->world : sim_node_new(sim, options->name);
     b->memory_watermark = options->memory_watermark;
+    b->disk_free_limit = options->disk_free_limit;
     b->node = (struct node){
         .log = options->log, .name = "rabbit@sim", .cluster_name = "sim", .limits = options->limits};
     struct server_config config = options->server;

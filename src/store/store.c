@@ -145,6 +145,32 @@ store_parse_acks_name(const char *name, uint64_t *id, uint32_t *generation)
 
 /* ---- failing ---- */
 
+/* An empty file that outlives the process, if the disk lets it. Syncs of other files cannot be trusted now;
+ * what this one says is only that more may have been given out than the log knows. */
+static void
+leave_mark(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    struct file *f;
+    store_path(s, path, "FAILED");
+    if (file_open(s->world, path, FILE_WRITE | FILE_CREATE, &f) != ERR_OK)
+        return;
+    (void)!file_sync(f);
+    file_close(f);
+    (void)!dir_sync(s->world, s->dir);
+}
+
+void
+store_forget_failure(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    if (!s->had_failed || store_failure(s) != ERR_OK)
+        return;
+    store_path(s, path, "FAILED");
+    (void)!file_unlink(s->world, path); /* else the next start is as careful as this one */
+    (void)!dir_sync(s->world, s->dir);
+}
+
 void
 store_fail(struct store *s, enum err e, const char *what, const char *path)
 {
@@ -157,6 +183,7 @@ store_fail(struct store *s, enum err e, const char *what, const char *path)
                  "the store has failed: cannot %s %s: %s. From now on nothing is written or confirmed. Check "
                  "the disk, then restart the node: what was confirmed before is there",
                  what, path, err_text(e));
+    leave_mark(s);
 }
 
 /* ---- names in a directory ---- */
@@ -441,6 +468,10 @@ open_existing(struct store *s, char *why, size_t why_size)
     enum err e = find_named(s, &view, why, why_size);
     if (e == ERR_OK)
         e = delete_left_overs(s, &view, why, why_size);
+    char mark[STORE_PATH_MAX];
+    struct file_stat st;
+    store_path(s, mark, "FAILED");
+    s->had_failed = file_stat(s->world, mark, &st) == ERR_OK;
     s->is_new = view.chain_count == 0 && view.segment_count == 0 && view.snapshot_id == 0;
     if (e == ERR_OK && view.boot == UINT32_MAX) {
         snprintf(why, why_size, "%s/MANIFEST: the boot numbers are used up: use another data directory",

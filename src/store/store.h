@@ -42,7 +42,8 @@ struct store {
     uint64_t incarnation; /* random, made with the store */
     uint32_t boot;        /* this boot's number, from 1 */
     bool is_new;          /* the manifest named nothing: no boot has come so far */
-    _Atomic int failed;   /* enum err of the first failure, or ERR_OK */
+    bool had_failed; /* the last boot ended with a failure: more may have been delivered than the log knows */
+    _Atomic int failed; /* enum err of the first failure, or ERR_OK */
 };
 
 /*
@@ -60,6 +61,8 @@ void store_close(struct store *s);
 
 /* Any thread. The first failure is logged with what and why; later ones are silent. */
 void store_fail(struct store *s, enum err e, const char *what, const char *path);
+/* What had_failed said has been taken care of. Blocks. */
+void store_forget_failure(struct store *s);
 static inline enum err
 store_failure(const struct store *s)
 {
