@@ -98,12 +98,16 @@ static bool
 keep_tx_end(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t seq)
 {
     struct keep *k = keep_of(l);
-    if (!idmap_remove(&k->transactions, tx) || l->is_failed)
+    if (!idmap_remove(&k->transactions, tx))
         return false;
-    struct journal_op *op;
-    journal_append(k->journal, &op);
-    op->type = JOURNAL_TX_END;
-    op->tx = tx;
+    if (!l->is_failed) {
+        struct journal_op *op;
+        journal_append(k->journal, &op);
+        op->type = JOURNAL_TX_END;
+        op->tx = tx;
+    } else {
+        keep_again(k); /* the next turn says that it has failed */
+    }
     keep_wait_confirm(k, to, seq, 1);
     return true;
 }
@@ -148,6 +152,8 @@ keep_settle(struct queue_log *l, struct queue *q, uint64_t position, const struc
     struct keep *k = keep_of(l);
     if (e->is_logged && !l->is_failed && (tx || e->is_stored || !elide(k, q, position, e->op)))
         log_settle(k, q->id, position, 1, tx);
+    else if (tx && e->is_logged) /* it cannot be kept any more, and tx_end() has to say so */
+        note_transaction(k, tx);
     if (__builtin_expect(e->message->body_size > STORE_BODY_INLINE_MAX, 0)) {
         uint64_t body = keep_body_of(k, e->message);
         keep_body_exit(k, e->message);
@@ -425,7 +431,10 @@ keep_turn(struct keep *k)
 {
     if (!k->journal)
         return;
-    keep_wait_durable(k, k->log.is_failed ? 0 : k->durable_batch);
+    if (k->log.is_failed)
+        keep_wait_failed(k);
+    else
+        keep_wait_durable(k, k->durable_batch);
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
     watch_pace(k);
