@@ -73,6 +73,7 @@ static void
 look_for_power(struct run *r)
 {
     r->model.cannot_mark = r->t->broker && sim_broker_failure(r->t->broker) != ERR_OK;
+    r->model.had_failed |= r->model.cannot_mark;
     if (sim_node_crashes(r->options.world) != r->crashes)
         r->is_down = true;
 }
