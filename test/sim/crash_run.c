@@ -570,8 +570,6 @@ end_life(struct run *r)
         r->report->operations[0] = operations(r);
     if (r->is_down)
         end = CRASH_POWER;
-    else
-        find_shards(r);
     r->is_tolerant = r->place.is_faulty = r->place.is_ending = true;
     if (end == CRASH_NO_END) {
         leave_all(r);
@@ -603,6 +601,8 @@ live(struct run *r)
     }
     r->is_tolerant = r->place.is_faulty = r->has_failing_disk;
     bool is_up = set_up(r);
+    if (is_up)
+        find_shards(r);
     if (is_up && r->life > 0)
         look(r, is_last);
     if (is_last)
