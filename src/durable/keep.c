@@ -100,14 +100,14 @@ keep_tx_end(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t se
     struct keep *k = keep_of(l);
     if (!idmap_remove(&k->transactions, tx))
         return false;
-    if (!l->is_failed) {
-        struct journal_op *op;
-        journal_append(k->journal, &op);
-        op->type = JOURNAL_TX_END;
-        op->tx = tx;
-    } else {
-        keep_again(k); /* the next turn says that it has failed */
+    if (l->is_failed) {
+        courier_confirm_range(k->broker, to, seq, seq, true, 1);
+        return true;
     }
+    struct journal_op *op;
+    journal_append(k->journal, &op);
+    op->type = JOURNAL_TX_END;
+    op->tx = tx;
     keep_wait_confirm(k, to, seq, 1);
     return true;
 }
@@ -131,8 +131,6 @@ log_settle(struct keep *k, uint64_t queue_id, uint64_t first, uint64_t count, ui
     op->sequence = first;
     op->count = (uint32_t)count;
     op->tx = tx;
-    if (tx)
-        note_transaction(k, tx);
 }
 
 /* It was never written, and never will be. */
@@ -150,10 +148,10 @@ static void
 keep_settle(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e, uint64_t tx)
 {
     struct keep *k = keep_of(l);
+    if (e->is_logged && tx)
+        note_transaction(k, tx);
     if (e->is_logged && !l->is_failed && (tx || e->is_stored || !elide(k, q, position, e->op)))
         log_settle(k, q->id, position, 1, tx);
-    else if (tx && e->is_logged) /* it cannot be kept any more, and tx_end() has to say so */
-        note_transaction(k, tx);
     if (__builtin_expect(e->message->body_size > STORE_BODY_INLINE_MAX, 0)) {
         uint64_t body = keep_body_of(k, e->message);
         keep_body_exit(k, e->message);
@@ -258,8 +256,7 @@ keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const str
 {
     struct keep *k = keep_of(l);
     struct queue_kept *kept = queue_kept_get(k, q);
-    if (idmap_count(&k->transactions) > 0 ||
-        (k->open && segment_bytes_waiting(k->open->segment) > KEEP_BEHIND_BYTES))
+    if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
     bool is_large = e->message->body_size > STORE_BODY_INLINE_MAX;
     if (is_large) {
@@ -419,9 +416,14 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
 static void
 watch_pace(struct keep *k)
 {
-    uint64_t waiting = k->journal ? journal_bytes_waiting(k->journal) : 0;
-    if (k->open)
-        waiting += segment_bytes_waiting(k->open->segment);
+    k->pager_bytes = 0;
+    for (struct list *at = k->segments.prev; at != &k->segments; at = at->prev) {
+        const struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state == KEEP_NAMED) /* older ones are written, too */
+            break;
+        k->pager_bytes += segment_bytes_waiting(s->segment);
+    }
+    uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
     k->log.is_behind =
         waiting > KEEP_BEHIND_BYTES || pool_bytes_used(k->broker->pool) > 2 * k->log.resident_max;
 }
@@ -431,10 +433,7 @@ keep_turn(struct keep *k)
 {
     if (!k->journal)
         return;
-    if (k->log.is_failed)
-        keep_wait_failed(k);
-    else
-        keep_wait_durable(k, k->durable_batch);
+    keep_wait_durable(k, k->log.is_failed ? 0 : k->durable_batch);
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
     watch_pace(k);

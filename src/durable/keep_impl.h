@@ -163,7 +163,7 @@ struct keep {
 
     struct list segments;
     struct keep_segment *open;
-    bool must_break; /* the next entry starts a new run */
+    uint64_t pager_bytes; /* appended and not written, as of the last turn */
 
     struct idmap bodies;           /* struct keep_body by id */
     struct idmap bodies_in_memory; /* by message */
