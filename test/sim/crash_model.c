@@ -179,11 +179,19 @@ note_txs(struct crash_model *m, int queue, struct crash_message *x, bool is_ther
         struct crash_tx *tx = tx_of(m, x->tx);
         if (tx->is_undecided)
             tx->looks[tx->shards[queue]] |= is_there ? CRASH_TX_SEEN : CRASH_TX_MISSED;
+        if (tx->is_undecided)
+            trial_say(m->t, "transaction %u on shard %u: m%llu of %s is %s", x->tx, tx->shards[queue],
+                      (unsigned long long)(x - m->messages), crash_queue_names[queue],
+                      is_there ? "there" : "not there");
     }
     if (c->settle_tx && c->is_sure) {
         struct crash_tx *tx = tx_of(m, c->settle_tx);
         if (tx->is_undecided)
             tx->looks[tx->shards[queue]] |= is_there ? CRASH_TX_MISSED : CRASH_TX_SEEN;
+        if (tx->is_undecided)
+            trial_say(m->t, "transaction %u on shard %u: the acked m%llu of %s is %s", c->settle_tx,
+                      tx->shards[queue], (unsigned long long)(x - m->messages), crash_queue_names[queue],
+                      is_there ? "there" : "not there");
     }
 }
 
