@@ -168,11 +168,26 @@ forget_cursors(struct keep *k, const struct keep_segment *s)
             kept->cursor_segment = NULL;
 }
 
+/* Those that nobody swept: they were growing when the last of it was settled. */
+static void
+forget_runs(struct keep *k, const struct keep_segment *s)
+{
+    uint32_t count;
+    const struct segment_run *runs = segment_runs(s->segment, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct queue_kept *kept = idmap_get(&k->kept, runs[i].queue_id);
+        for (uint32_t n = kept ? kept->run_count : 0; n-- > 0;)
+            if (kept->runs[n].segment == s)
+                keep_run_remove(kept, &kept->runs[n]);
+    }
+}
+
 static void
 chore_apply(struct keep *k, struct keep_chore *c)
 {
     for (uint32_t i = 0; i < c->doomed_count; i++) {
         forget_cursors(k, c->doomed[i]);
+        forget_runs(k, c->doomed[i]);
         keep_segment_free(c->doomed[i]);
     }
     for (uint32_t i = 0; i < c->sealed_count; i++) {
