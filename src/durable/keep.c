@@ -428,6 +428,7 @@ keep_turn(struct keep *k)
     keep_wait_durable(k, k->log.is_failed ? 0 : k->durable_batch);
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
+    keep_space_turn(k);
     watch_pace(k);
     journal_turn(k->journal);
 }
