@@ -11,7 +11,9 @@
  * together stays together (meta_queue.c). A message that a crash left in two segments (keep_compact.c) is
  * taken from the newer.
  *
- * Each old chain's last batch is written once more into a new chain (doc/storage.md, recovery, 5).
+ * Each old chain's last batch is written once more (doc/storage.md, recovery, 5), into the chain of the shard
+ * on which its queues live now: what settles them later stands behind it in the same chain, and so is not
+ * forgotten before it.
  */
 #include "base/check.h"
 #include "broker/meta.h"
@@ -456,7 +458,7 @@ walk_chains(struct recovery *r)
         struct chain_end end = {0};
         enum err e = chain_walk(k->store, &view->chains[i], &visitor, &end, r->why, r->why_size);
         if (e == ERR_OK && !r->is_second_pass && end.last_records_size > 0 &&
-            i % durable_shard_count(k->durable) == k->broker->index) {
+            view->chains[i].chain % durable_shard_count(k->durable) == k->broker->index) {
             buffer_add(&r->replayed, end.last_records, end.last_records_size);
             r->replayed_records += end.last_record_count;
         }
