@@ -33,7 +33,8 @@ struct durable {
     unsigned shard_count;
     pthread_mutex_t lock; /* of all below */
     unsigned unsettled;   /* shards that still need old chains */
-    uint64_t *bodies;     /* files that are needed */
+    _Atomic bool has_settled;
+    uint64_t *bodies; /* files that are needed */
     size_t body_count;
     struct chain_file *damaged;
     size_t damaged_count;
@@ -224,12 +225,19 @@ durable_shard_settled(struct durable *d)
     if (e == ERR_OK) {
         d->unsettled--;
         if (is_last) {
+            atomic_store(&d->has_settled, true);
             delete_old(d);
             store_forget_mark(&d->store);
         }
     }
     pthread_mutex_unlock(&d->lock);
     return e;
+}
+
+bool
+durable_has_settled(const struct durable *d)
+{
+    return atomic_load(&d->has_settled);
 }
 
 /* ---- life ---- */
