@@ -224,7 +224,7 @@ durable_shard_settled(struct durable *d)
         d->unsettled--;
         if (is_last) {
             delete_old(d);
-            store_forget_failure(&d->store);
+            store_forget_mark(&d->store);
         }
     }
     pthread_mutex_unlock(&d->lock);

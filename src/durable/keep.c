@@ -233,8 +233,9 @@ keep_reserve(struct queue_log *l, struct queue *q)
 {
     struct keep *k = keep_of(l);
     uint64_t below = q->cursor + KEEP_RESERVE;
-    if (l->is_failed) { /* nobody can tell any more after a restart; the next turn says so */
+    if (l->is_failed || k->is_unmarked) { /* the mark says so for all; the next turn tells */
         keep_wait_limit(k, q->id, UINT64_MAX, 0);
+        k->has_free_limits = true;
         keep_again(k);
         return;
     }
@@ -342,6 +343,27 @@ on_space(void *arg, bool is_short)
 {
     struct keep *k = arg;
     alarm_raise(k->broker, ALARM_STORE, is_short);
+    if (!is_short || k->is_unmarked || k->is_marking)
+        return;
+    k->is_marking = true;
+    worker_submit(k->keeper, &k->mark_job);
+}
+
+static void
+run_mark(void *arg)
+{
+    struct keep *k = arg;
+    store_mark(k->store);
+}
+
+/* Consumers go on while the disk is full: their acks make room. */
+static void
+on_marked(void *arg)
+{
+    struct keep *k = arg;
+    k->is_marking = false;
+    k->is_unmarked = true;
+    keep_wait_limits_end(k);
 }
 
 static void
@@ -406,6 +428,7 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
     k->writer = make_worker(k, "journal");
     k->pager = make_worker(k, "pager");
     k->keeper = make_worker(k, "keeper");
+    k->mark_job = (struct worker_job){.run = run_mark, .done = on_marked, .arg = k, .shard = b->shard};
     b->log = &k->log;
     enum err e = keep_recover(k, why, why_size);
     if (e != ERR_OK)
@@ -433,7 +456,10 @@ keep_turn(struct keep *k)
 {
     if (!k->journal)
         return;
-    keep_wait_durable(k, k->log.is_failed ? 0 : k->durable_batch);
+    if (k->has_free_limits) {
+        k->has_free_limits = false;
+        keep_wait_limits_end(k);
+    }
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
     watch_pace(k);

@@ -72,8 +72,9 @@ operations(const struct run *r)
 static void
 look_for_power(struct run *r)
 {
-    r->model.cannot_mark = r->t->broker && sim_broker_failure(r->t->broker) != ERR_OK;
-    r->model.had_failed |= r->model.cannot_mark;
+    r->model.cannot_mark = (r->t->broker && sim_broker_failure(r->t->broker) != ERR_OK) ||
+                           (r->has_failing_disk && r->plan->faults.fail_on);
+    r->model.had_failed |= r->model.cannot_mark || r->has_failing_disk;
     if (sim_node_crashes(r->options.world) != r->crashes)
         r->is_down = true;
 }
