@@ -462,6 +462,7 @@ keep_turn(struct keep *k)
     }
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
+    keep_space_turn(k);
     watch_pace(k);
     journal_turn(k->journal);
 }

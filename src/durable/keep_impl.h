@@ -10,6 +10,7 @@
  *   keep_checkpoint.c  making log files superfluous: survivors, acks, manifest; dead segments go
  *   keep_compact.c     segments that are mostly dead
  *   keep_body.c        bodies in files of their own
+ *   keep_space.c       a full disk
  *   keep_recover.c     the start
  */
 /* exports: queue_kept_ */
@@ -188,7 +189,8 @@ struct keep {
     struct list reads; /* struct keep_read */
     struct keep_compaction *compaction;
     uint64_t compact_looked; /* chores so far when it was last looked for something to compact */
-    struct wheel_timer again, retry;
+    struct wheel_timer again, retry, space;
+    bool is_short; /* of space, as it was told */
     struct keep_counts counts;
 };
 
@@ -303,6 +305,9 @@ void keep_compact_turn(struct keep *k);
 /* k->compaction is there: what is settled is settled in the segment that is being compacted, too. */
 void keep_compact_settle(struct keep *k, uint64_t queue_id, uint64_t first, uint64_t last);
 void keep_compact_free(struct keep *k);
+
+/* keep_space.c */
+void keep_space_turn(struct keep *k);
 
 /* keep_recover.c */
 ERR_USE enum err keep_recover(struct keep *k, char *why, size_t why_size);
