@@ -31,7 +31,7 @@ struct durable {
     struct keep *keeps[SHARDS_COUNT_MAX];
     unsigned shard_count;
     pthread_mutex_t lock; /* of all below */
-    unsigned unsettled;   /* shards that still need old chains */
+    _Atomic unsigned unsettled; /* shards that still need old chains; read without the lock */
     uint64_t *bodies;     /* files that are needed */
     size_t body_count;
     struct chain_file *damaged;
@@ -208,6 +208,12 @@ delete_old(struct durable *d)
     qsort(d->bodies, d->body_count, sizeof *d->bodies, compare_ids);
     if (body_list(&d->store, delete_body, d) != ERR_OK)
         log_warning(d->store.log, LOG_STORAGE, "cannot list the body files");
+}
+
+bool
+durable_is_settled(const struct durable *d)
+{
+    return atomic_load_explicit(&d->unsettled, memory_order_acquire) == 0;
 }
 
 enum err
