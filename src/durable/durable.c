@@ -31,10 +31,9 @@ struct durable {
     struct backup *backup;
     struct keep *keeps[SHARDS_COUNT_MAX];
     unsigned shard_count;
-    pthread_mutex_t lock; /* of all below */
-    unsigned unsettled;   /* shards that still need old chains */
-    _Atomic bool has_settled;
-    uint64_t *bodies; /* files that are needed */
+    pthread_mutex_t lock;       /* of all below */
+    _Atomic unsigned unsettled; /* shards that still need old chains; read without the lock */
+    uint64_t *bodies;           /* files that are needed */
     size_t body_count;
     struct chain_file *damaged;
     size_t damaged_count;
@@ -212,6 +211,12 @@ delete_old(struct durable *d)
         log_warning(d->store.log, LOG_STORAGE, "cannot list the body files");
 }
 
+bool
+durable_is_settled(const struct durable *d)
+{
+    return atomic_load_explicit(&d->unsettled, memory_order_acquire) == 0;
+}
+
 enum err
 durable_shard_settled(struct durable *d)
 {
@@ -225,19 +230,12 @@ durable_shard_settled(struct durable *d)
     if (e == ERR_OK) {
         d->unsettled--;
         if (is_last) {
-            atomic_store(&d->has_settled, true);
             delete_old(d);
             store_forget_mark(&d->store);
         }
     }
     pthread_mutex_unlock(&d->lock);
     return e;
-}
-
-bool
-durable_has_settled(const struct durable *d)
-{
-    return atomic_load(&d->has_settled);
 }
 
 /* ---- life ---- */

@@ -372,7 +372,7 @@ keep_checkpoint_turn(struct keep *k)
     if (k->checkpoint == KEEP_IDLE) {
         if (!k->has_settled)
             start_copying(k, 0);
-        else if (k->full >= journal_oldest_file(k->journal) && durable_has_settled(k->durable))
+        else if (k->full >= journal_oldest_file(k->journal) && durable_is_settled(k->durable))
             start_copying(k, k->full);
     }
     if (k->checkpoint == KEEP_COPYING)
