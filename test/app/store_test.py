@@ -234,6 +234,10 @@ class Store(unittest.TestCase):
             other = leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy"))
             self.assertEqual(other.returncode, 3)
             self.assertIn("another backup is under way", other.stderr)
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.connect(path)
+                stranger.sendall(b"backup-end\n")
+                self.assertEqual(stranger.recv(65536), b"error this connection has no backup\n")
         deadline = time.monotonic() + DEADLINE_S
         while leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy2")).returncode != 0:
             self.assertLess(time.monotonic(), deadline)
