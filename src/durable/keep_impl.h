@@ -164,7 +164,7 @@ struct keep {
 
     struct list segments;
     struct keep_segment *open;
-    bool must_break; /* the next entry starts a new run */
+    uint64_t pager_bytes; /* appended and not written, as of the last turn */
 
     struct idmap bodies;           /* struct keep_body by id */
     struct idmap bodies_in_memory; /* by message */
@@ -179,6 +179,10 @@ struct keep {
     uint64_t at_position, delivered_batch;
     size_t copied; /* in this turn */
     struct keep_chore *chore;
+    struct worker_job mark_job;
+    bool is_marking;
+    bool has_free_limits; /* some queue waits for what nothing stands against */
+    bool is_unmarked;     /* deliveries do not wait for the log: store_mark() */
     bool is_closing;
     bool has_settled; /* the recovery's checkpoint is through */
 
@@ -205,6 +209,8 @@ void keep_again(struct keep *k);
 void keep_wait_confirm(struct keep *k, struct channel_ref to, uint64_t seq, uint32_t times);
 void keep_wait_limit(struct keep *k, uint64_t queue_id, uint64_t below, uint64_t batch);
 void keep_wait_durable(struct keep *k, uint64_t batch);
+/* Deliveries are free. */
+void keep_wait_limits_end(struct keep *k);
 /* Nothing becomes durable any more: nacks, and deliveries are free. */
 void keep_wait_failed(struct keep *k);
 void keep_wait_free(struct keep *k);
