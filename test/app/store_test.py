@@ -119,6 +119,22 @@ class Store(unittest.TestCase):
             self.assertRegex(text, f"{sync}: .*confirm.*{words}")
             self.assertNotIn("memory only", text)
 
+    def test_a_disk_with_less_than_the_limit_blocks_who_publishes(self):
+        log = os.path.join(self.dir.name, "log")
+        node = self.node("disk_free_limit.absolute = 1000TB", f"log.file = {log}")
+        reasons, connection = [], node.connect()
+        connection.add_on_connection_blocked_callback(lambda _, frame: reasons.append(frame.method.reason))
+        channel = connection.channel()
+        channel.queue_declare("q", durable=True)  # who does not publish goes on
+        channel.basic_publish("", "q", b"x")
+        deadline = time.monotonic() + DEADLINE_S
+        while not reasons and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=1)
+        self.assertEqual(reasons, ["low on disk"])
+        node.end(signal.SIGKILL)
+        self.assertRegex(pathlib.Path(log).read_text(encoding="utf-8"),
+                         r"disk space is short: \d+ bytes free, the limit is 1000000000000000;")
+
     def test_check_and_dump_of_a_stopped_node(self):
         node = self.node()
         self.fill(node, 20)
@@ -234,6 +250,10 @@ class Store(unittest.TestCase):
             other = leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy"))
             self.assertEqual(other.returncode, 3)
             self.assertIn("another backup is under way", other.stderr)
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.connect(path)
+                stranger.sendall(b"backup-end\n")
+                self.assertEqual(stranger.recv(65536), b"error this connection has no backup\n")
         deadline = time.monotonic() + DEADLINE_S
         while leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy2")).returncode != 0:
             self.assertLess(time.monotonic(), deadline)
