@@ -222,8 +222,10 @@ durable_shard_settled(struct durable *d)
     enum err e = manifest_commit(d->store.manifest);
     if (e == ERR_OK) {
         d->unsettled--;
-        if (is_last)
+        if (is_last) {
             delete_old(d);
+            store_forget_mark(&d->store);
+        }
     }
     pthread_mutex_unlock(&d->lock);
     return e;

@@ -98,8 +98,12 @@ static bool
 keep_tx_end(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t seq)
 {
     struct keep *k = keep_of(l);
-    if (!idmap_remove(&k->transactions, tx) || l->is_failed)
+    if (!idmap_remove(&k->transactions, tx))
         return false;
+    if (l->is_failed) {
+        courier_confirm_range(k->broker, to, seq, seq, true, 1);
+        return true;
+    }
     struct journal_op *op;
     journal_append(k->journal, &op);
     op->type = JOURNAL_TX_END;
@@ -127,8 +131,6 @@ log_settle(struct keep *k, uint64_t queue_id, uint64_t first, uint64_t count, ui
     op->sequence = first;
     op->count = (uint32_t)count;
     op->tx = tx;
-    if (tx)
-        note_transaction(k, tx);
 }
 
 /* It was never written, and never will be. */
@@ -146,6 +148,8 @@ static void
 keep_settle(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e, uint64_t tx)
 {
     struct keep *k = keep_of(l);
+    if (e->is_logged && tx)
+        note_transaction(k, tx);
     if (e->is_logged && !l->is_failed && (tx || e->is_stored || !elide(k, q, position, e->op)))
         log_settle(k, q->id, position, 1, tx);
     if (__builtin_expect(e->message->body_size > STORE_BODY_INLINE_MAX, 0)) {
@@ -229,8 +233,9 @@ keep_reserve(struct queue_log *l, struct queue *q)
 {
     struct keep *k = keep_of(l);
     uint64_t below = q->cursor + KEEP_RESERVE;
-    if (l->is_failed) { /* nobody can tell any more after a restart; the next turn says so */
+    if (l->is_failed || k->is_unmarked) { /* the mark says so for all; the next turn tells */
         keep_wait_limit(k, q->id, UINT64_MAX, 0);
+        k->has_free_limits = true;
         keep_again(k);
         return;
     }
@@ -252,8 +257,7 @@ keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const str
 {
     struct keep *k = keep_of(l);
     struct queue_kept *kept = queue_kept_get(k, q);
-    if (idmap_count(&k->transactions) > 0 ||
-        (k->open && segment_bytes_waiting(k->open->segment) > KEEP_BEHIND_BYTES))
+    if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
     bool is_large = e->message->body_size > STORE_BODY_INLINE_MAX;
     if (is_large) {
@@ -339,6 +343,27 @@ on_space(void *arg, bool is_short)
 {
     struct keep *k = arg;
     alarm_raise(k->broker, ALARM_STORE, is_short);
+    if (!is_short || k->is_unmarked || k->is_marking)
+        return;
+    k->is_marking = true;
+    worker_submit(k->keeper, &k->mark_job);
+}
+
+static void
+run_mark(void *arg)
+{
+    struct keep *k = arg;
+    store_mark(k->store);
+}
+
+/* Consumers go on while the disk is full: their acks make room. */
+static void
+on_marked(void *arg)
+{
+    struct keep *k = arg;
+    k->is_marking = false;
+    k->is_unmarked = true;
+    keep_wait_limits_end(k);
 }
 
 static void
@@ -403,6 +428,7 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
     k->writer = make_worker(k, "journal");
     k->pager = make_worker(k, "pager");
     k->keeper = make_worker(k, "keeper");
+    k->mark_job = (struct worker_job){.run = run_mark, .done = on_marked, .arg = k, .shard = b->shard};
     b->log = &k->log;
     enum err e = keep_recover(k, why, why_size);
     if (e != ERR_OK)
@@ -413,9 +439,14 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
 static void
 watch_pace(struct keep *k)
 {
-    uint64_t waiting = k->journal ? journal_bytes_waiting(k->journal) : 0;
-    if (k->open)
-        waiting += segment_bytes_waiting(k->open->segment);
+    k->pager_bytes = 0;
+    for (struct list *at = k->segments.prev; at != &k->segments; at = at->prev) {
+        const struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state == KEEP_NAMED) /* older ones are written, too */
+            break;
+        k->pager_bytes += segment_bytes_waiting(s->segment);
+    }
+    uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
     k->log.is_behind =
         waiting > KEEP_BEHIND_BYTES || pool_bytes_used(k->broker->pool) > 2 * k->log.resident_max;
 }
@@ -425,9 +456,13 @@ keep_turn(struct keep *k)
 {
     if (!k->journal)
         return;
-    keep_wait_durable(k, k->log.is_failed ? 0 : k->durable_batch);
+    if (k->has_free_limits) {
+        k->has_free_limits = false;
+        keep_wait_limits_end(k);
+    }
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
+    keep_space_turn(k);
     watch_pace(k);
     journal_turn(k->journal);
 }

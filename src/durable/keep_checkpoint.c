@@ -394,4 +394,5 @@ keep_checkpoint_free(struct keep *k)
         chore_free(k->chore);
     timer_stop(&k->again);
     timer_stop(&k->retry);
+    timer_stop(&k->space);
 }

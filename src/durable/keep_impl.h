@@ -10,6 +10,7 @@
  *   keep_checkpoint.c  making log files superfluous: survivors, acks, manifest; dead segments go
  *   keep_compact.c     segments that are mostly dead
  *   keep_body.c        bodies in files of their own
+ *   keep_space.c       a full disk
  *   keep_recover.c     the start
  */
 /* exports: queue_kept_ */
@@ -163,7 +164,7 @@ struct keep {
 
     struct list segments;
     struct keep_segment *open;
-    bool must_break; /* the next entry starts a new run */
+    uint64_t pager_bytes; /* appended and not written, as of the last turn */
 
     struct idmap bodies;           /* struct keep_body by id */
     struct idmap bodies_in_memory; /* by message */
@@ -178,13 +179,18 @@ struct keep {
     uint64_t at_position, delivered_batch;
     size_t copied; /* in this turn */
     struct keep_chore *chore;
+    struct worker_job mark_job;
+    bool is_marking;
+    bool has_free_limits; /* some queue waits for what nothing stands against */
+    bool is_unmarked;     /* deliveries do not wait for the log: store_mark() */
     bool is_closing;
     bool has_settled; /* the recovery's checkpoint is through */
 
     struct list reads; /* struct keep_read */
     struct keep_compaction *compaction;
     uint64_t compact_looked; /* chores so far when it was last looked for something to compact */
-    struct wheel_timer again, retry;
+    struct wheel_timer again, retry, space;
+    bool is_short; /* of space, as it was told */
     struct keep_counts counts;
 };
 
@@ -203,6 +209,8 @@ void keep_again(struct keep *k);
 void keep_wait_confirm(struct keep *k, struct channel_ref to, uint64_t seq, uint32_t times);
 void keep_wait_limit(struct keep *k, uint64_t queue_id, uint64_t below, uint64_t batch);
 void keep_wait_durable(struct keep *k, uint64_t batch);
+/* Deliveries are free. */
+void keep_wait_limits_end(struct keep *k);
 /* Nothing becomes durable any more: nacks, and deliveries are free. */
 void keep_wait_failed(struct keep *k);
 void keep_wait_free(struct keep *k);
@@ -297,6 +305,9 @@ void keep_compact_turn(struct keep *k);
 /* k->compaction is there: what is settled is settled in the segment that is being compacted, too. */
 void keep_compact_settle(struct keep *k, uint64_t queue_id, uint64_t first, uint64_t last);
 void keep_compact_free(struct keep *k);
+
+/* keep_space.c */
+void keep_space_turn(struct keep *k);
 
 /* keep_recover.c */
 ERR_USE enum err keep_recover(struct keep *k, char *why, size_t why_size);

@@ -314,7 +314,8 @@ first_pass_end(struct recovery *r)
         for (uint32_t i = 0; i < f->settled_count; i++)
             keep_run_settle_all(r->keep, kept, f->settled[i].first, f->settled[i].last);
         keep_run_sweep(kept);
-        f->delivered = f->delivered_key ? f->delivered : 0;
+        if (r->keep->store->is_marked) /* then whatever was in memory may have been given out */
+            f->delivered = f->last + 1;
         queue_recover_begin(f->queue, f->last + 1, f->delivered < f->last + 1 ? f->delivered : f->last + 1);
     }
 }

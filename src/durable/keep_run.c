@@ -74,7 +74,8 @@ run_insert(struct queue_kept *kept, uint32_t at, struct keep_run run)
     kept->run_count++;
 }
 
-/* Nothing of first..last lives in any run: those that reach over it end, begin or part there. Returns the place. */
+/* Nothing of first..last lives in any run: those that reach over it end, begin or part there. Returns the
+ * place. */
 static uint32_t
 run_carve(struct queue_kept *kept, uint64_t first, uint64_t last)
 {

@@ -208,6 +208,22 @@ sim_broker_bury(struct sim_broker *b)
     release(b);
 }
 
+void
+sim_broker_free(struct sim_broker *b)
+{
+    unsigned crashes = sim_node_crashes(b->world);
+    sim_node_signal(b->world, SIGNAL_TERMINATE);
+    shards_join(b->node.shards);
+    if (sim_node_crashes(b->world) != crashes) {
+        sim_broker_bury(b);
+        return;
+    }
+    end_durable(b);
+    if (sim_node_crashes(b->world) != crashes)
+        sim_node_crash(b->world); /* it went down in there, outside of any event */
+    release(b);
+}
+
 struct sim_broker *
 sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *why, size_t why_size)
 {
@@ -232,12 +248,15 @@ sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *
         return NULL;
     }
     CHECK(shards_start(b->node.shards) == ERR_OK);
-    if (!sim_run_until(sim, is_up, b, SIM_BROKER_START_MS))
+    if (!sim_run_until(sim, is_up, b, SIM_BROKER_START_MS)) {
         snprintf(why, why_size, "it did not come up");
-    else if (find_problem(b, why, why_size) == ERR_OK)
+        sim_node_kill(b->world);
+        sim_broker_bury(b);
+        return NULL;
+    }
+    if (find_problem(b, why, why_size) == ERR_OK)
         return b;
-    sim_node_kill(b->world);
-    sim_broker_bury(b);
+    sim_broker_free(b);
     return NULL;
 }
 
@@ -249,22 +268,6 @@ sim_broker_new(struct sim *sim, const struct sim_broker_options *options)
     if (!b)
         check_failed(__FILE__, __LINE__, why);
     return b;
-}
-
-void
-sim_broker_free(struct sim_broker *b)
-{
-    unsigned crashes = sim_node_crashes(b->world);
-    sim_node_signal(b->world, SIGNAL_TERMINATE);
-    shards_join(b->node.shards);
-    if (sim_node_crashes(b->world) != crashes) {
-        sim_broker_bury(b);
-        return;
-    }
-    end_durable(b);
-    if (sim_node_crashes(b->world) != crashes)
-        sim_node_crash(b->world); /* it went down in there, outside of any event */
-    release(b);
 }
 
 void

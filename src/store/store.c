@@ -146,6 +146,30 @@ store_parse_acks_name(const char *name, uint64_t *id, uint32_t *generation)
 /* ---- failing ---- */
 
 void
+store_mark(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    struct file *f;
+    store_path(s, path, "UNMARKED");
+    if (file_open(s->world, path, FILE_WRITE | FILE_CREATE, &f) != ERR_OK)
+        return;
+    (void)!file_sync(f);
+    file_close(f);
+    (void)!dir_sync(s->world, s->dir);
+}
+
+void
+store_forget_mark(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    if (!s->is_marked || store_failure(s) != ERR_OK)
+        return;
+    store_path(s, path, "UNMARKED");
+    (void)!file_unlink(s->world, path); /* else the next start is as careful as this one */
+    (void)!dir_sync(s->world, s->dir);
+}
+
+void
 store_fail(struct store *s, enum err e, const char *what, const char *path)
 {
     int none = ERR_OK;
@@ -157,6 +181,7 @@ store_fail(struct store *s, enum err e, const char *what, const char *path)
                  "the store has failed: cannot %s %s: %s. From now on nothing is written or confirmed. Check "
                  "the disk, then restart the node: what was confirmed before is there",
                  what, path, err_text(e));
+    store_mark(s);
 }
 
 /* ---- names in a directory ---- */
@@ -441,6 +466,10 @@ open_existing(struct store *s, char *why, size_t why_size)
     enum err e = find_named(s, &view, why, why_size);
     if (e == ERR_OK)
         e = delete_left_overs(s, &view, why, why_size);
+    char mark[STORE_PATH_MAX];
+    struct file_stat st;
+    store_path(s, mark, "UNMARKED");
+    s->is_marked = file_stat(s->world, mark, &st) == ERR_OK;
     s->is_new = view.chain_count == 0 && view.segment_count == 0 && view.snapshot_id == 0;
     if (e == ERR_OK && view.boot == UINT32_MAX) {
         snprintf(why, why_size, "%s/MANIFEST: the boot numbers are used up: use another data directory",
