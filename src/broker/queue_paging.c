@@ -93,7 +93,7 @@ queue_paging_first(struct queue *q, uint64_t *position)
     struct queue_entry *e = seqdeque_get(&ms->entries, *position);
     if (!e && q->cursor != seqdeque_next_sequence(&ms->entries))
         e = paging_seek(q, position);
-    if (!e || *position < q->deliver_limit || !(e->is_logged | e->is_stored))
+    if (!e || *position < q->deliver_limit || !(e->is_logged || e->is_stored))
         return e;
     paging_reserve(q);
     return NULL;
@@ -141,7 +141,7 @@ queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_l
                               .is_logged = is_logged,
                               .is_stored = 1,
                               .is_redelivered = position < q->redelivered_below};
-    ms->bytes += message_size(*m);
+    ms->bytes += queue_weight(*m);
     ms->read_count++;
     q->paged--;
     *m = NULL;
@@ -234,7 +234,7 @@ queue_recover_put(struct queue *q, uint64_t position, struct message **m)
     struct queue_entry *e = seqdeque_put(&ms->entries, position);
     *e = (struct queue_entry){
         .message = *m, .is_logged = 1, .op = 0xfffffff, .is_redelivered = position < q->redelivered_below};
-    ms->bytes += message_size(*m);
+    ms->bytes += queue_weight(*m);
     *m = NULL;
     if (ms->bytes > QUEUE_WINDOW_BYTES && !list_is_linked(&ms->deep))
         list_push_back(&q->broker->deep, &ms->deep);
@@ -280,7 +280,7 @@ paging_out(struct queue *q, size_t budget)
         struct message *m = e->message;
         size_t size = message_size(m);
         out += size;
-        ms->bytes -= size;
+        ms->bytes -= queue_weight(m);
         ms->page_from = at + 1;
         q->paged++;
         if (at < ms->paged_from)
