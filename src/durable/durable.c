@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,9 +31,9 @@ struct durable {
     struct backup *backup;
     struct keep *keeps[SHARDS_COUNT_MAX];
     unsigned shard_count;
-    pthread_mutex_t lock; /* of all below */
-    unsigned unsettled;   /* shards that still need old chains */
-    uint64_t *bodies;     /* files that are needed */
+    pthread_mutex_t lock;       /* of all below */
+    _Atomic unsigned unsettled; /* shards that still need old chains; read without the lock */
+    uint64_t *bodies;           /* files that are needed */
     size_t body_count;
     struct chain_file *damaged;
     size_t damaged_count;
@@ -210,6 +211,12 @@ delete_old(struct durable *d)
         log_warning(d->store.log, LOG_STORAGE, "cannot list the body files");
 }
 
+bool
+durable_is_settled(const struct durable *d)
+{
+    return atomic_load_explicit(&d->unsettled, memory_order_acquire) == 0;
+}
+
 enum err
 durable_shard_settled(struct durable *d)
 {
@@ -222,8 +229,10 @@ durable_shard_settled(struct durable *d)
     enum err e = manifest_commit(d->store.manifest);
     if (e == ERR_OK) {
         d->unsettled--;
-        if (is_last)
+        if (is_last) {
             delete_old(d);
+            store_forget_mark(&d->store);
+        }
     }
     pthread_mutex_unlock(&d->lock);
     return e;

@@ -237,8 +237,9 @@ keep_reserve(struct queue_log *l, struct queue *q)
 {
     struct keep *k = keep_of(l);
     uint64_t below = q->cursor + KEEP_RESERVE;
-    if (l->is_failed) { /* nobody can tell any more after a restart; the next turn says so */
+    if (l->is_failed || k->is_unmarked) { /* the mark says so for all; the next turn tells */
         keep_wait_limit(k, q->id, UINT64_MAX, 0);
+        k->has_free_limits = true;
         keep_again(k);
         return;
     }
@@ -260,7 +261,7 @@ keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const str
 {
     struct keep *k = keep_of(l);
     struct queue_kept *kept = queue_kept_get(k, q);
-    if (idmap_count(&k->transactions) > 0 || keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
+    if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
     bool is_large = e->message->body_size > STORE_BODY_INLINE_MAX;
     if (is_large) {
@@ -339,6 +340,27 @@ on_space(void *arg, bool is_short)
 {
     struct keep *k = arg;
     alarm_raise(k->broker, ALARM_STORE, is_short);
+    if (!is_short || k->is_unmarked || k->is_marking)
+        return;
+    k->is_marking = true;
+    worker_submit(k->keeper, &k->mark_job);
+}
+
+static void
+run_mark(void *arg)
+{
+    struct keep *k = arg;
+    store_mark(k->store);
+}
+
+/* Consumers go on while the disk is full: their acks make room. */
+static void
+on_marked(void *arg)
+{
+    struct keep *k = arg;
+    k->is_marking = false;
+    k->is_unmarked = true;
+    keep_wait_limits_end(k);
 }
 
 static void
@@ -405,6 +427,7 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
     k->writer = make_worker(k, "journal");
     k->pager = make_worker(k, "pager");
     k->keeper = make_worker(k, "keeper");
+    k->mark_job = (struct worker_job){.run = run_mark, .done = on_marked, .arg = k, .shard = b->shard};
     b->log = &k->log;
     enum err e = keep_recover(k, why, why_size);
     if (e != ERR_OK)
@@ -412,23 +435,22 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
     return k;
 }
 
-/* The pager does not tell how far it is; when its disk was full it waits to be told to try again. */
-static void
-on_pace(void *arg)
-{
-    struct keep *k = arg;
-    if (k->open && keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
-        segment_flush(k->open->segment);
-}
-
+/* The pager does not tell how far it is: a turn looks again soon. */
 static void
 watch_pace(struct keep *k)
 {
-    uint64_t waiting = journal_bytes_waiting(k->journal) + keep_segment_waiting(k);
+    k->pager_bytes = 0;
+    for (struct list *at = k->segments.prev; at != &k->segments; at = at->prev) {
+        const struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state == KEEP_NAMED) /* older ones are written, too */
+            break;
+        k->pager_bytes += segment_bytes_waiting(s->segment);
+    }
+    uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
     bool is_paging_late = k->log.is_paging_late && !list_is_empty(&k->broker->deep);
     k->log.is_behind = waiting > KEEP_BEHIND_BYTES || is_paging_late;
     if (k->log.is_behind && !timer_is_active(&k->pace))
-        timer_start(k->broker->shard, &k->pace, KEEP_PACE_MS, on_pace, k);
+        timer_start(k->broker->shard, &k->pace, KEEP_PACE_MS, on_again, k);
 }
 
 void
@@ -436,9 +458,15 @@ keep_turn(struct keep *k)
 {
     if (!k->journal)
         return;
-    keep_wait_durable(k, k->log.is_failed ? 0 : k->durable_batch);
+    if (k->has_free_limits) {
+        k->has_free_limits = false;
+        keep_wait_limits_end(k);
+    }
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
+    keep_space_turn(k);
+    if (k->same && k->checkpoint == KEEP_IDLE && list_is_empty(&k->broker->deep))
+        keep_same_forget(k);
     watch_pace(k);
     journal_turn(k->journal);
 }
@@ -467,6 +495,7 @@ keep_close(struct keep *k)
     worker_free(k->pager);
     worker_free(k->keeper);
     keep_tx_free(k);
+    keep_same_forget(k);
     keep_checkpoint_free(k);
     keep_compact_free(k);
     keep_read_free(k);

@@ -10,6 +10,8 @@
  *
  * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is
  * one at a time. The chains of earlier boots are file 0, and their checkpoint starts with the node.
+ * Until all shards are through with it no other file goes: it may say of a message in those chains that it
+ * is settled.
  */
 #include "base/check.h"
 #include "durable/durable_impl.h"
@@ -319,7 +321,7 @@ static void
 copy_some(struct keep *k)
 {
     k->copied = 0;
-    if (keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
+    if (k->pager_bytes > KEEP_BEHIND_BYTES)
         return; /* a turn comes: watch_pace() */
     while (k->at_file) {
         for (; k->at; k->at = k->at->next, k->at_position = 0)
@@ -363,7 +365,8 @@ keep_checkpoint_turn(struct keep *k)
         if (!k->has_settled)
             start_copying(k, 0);
         else if (journal_current_file(k->journal) - journal_oldest_file(k->journal) >
-                 k->store->config.log_files_max)
+                     k->store->config.log_files_max &&
+                 durable_is_settled(k->durable))
             start_copying(k, journal_current_file(k->journal) - k->store->config.log_files_max - 1);
     }
     if (k->checkpoint == KEEP_COPYING)
@@ -387,4 +390,5 @@ keep_checkpoint_free(struct keep *k)
     timer_stop(&k->again);
     timer_stop(&k->retry);
     timer_stop(&k->pace);
+    timer_stop(&k->space);
 }

@@ -5,12 +5,14 @@
  *   keep_wait.c        who waits for a batch: confirms and delivery limits
  *   keep_mark.c        which log file has something of which queue
  *   keep_run.c         the queues' runs in segments; writing into the open segment; what is settled
+ *   keep_same.c        a message of several queues is written once
  *   keep_entry.c       what was read of a segment, between pager and shard
  *   keep_read.c        read-ahead
  *   keep_checkpoint.c  making log files superfluous: survivors, acks, manifest; dead segments go
  *   keep_compact.c     segments that are mostly dead
  *   keep_body.c        bodies in files of their own
  *   keep_tx.c          transactions: what is lasting only together
+ *   keep_space.c       a full disk
  *   keep_recover.c     the start
  */
 /* exports: queue_kept_ */
@@ -164,6 +166,8 @@ struct keep {
 
     struct list segments;
     struct keep_segment *open;
+    struct keep_same *same; /* what was written into it lately; NULL: nothing */
+    uint64_t pager_bytes;   /* appended and not written, as of the last turn */
 
     struct idmap bodies; /* struct keep_body by id */
     struct idmap larges; /* struct keep_large by the message's address */
@@ -178,13 +182,18 @@ struct keep {
     uint64_t sealed_batch; /* what sealed segments have is in the log once this is durable */
     size_t copied;         /* in this turn */
     struct keep_chore *chore;
+    struct worker_job mark_job;
+    bool is_marking;
+    bool has_free_limits; /* some queue waits for what nothing stands against */
+    bool is_unmarked;     /* deliveries do not wait for the log: store_mark() */
     bool is_closing;
     bool has_settled; /* the recovery's checkpoint is through */
 
     struct list reads; /* struct keep_read */
     struct keep_compaction *compaction;
     uint64_t compact_looked; /* chores so far when it was last looked for something to compact */
-    struct wheel_timer again, retry, pace;
+    struct wheel_timer again, retry, pace, space;
+    bool is_short; /* of space, as it was told */
     struct keep_counts counts;
 };
 
@@ -212,6 +221,8 @@ keep_last_batch(const struct keep *k)
 void keep_wait_confirm(struct keep *k, struct channel_ref to, uint64_t seq, uint32_t times);
 void keep_wait_limit(struct keep *k, uint64_t queue_id, uint64_t below, uint64_t batch);
 void keep_wait_durable(struct keep *k, uint64_t batch);
+/* Deliveries are free. */
+void keep_wait_limits_end(struct keep *k);
 /* Nothing becomes durable any more: nacks, and deliveries are free. */
 void keep_wait_failed(struct keep *k);
 void keep_wait_free(struct keep *k);
@@ -255,10 +266,11 @@ void keep_mark_free(struct keep *k);
 struct keep_run *keep_run_find(struct queue_kept *kept, uint64_t position);
 void keep_run_remove(struct queue_kept *kept, struct keep_run *run);
 /* Appends the message to the open segment. */
-void keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, const struct message *m,
+void keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, struct message *m,
                     bool is_transient);
-void keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position,
-                           const struct record_message *m, bool is_transient);
+/* `same_as`: as segment_append(). Returns the entry's offset. */
+uint64_t keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position,
+                               const struct record_message *m, bool is_transient, uint64_t same_as);
 /* Adds an existing run of a segment. */
 void keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first,
                   uint64_t last);
@@ -285,15 +297,15 @@ keep_run_in_segment(const struct keep_run *run)
 struct keep_segment *keep_segment_add(struct keep *k, struct segment *g, enum keep_segment_state state);
 /* Nothing lives in it any more, perhaps: then it is doomed. */
 void keep_segment_check(struct keep *k, struct keep_segment *s);
-/* Bytes of the open one that the pager has not written yet. */
-static inline uint64_t
-keep_segment_waiting(const struct keep *k)
-{
-    return k->open ? segment_bytes_waiting(k->open->segment) : 0;
-}
 /* It is full, or must be durable. */
 void keep_segment_seal(struct keep *k);
 void keep_segment_free(struct keep_segment *s);
+
+/* keep_same.c */
+/* The offset in the open segment at which the message was written, or 0. */
+uint64_t keep_same_find(const struct keep *k, const struct message *m);
+void keep_same_note(struct keep *k, struct message *m, uint64_t offset);
+void keep_same_forget(struct keep *k);
 
 /* keep_entry.c */
 struct keep_entry {
@@ -336,6 +348,9 @@ void keep_compact_turn(struct keep *k);
 /* k->compaction is there: what is settled is settled in the segment that is being compacted, too. */
 void keep_compact_settle(struct keep *k, uint64_t queue_id, uint64_t first, uint64_t last);
 void keep_compact_free(struct keep *k);
+
+/* keep_space.c */
+void keep_space_turn(struct keep *k);
 
 /* keep_recover.c */
 ERR_USE enum err keep_recover(struct keep *k, char *why, size_t why_size);

@@ -89,6 +89,17 @@ keep_wait_durable(struct keep *k, uint64_t batch)
 }
 
 void
+keep_wait_limits_end(struct keep *k)
+{
+    for (uint32_t i = 0; i < k->waits.count; i++) {
+        struct keep_wait *w = wait_at(&k->waits, i);
+        struct queue *q = w->times ? NULL : queue_find(k->broker, w->first);
+        if (q)
+            queue_set_deliver_limit(q, UINT64_MAX);
+    }
+}
+
+void
 keep_wait_failed(struct keep *k)
 {
     wait_end_some(k, UINT64_MAX, true);

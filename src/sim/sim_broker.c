@@ -54,6 +54,8 @@ on_started(void *arg)
     CHECK(signal_watch_open(first, on_signal, b, &until_the_end) == ERR_OK);
     if (b->memory_watermark)
         alarm_watch_start(&b->memory, b->node.brokers[0], b->memory_watermark, SIM_BROKER_SAMPLE_MS);
+    if (b->disk_free_limit)
+        alarm_disk_start(&b->disk, b->node.brokers[0], "/", b->disk_free_limit);
 }
 
 static void
@@ -187,6 +189,7 @@ sim_broker_failure(const struct sim_broker *b)
 static void
 release(struct sim_broker *b)
 {
+    alarm_disk_stop(&b->disk);
     meta_free(b->node.meta); /* its epoch is the shards' */
     shards_free(b->node.shards);
     server_free(b->server);
@@ -205,6 +208,22 @@ sim_broker_bury(struct sim_broker *b)
     release(b);
 }
 
+void
+sim_broker_free(struct sim_broker *b)
+{
+    unsigned crashes = sim_node_crashes(b->world);
+    sim_node_signal(b->world, SIGNAL_TERMINATE);
+    shards_join(b->node.shards);
+    if (sim_node_crashes(b->world) != crashes) {
+        sim_broker_bury(b);
+        return;
+    }
+    end_durable(b);
+    if (sim_node_crashes(b->world) != crashes)
+        sim_node_crash(b->world); /* it went down in there, outside of any event */
+    release(b);
+}
+
 struct sim_broker *
 sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *why, size_t why_size)
 {
@@ -213,6 +232,7 @@ sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *
     b->sim = sim;
     b->world = options->world ? options->world : sim_node_new(sim, options->name);
     b->memory_watermark = options->memory_watermark;
+    b->disk_free_limit = options->disk_free_limit;
     b->node = (struct node){
         .log = options->log, .name = "rabbit@sim", .cluster_name = "sim", .limits = options->limits};
     struct server_config config = options->server;
@@ -228,12 +248,15 @@ sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *
         return NULL;
     }
     CHECK(shards_start(b->node.shards) == ERR_OK);
-    if (!sim_run_until(sim, is_up, b, SIM_BROKER_START_MS))
+    if (!sim_run_until(sim, is_up, b, SIM_BROKER_START_MS)) {
         snprintf(why, why_size, "it did not come up");
-    else if (find_problem(b, why, why_size) == ERR_OK)
+        sim_node_kill(b->world);
+        sim_broker_bury(b);
+        return NULL;
+    }
+    if (find_problem(b, why, why_size) == ERR_OK)
         return b;
-    sim_node_kill(b->world);
-    sim_broker_bury(b);
+    sim_broker_free(b);
     return NULL;
 }
 
@@ -245,22 +268,6 @@ sim_broker_new(struct sim *sim, const struct sim_broker_options *options)
     if (!b)
         check_failed(__FILE__, __LINE__, why);
     return b;
-}
-
-void
-sim_broker_free(struct sim_broker *b)
-{
-    unsigned crashes = sim_node_crashes(b->world);
-    sim_node_signal(b->world, SIGNAL_TERMINATE);
-    shards_join(b->node.shards);
-    if (sim_node_crashes(b->world) != crashes) {
-        sim_broker_bury(b);
-        return;
-    }
-    end_durable(b);
-    if (sim_node_crashes(b->world) != crashes)
-        sim_node_crash(b->world); /* it went down in there, outside of any event */
-    release(b);
 }
 
 void

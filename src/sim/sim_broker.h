@@ -30,6 +30,7 @@ struct sim_broker_options {
     unsigned shards;                      /* 1 .. SHARDS_COUNT_MAX */
     struct server_config server;          /* the hooks in it are set by sim_broker_new() */
     struct broker_limits limits;
+    uint64_t disk_free_limit;  /* bytes free below which the alarm rises; 0: none */
     uint64_t memory_watermark; /* bytes used at which the alarm rises; sim_node_set_memory() says how many
                                   are. 0: none */
     struct log *log;           /* NULL: silent */
@@ -46,7 +47,8 @@ struct sim_broker {
     struct server *server;
     struct durable *durable; /* NULL: in memory */
     struct alarm_watch memory;
-    uint64_t memory_watermark;
+    struct alarm_disk disk;
+    uint64_t memory_watermark, disk_free_limit;
 };
 
 /* Listens when it returns. */

@@ -58,6 +58,8 @@ void segment_break(struct segment *g);
 /* Bytes so far, and those the pager has not written yet. */
 uint64_t segment_size(const struct segment *g);
 uint64_t segment_bytes_waiting(const struct segment *g);
+/* The disk was full when the pager last tried. */
+bool segment_is_short(const struct segment *g);
 /*
  * What was appended goes to the pager now: before a job that reads it. After the disk was full, sealed or
  * not: the pager tries again. Harmless when there is nothing.

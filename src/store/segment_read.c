@@ -4,6 +4,9 @@
  * Entries are read through a window of the file, in big steps; what a SEGMENT_SAME refers to, through a
  * second one, since such entries mostly refer to neighbours. A file is opened for each call: thousands of
  * segments that wait to be read hold no descriptor, and nothing is shared with whoever writes.
+ *
+ * What the disk had no room for yet is read from the chunk that waits: so consumers go on while it is full.
+ * Entries do not cross chunks.
  */
 #include "base/check.h"
 #include "io/file.h"
@@ -159,7 +162,8 @@ struct window {
 struct reader {
     struct segment *segment;
     struct file *file;
-    uint64_t end; /* of the run */
+    const struct segment_chunk *chunk; /* instead of the file, for what is not written */
+    uint64_t end;                      /* of what can be read of the run in one go */
     size_t step;
     struct window here, before;
 };
@@ -187,6 +191,11 @@ window_move(struct reader *r, struct window *w, uint64_t offset, size_t need, ui
         w->capacity = (size_t)len;
     }
     w->at = offset;
+    if (r->chunk) {
+        memcpy(w->data, r->chunk->data + (offset - r->chunk->offset), (size_t)len);
+        w->size = (size_t)len;
+        return len < need ? ERR_CORRUPT : ERR_OK;
+    }
     enum err e = file_pread(r->file, w->data, (size_t)len, offset, &w->size);
     return e == ERR_OK && w->size < need ? ERR_CORRUPT : e;
 }
@@ -214,6 +223,8 @@ message_of(struct reader *r, uint64_t offset, const struct segment_entry *entry,
         return ERR_OK;
     if (entry->distance > offset - SEGMENT_HEADER)
         return ERR_CORRUPT;
+    if (r->chunk && offset - entry->distance < r->chunk->offset)
+        return ERR_NO_SPACE; /* when this chunk is written, too */
     struct segment_entry target;
     uint64_t at = offset - entry->distance;
     struct window *w = at >= r->here.at ? &r->here : &r->before;
@@ -257,6 +268,21 @@ segment_cursor_start(const struct segment_run *run, struct segment_cursor *c)
     *c = (struct segment_cursor){.offset = run->offset, .next = run->first};
 }
 
+/* Chunks up to the one meant were handed over before this job, so their links are settled. */
+static enum err
+find_chunk(struct reader *r, uint64_t offset)
+{
+    const struct segment_chunk *c = r->segment->head;
+    while (c && offset >= c->offset + c->size)
+        c = c->next;
+    if (!c || offset < c->offset || !c->data) /* dropped when the store failed */
+        return store_failure(r->segment->store) != ERR_OK ? store_failure(r->segment->store) : ERR_NO_SPACE;
+    r->chunk = c;
+    if (r->end > c->offset + c->size)
+        r->end = c->offset + c->size;
+    return ERR_OK;
+}
+
 enum err
 segment_read(struct segment *g, const struct segment_run *run, struct segment_cursor *c, uint64_t from,
              size_t bytes,
@@ -265,19 +291,24 @@ segment_read(struct segment *g, const struct segment_run *run, struct segment_cu
              void *arg, bool *done)
 {
     char path[STORE_PATH_MAX];
-    struct reader r = {.segment = g, .end = run->offset + run->length};
-    *done = c->offset >= r.end;
+    const uint64_t run_end = run->offset + run->length;
+    struct reader r = {.segment = g, .end = run_end};
+    *done = c->offset >= run_end;
     if (*done)
         return ERR_OK;
-    if (r.end > g->written)
-        return store_failure(g->store) != ERR_OK ? store_failure(g->store) : ERR_NO_SPACE;
-    r.step = bytes < READ_MIN ? READ_MIN : bytes > READ_MAX ? READ_MAX : bytes;
+    enum err e = ERR_OK;
     store_segment_path(g->store, path, g->id);
-    enum err e = file_open(g->store->world, path, FILE_READ, &r.file);
-    if (e == ERR_OK) {
+    if (c->offset >= g->written)
+        e = find_chunk(&r, c->offset);
+    else if (r.end > g->written)
+        r.end = g->written;
+    if (e == ERR_OK && !r.chunk)
+        e = file_open(g->store->world, path, FILE_READ, &r.file);
+    r.step = bytes < READ_MIN ? READ_MIN : bytes > READ_MAX ? READ_MAX : bytes;
+    if (e == ERR_OK)
         e = read_entries(&r, run, c, from, bytes, on_entry, arg);
+    if (r.file)
         file_close(r.file);
-    }
     free(r.here.data);
     free(r.before.data);
     if (e == ERR_CORRUPT)
@@ -285,8 +316,8 @@ segment_read(struct segment *g, const struct segment_run *run, struct segment_cu
                   "%s is damaged at offset %" PRIu64
                   ": what stands there cannot be read. `leveret store check` tells what else is wrong",
                   path, c->offset);
-    else if (e != ERR_OK && e != ERR_NOT_FOUND)
+    else if (e != ERR_OK && e != ERR_NOT_FOUND && e != ERR_NO_SPACE && e != store_failure(g->store))
         log_error(g->store->log, LOG_STORAGE, "cannot read %s: %s", path, err_text(e));
-    *done = e == ERR_OK && c->offset >= r.end;
+    *done = e == ERR_OK && c->offset >= run_end;
     return e;
 }

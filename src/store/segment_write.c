@@ -96,6 +96,12 @@ submit(struct segment *g, struct segment_chunk *c)
     worker_submit(g->pager, &c->job);
 }
 
+bool
+segment_is_short(const struct segment *g)
+{
+    return atomic_load(&g->is_short);
+}
+
 void
 segment_flush(struct segment *g)
 {

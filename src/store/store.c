@@ -146,6 +146,39 @@ store_parse_acks_name(const char *name, uint64_t *id, uint32_t *generation)
 /* ---- failing ---- */
 
 void
+store_mark(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    struct file *f;
+    store_path(s, path, "UNMARKED");
+    if (file_open(s->world, path, FILE_WRITE | FILE_CREATE, &f) != ERR_OK)
+        return;
+    (void)!file_sync(f);
+    file_close(f);
+    (void)!dir_sync(s->world, s->dir);
+}
+
+static bool
+has_mark(const struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    struct file_stat st;
+    store_path(s, path, "UNMARKED");
+    return file_stat(s->world, path, &st) == ERR_OK;
+}
+
+void
+store_forget_mark(struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    if (!s->is_marked || store_failure(s) != ERR_OK)
+        return;
+    store_path(s, path, "UNMARKED");
+    (void)!file_unlink(s->world, path); /* else the next start is as careful as this one */
+    (void)!dir_sync(s->world, s->dir);
+}
+
+void
 store_fail(struct store *s, enum err e, const char *what, const char *path)
 {
     int none = ERR_OK;
@@ -157,6 +190,7 @@ store_fail(struct store *s, enum err e, const char *what, const char *path)
                  "the store has failed: cannot %s %s: %s. From now on nothing is written or confirmed. Check "
                  "the disk, then restart the node: what was confirmed before is there",
                  what, path, err_text(e));
+    store_mark(s);
 }
 
 /* ---- names in a directory ---- */
@@ -464,6 +498,7 @@ store_open(struct store *s, struct io_world *world, const struct store_config *c
     if (e == ERR_OK) {
         e = manifest_read(s->manifest, why, why_size);
         s->is_new = e == ERR_NOT_FOUND;
+        s->is_marked = has_mark(s);
         if (s->is_new)
             e = begin_new(s, why, why_size);
         else if (e == ERR_OK)

@@ -42,6 +42,7 @@ struct store {
     uint64_t incarnation; /* random, made with the store */
     uint32_t boot;        /* this boot's number, from 1 */
     bool is_new;          /* the manifest named nothing: no boot has come so far */
+    bool is_marked;       /* an earlier boot left store_mark()'s mark */
     _Atomic int failed;   /* enum err of the first failure, or ERR_OK */
 };
 
@@ -60,6 +61,13 @@ void store_close(struct store *s);
 
 /* Any thread. The first failure is logged with what and why; later ones are silent. */
 void store_fail(struct store *s, enum err e, const char *what, const char *path);
+/*
+ * Any thread that may block. From now on more may be delivered than the log knows, because it fails or has no
+ * room: an empty file says so to the next start, if the disk lets it. store_fail() does it by itself.
+ */
+void store_mark(struct store *s);
+/* The mark of an earlier boot has been taken care of. */
+void store_forget_mark(struct store *s);
 static inline enum err
 store_failure(const struct store *s)
 {

@@ -392,6 +392,16 @@ on_answer(struct crash_client *c, const struct sim_session_event *e)
     }
 }
 
+/* What it held goes back. */
+static void
+end(struct crash_client *c)
+{
+    c->is_over = true;
+    crash_model_left(c->place->model, c->channel);
+    if (c->is_tx)
+        crash_model_void(c->place->model, c->tx);
+}
+
 static void
 on_method(struct crash_client *c, const struct sim_session_event *e)
 {
@@ -410,7 +420,7 @@ on_method(struct crash_client *c, const struct sim_session_event *e)
     case AMQP_CHANNEL_CLOSE:
         TRIAL_EXPECT(p->t, is_tolerated, "channel.close: %u %.*s", f->channel_close.reply_code,
                      SLICE_FMT(f->channel_close.reply_text));
-        c->is_over = true;
+        end(c);
         break;
     case AMQP_CONNECTION_BLOCKED:
         c->is_blocked = true;
@@ -436,7 +446,7 @@ on_event(void *arg, struct sim_session *s, const struct sim_session_event *e)
     case SIM_SESSION_CLOSED:
     case SIM_SESSION_LOST:
         TRIAL_EXPECT(t, c->place->is_faulty || c->place->is_ending, "a connection ended");
-        c->is_over = true;
+        end(c);
     }
     if (e->kind == SIM_SESSION_OPENED) {
         struct amqp_channel_open open = {0};

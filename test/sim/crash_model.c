@@ -179,11 +179,19 @@ note_txs(struct crash_model *m, int queue, struct crash_message *x, bool is_ther
         struct crash_tx *tx = tx_of(m, x->tx);
         if (tx->is_undecided)
             tx->looks[tx->shards[queue]] |= is_there ? CRASH_TX_SEEN : CRASH_TX_MISSED;
+        if (tx->is_undecided)
+            trial_say(m->t, "transaction %u on shard %u: m%llu of %s is %s", x->tx, tx->shards[queue],
+                      (unsigned long long)(x - m->messages), crash_queue_names[queue],
+                      is_there ? "there" : "not there");
     }
     if (c->settle_tx && c->is_sure) {
         struct crash_tx *tx = tx_of(m, c->settle_tx);
         if (tx->is_undecided)
             tx->looks[tx->shards[queue]] |= is_there ? CRASH_TX_MISSED : CRASH_TX_SEEN;
+        if (tx->is_undecided)
+            trial_say(m->t, "transaction %u on shard %u: the acked m%llu of %s is %s", c->settle_tx,
+                      tx->shards[queue], (unsigned long long)(x - m->messages), crash_queue_names[queue],
+                      is_there ? "there" : "not there");
     }
 }
 
@@ -240,7 +248,7 @@ check_given(struct crash_model *m, const struct crash_delivery *d, uint64_t numb
         finding(m, "m%llu in %s has come again: channel %u holds it", n, name, c->holder);
     else if (c->was_given && !d->redelivered)
         finding(m, "m%llu in %s was given out before, and is not redelivered", n, name);
-    else if (!m->was_asked[d->queue] && d->redelivered)
+    else if (!m->was_asked[d->queue] && !m->had_failed && d->redelivered)
         finding(m, "m%llu in %s is redelivered, and nobody ever got it", n, name);
 }
 
@@ -258,7 +266,7 @@ crash_model_given(struct crash_model *m, const struct crash_delivery *d)
         c->settle_tx = 0;
     if (number < m->life_from)
         c->is_sure = true; /* a recovered node has shown it */
-    c->was_given = true;
+    c->was_given = c->was_given || !m->cannot_mark;
     if (d->no_ack) {
         c->may_be_gone = true;
         c->taken = m->life;

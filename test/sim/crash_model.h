@@ -74,6 +74,8 @@ struct crash_model {
     } handled[CRASH_QUEUES];
     bool was_asked[CRASH_QUEUES]; /* a consumer or a get was ever asked for */
     bool is_unsafe[CRASH_QUEUES]; /* one without acks was, since the queue was looked at */
+    bool had_failed;              /* the store of some life has: then everything may be marked */
+    bool cannot_mark;             /* the store has failed: that a message is given out is not kept */
     uint32_t life;                /* of the node, from 1 */
     uint64_t life_from;           /* the first message of this life */
     /* The queue being looked at. */

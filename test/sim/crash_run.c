@@ -72,6 +72,9 @@ operations(const struct run *r)
 static void
 look_for_power(struct run *r)
 {
+    r->model.cannot_mark = (r->t->broker && sim_broker_failure(r->t->broker) != ERR_OK) ||
+                           (r->has_failing_disk && r->plan->faults.fail_on);
+    r->model.had_failed |= r->model.cannot_mark || r->has_failing_disk;
     if (sim_node_crashes(r->options.world) != r->crashes)
         r->is_down = true;
 }
@@ -439,18 +442,28 @@ is_answered(void *arg)
     return ok;
 }
 
+/* With a failing disk: or it is known why not, as every connection that publishes from now on is told. */
 static bool
 is_calm(void *arg)
 {
-    const struct run *r = arg;
-    for (unsigned i = 0; i < RUN_CLIENTS; i++)
-        if (!crash_client_is_answered(&r->clients[i]) &&
-            !(r->is_tolerant && r->clients[i].is_blocked && r->clients[i].is_open))
-            return false;
+    struct run *r = arg;
+    bool decls = true;
     for (unsigned i = 0; i < RUN_DECLS; i++)
-        if (!crash_decl_is_answered(&r->decls[i]) && !r->is_tolerant)
-            return false;
-    return true;
+        decls = decls && crash_decl_is_answered(&r->decls[i]);
+    bool is_alarmed = r->is_tolerant && r->t->broker->node.brokers[0]->alarms_told;
+    return is_alarmed || (is_answered(r) && (decls || r->is_tolerant));
+}
+
+static void
+say_who_waits(const struct run *r)
+{
+    for (unsigned i = 0; i < RUN_CLIENTS; i++) {
+        const struct crash_client *c = &r->clients[i];
+        if (!crash_client_is_answered(c))
+            trial_say(r->t, "channel %u%s waits for %zu confirms and %u answers, first to %s", c->channel,
+                      c->is_blocked ? ", blocked," : "", c->unanswered, c->ask_count,
+                      c->ask_count ? amqp_method_by_id(c->asks[c->ask_first].method)->name : "none");
+    }
 }
 
 static void
@@ -469,6 +482,8 @@ act(struct run *r)
     }
     if (!r->is_down && (r->plan->is_calm || r->has_failing_disk || trial_chance(t, 4))) {
         bool ok = wait_for(r, is_calm, r, "answers");
+        if (!ok)
+            say_who_waits(r);
         if (r->has_failing_disk && !ok && !r->is_down)
             finding(r, "publishers on a failing disk are neither answered nor blocked");
     }
@@ -482,6 +497,8 @@ check_space(struct run *r)
     r->has_failing_disk = false;
     set_disk(r, 0);
     bool ok = wait_for(r, is_answered, r, "answers");
+    if (!ok)
+        say_who_waits(r);
     if (!ok && sim_broker_failure(r->t->broker) == ERR_OK)
         finding(r, "there is space again, and publishers still wait");
 }
@@ -568,8 +585,6 @@ end_life(struct run *r)
         r->report->operations[0] = operations(r);
     if (r->is_down)
         end = CRASH_POWER;
-    else
-        find_shards(r);
     r->is_tolerant = r->place.is_faulty = r->place.is_ending = true;
     if (end == CRASH_NO_END) {
         leave_all(r);
@@ -601,6 +616,8 @@ live(struct run *r)
     }
     r->is_tolerant = r->place.is_faulty = r->has_failing_disk;
     bool is_up = set_up(r);
+    if (is_up)
+        find_shards(r);
     if (is_up && r->life > 0)
         look(r, is_last);
     if (is_last)

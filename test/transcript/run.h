@@ -18,7 +18,7 @@ struct run {
     const struct transcript_options *options;
     struct transcript_report *report;
     unsigned line;
-    bool is_memory_short; /* by our doing */
+    bool is_memory_short, is_disk_short; /* by our doing */
     unsigned variable_count;
     struct variable variables[VARIABLES_MAX];
     struct client connections[CLIENT_CONNECTIONS_MAX];

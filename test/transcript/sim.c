@@ -18,6 +18,7 @@
 #include <string.h>
 
 enum { CLIENTS_MAX = 256, MEMORY_WATERMARK = 600 << 20, MEMORY_TOTAL = 1000 << 20, MEMORY_SAMPLE_MS = 1000 };
+enum { DISK_FREE_LIMIT = 50000000, DISK_BYTES = 100000000, DISK_SAMPLE_MS = 11000 };
 
 struct world {
     unsigned shards;
@@ -133,12 +134,19 @@ sim_close(void *ctx, int handle)
     sim_client_close(w->clients[handle]);
 }
 
+/* The broker looks now and then. */
 static bool
-sim_memory(void *ctx, bool is_short)
+sim_resource(void *ctx, const char *which, bool is_short)
 {
     struct world *w = ctx;
+    if (strcmp(which, "disk") == 0) {
+        uint64_t bytes = is_short ? DISK_FREE_LIMIT - 1 : DISK_BYTES;
+        sim_disk_set_faults(w->broker->world, &(struct sim_disk_faults){.capacity_bytes = bytes});
+        sim_run_for(w->sim, DISK_SAMPLE_MS);
+        return true;
+    }
     sim_node_set_memory(w->broker->world, is_short ? MEMORY_WATERMARK + 1 : 0, MEMORY_TOTAL);
-    sim_run_for(w->sim, MEMORY_SAMPLE_MS); /* the broker looks now and then */
+    sim_run_for(w->sim, MEMORY_SAMPLE_MS);
     return true;
 }
 
@@ -161,6 +169,7 @@ world_open(void *ctx, const char *name)
     sim_broker_options_init(&options);
     options.shards = w->shards;
     options.memory_watermark = MEMORY_WATERMARK;
+    options.disk_free_limit = DISK_FREE_LIMIT;
     w->broker = sim_broker_new(w->sim, &options);
     sim_node_set_memory(w->broker->world, 0, MEMORY_TOTAL);
     people_declare(w);
@@ -169,7 +178,7 @@ world_open(void *ctx, const char *name)
                                      .send = sim_send,
                                      .recv = sim_recv,
                                      .close = sim_close,
-                                     .memory = sim_memory};
+                                     .resource = sim_resource};
     return &w->net;
 }
 
@@ -194,7 +203,7 @@ main(int argc, char **argv)
     suite.ctx = &world;
     suite.net_open = world_open;
     suite.net_close = world_close;
-    snprintf(suite.provides, sizeof(suite.provides), " users memory ");
+    snprintf(suite.provides, sizeof(suite.provides), " users memory disk ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);

@@ -2,10 +2,10 @@
  * transcript_tcp: replays transcripts over TCP against a broker that is already running.
  *
  *   transcript_tcp [-v] [--host H] [--port N] [--provides "WORD ..."] [--rabbitmq] [--expect-failure]
- *                  [--memory-command CMD] [--timeout-ms N] [--chunk N] [--jobs N] FILE ...
+ *                  [--resource-command CMD] [--timeout-ms N] [--chunk N] [--jobs N] FILE ...
  *
- * --memory-command CMD: `CMD short` and `CMD enough` raise and clear the broker's memory alarm; use it with
- * --jobs 1 and --provides memory.
+ * --resource-command CMD: `CMD memory short` and `CMD memory enough`, `CMD disk short` and `CMD disk enough`
+ * raise and clear the broker's alarms; use it with --jobs 1 and --provides "memory disk".
  * --chunk N sends at most N octets at a time. The other options: suite.h.
  */
 #include "suite.h"
@@ -27,7 +27,7 @@ struct tcp {
     const char *host;
     const char *port;
     size_t chunk;
-    const char *memory_command; /* run with "short" or "enough" */
+    const char *resource_command; /* run with "memory short" and so on */
     struct transcript_net net;
 };
 
@@ -91,11 +91,11 @@ tcp_close(void *ctx, int fd)
 }
 
 static bool
-tcp_memory(void *ctx, bool is_short)
+tcp_resource(void *ctx, const char *which, bool is_short)
 {
     const struct tcp *t = ctx;
     char command[1024];
-    snprintf(command, sizeof(command), "%s %s", t->memory_command, is_short ? "short" : "enough");
+    snprintf(command, sizeof(command), "%s %s %s", t->resource_command, which, is_short ? "short" : "enough");
     return system(command) == 0;
 }
 
@@ -106,7 +106,7 @@ tcp_net_open(void *ctx, const char *name)
     (void)name;
     t->net = (struct transcript_net){
         .ctx = t, .connect = tcp_connect, .send = tcp_send, .recv = tcp_recv, .close = tcp_close};
-    t->net.memory = t->memory_command == NULL ? NULL : tcp_memory;
+    t->net.resource = t->resource_command == NULL ? NULL : tcp_resource;
     return &t->net;
 }
 
@@ -126,8 +126,8 @@ tcp_option(struct tcp *t, char **argv, int left)
         t->host = argv[1];
     } else if (strcmp(argv[0], "--port") == 0) {
         t->port = argv[1];
-    } else if (strcmp(argv[0], "--memory-command") == 0) {
-        t->memory_command = argv[1];
+    } else if (strcmp(argv[0], "--resource-command") == 0) {
+        t->resource_command = argv[1];
     } else if (strcmp(argv[0], "--chunk") == 0) {
         t->chunk = strtoul(argv[1], NULL, 10);
     } else {
@@ -152,7 +152,7 @@ main(int argc, char **argv)
     }
     if (i >= argc || argv[i][0] == '-' || tcp.chunk == 0) {
         fprintf(stderr, "usage: transcript_tcp [-v] [--host H] [--port N] [--provides WORDS] [--rabbitmq]\n"
-                        "       [--expect-failure] [--memory-command CMD] [--timeout-ms N] [--chunk N] "
+                        "       [--expect-failure] [--resource-command CMD] [--timeout-ms N] [--chunk N] "
                         "[--jobs N] FILE ...\n");
         return 2;
     }

@@ -175,15 +175,16 @@ statement_needs(struct run *run, const char *text)
 }
 
 static bool
-statement_memory(struct run *run, const char *text)
+statement_resource(struct run *run, const char *which, const char *text, bool *was_short)
 {
     bool is_short = strcmp(text, "short") == 0;
     if (!is_short && strcmp(text, "enough") != 0) {
-        return run_fail(run, "memory is short or enough, not %s", text);
+        return run_fail(run, "%s is short or enough, not %s", which, text);
     }
-    run->is_memory_short = is_short;
+    *was_short = is_short;
     const struct transcript_net *net = run->options->net;
-    return (net->memory != NULL && net->memory(net->ctx, is_short)) || run_fail(run, "memory cannot be set");
+    return (net->resource != NULL && net->resource(net->ctx, which, is_short)) ||
+           run_fail(run, "%s cannot be set", which);
 }
 
 static bool
@@ -204,7 +205,9 @@ run_line(struct run *run, const char *line)
     } else if (strncmp(text, "names ", 6) == 0) {
         ok = statement_names(run, text + 6);
     } else if (strncmp(text, "memory ", 7) == 0) {
-        ok = statement_memory(run, text + 7);
+        ok = statement_resource(run, "memory", text + 7, &run->is_memory_short);
+    } else if (strncmp(text, "disk ", 5) == 0) {
+        ok = statement_resource(run, "disk", text + 5, &run->is_disk_short);
     } else if (strncmp(text, "needs:", 6) == 0) {
         ok = statement_needs(run, text + 6);
     } else if (strncmp(text, "differs:", 8) == 0) {
@@ -376,7 +379,10 @@ transcript_run(const struct transcript_options *options, const char *name, const
         run_leftovers(run);
     }
     if (run->is_memory_short) {
-        statement_memory(run, "enough");
+        statement_resource(run, "memory", "enough", &run->is_memory_short);
+    }
+    if (run->is_disk_short) {
+        statement_resource(run, "disk", "enough", &run->is_disk_short);
     }
     run_close(run);
     for (unsigned i = 0; i < run->variable_count; i++) {

@@ -22,8 +22,9 @@ struct transcript_net {
     ssize_t (*recv)(void *ctx, int handle, void *data, size_t size, int timeout_ms);
     /* Closes at once, without ceremony. */
     void (*close)(void *ctx, int handle);
-    /* Makes the broker believe that memory is short, or no longer; NULL where that cannot be done. */
-    bool (*memory)(void *ctx, bool is_short);
+    /* Makes the broker believe that its "memory" or "disk" is short, or no longer; NULL where that cannot be
+     * done. */
+    bool (*resource)(void *ctx, const char *which, bool is_short);
 };
 
 struct transcript_options {
