@@ -37,6 +37,22 @@ chore_free(struct keep_chore *c)
     free(c);
 }
 
+/* Those that are dead now; again while it waits for room. */
+static void
+chore_gather_doomed(struct keep *k, struct keep_chore *c)
+{
+    LIST_FOREACH (at, &k->segments) {
+        struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state != KEEP_DOOMED || s->pins > 0)
+            continue;
+        s->state = KEEP_GOING;
+        keep_run_forget_segment(k, s);
+        c->doomed = realloc(c->doomed, (c->doomed_count + 1) * sizeof(void *));
+        CHECK(c->doomed);
+        c->doomed[c->doomed_count++] = s;
+    }
+}
+
 static void
 chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
 {
@@ -44,14 +60,9 @@ chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
     c->acks = calloc(count + 1, sizeof(void *));
     c->rows = calloc(count + 1, sizeof *c->rows);
     c->old_generations = calloc(count + 1, sizeof *c->old_generations);
-    c->doomed = calloc(count + 1, sizeof(void *));
-    CHECK(c->sealed && c->acks && c->rows && c->old_generations && c->doomed);
+    CHECK(c->sealed && c->acks && c->rows && c->old_generations);
     LIST_FOREACH (at, &k->segments) {
         struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
-        if (s->state == KEEP_DOOMED && s->pins == 0) {
-            keep_run_forget_segment(k, s);
-            c->doomed[c->doomed_count++] = s;
-        }
         if (s->state == KEEP_SEALED)
             c->sealed[c->sealed_count++] = s;
         bool has_acks = (s->state == KEEP_SEALED || s->state == KEEP_NAMED) && segment_is_dirty(s->segment);
@@ -180,6 +191,7 @@ static void
 on_retry(void *arg)
 {
     struct keep_chore *c = arg;
+    chore_gather_doomed(c->keep, c);
     LIST_FOREACH (at, &c->keep->segments)
         segment_flush(LIST_ENTRY(at, struct keep_segment, node)->segment);
     worker_submit(c->keep->pager, &c->barrier);
@@ -247,6 +259,7 @@ chore_start(struct keep *k, uint32_t low, bool ends_recovery)
     LIST_FOREACH (at, &k->segments)
         count++;
     chore_gather_segments(k, c, count);
+    chore_gather_doomed(k, c);
     c->bodies = keep_body_take_dead(k, &c->body_count);
     c->barrier =
         (struct worker_job){.run = run_barrier, .done = on_barrier_done, .arg = c, .shard = k->broker->shard};

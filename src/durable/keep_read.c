@@ -199,8 +199,7 @@ on_read_done(void *arg)
         worker_submit(r->keep->pager, &r->job);
         return;
     }
-    if (r->result == ERR_NO_SPACE && q) {
-        r->entries.len = 0;
+    if (r->result == ERR_NO_SPACE && r->entries.len == 0 && q) {
         timer_start(r->keep->broker->shard, &r->retry, KEEP_RETRY_MS, on_retry, r);
         return;
     }
