@@ -91,22 +91,26 @@ seqdeque_get(const struct seqdeque *d, uint64_t sequence)
     return b->entries + (size_t)at * d->entry_size;
 }
 
+/* Removes an entry that is there, as seqdeque_get() has just told. */
+static inline void
+seqdeque_remove_known(struct seqdeque *d, uint64_t sequence)
+{
+    uint64_t index = sequence - d->base;
+    struct seqdeque_block *b = d->directory[d->dir_head + (index >> SEQDEQUE_BLOCK_LOG)];
+    uint32_t at = (uint32_t)index % SEQDEQUE_BLOCK;
+    b->live[at / 64] &= ~((uint64_t)1 << at % 64);
+    d->count--;
+    if (--b->live_count == 0)
+        seqdeque_block_emptied(d, index);
+}
+
 /* False when it was removed already or never was. */
 static inline bool
 seqdeque_remove(struct seqdeque *d, uint64_t sequence)
 {
-    uint64_t index = sequence - d->base;
-    if (index >= d->next - d->base)
+    if (!seqdeque_get(d, sequence))
         return false;
-    struct seqdeque_block *b = d->directory[d->dir_head + (index >> SEQDEQUE_BLOCK_LOG)];
-    uint32_t at = (uint32_t)index % SEQDEQUE_BLOCK;
-    uint64_t bit = (uint64_t)1 << at % 64;
-    if (!b || !(b->live[at / 64] & bit))
-        return false;
-    b->live[at / 64] &= ~bit;
-    d->count--;
-    if (--b->live_count == 0)
-        seqdeque_block_emptied(d, index);
+    seqdeque_remove_known(d, sequence);
     return true;
 }
 

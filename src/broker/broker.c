@@ -200,7 +200,7 @@ check_entries(const struct queue *q, struct broker_sums *sums)
     for (struct queue_entry *e = seqdeque_first(&ms->entries, &position); e;
          e = seqdeque_next(&ms->entries, &position)) {
         CHECK(e->message && e->message->refs > 0);
-        bytes += message_size(e->message);
+        bytes += queue_weight(e->message);
         CHECK(!e->is_unacked || position < q->cursor);
         if (e->is_unacked)
             unacked++;

@@ -69,6 +69,16 @@ publish_result(struct broker *b, const struct pushed_counts *here, uint32_t remo
     return PUBLISH_PENDING;
 }
 
+/* Of one queue of this shard. */
+static __attribute__((noinline)) enum publish_result
+publish_result_of(struct broker *b, enum queue_pushed how, struct channel_ref from, uint64_t seq,
+                  unsigned *pending)
+{
+    struct pushed_counts one = {0};
+    one.of[how] = 1;
+    return publish_result(b, &one, 0, from, seq, pending);
+}
+
 static struct pushed_counts
 publish_here_many(struct broker *b, const struct route *route, struct message **m, uint64_t tx)
 {
@@ -167,11 +177,8 @@ courier_publish(struct broker *b, const struct route *route, struct message **m,
     *pending = 0;
     if (__builtin_expect(route->only_shard == b->index && route->count == 1, 1)) {
         enum queue_pushed how = publish_here(b, &route->targets[0], m, in_tx ? courier_tx_id(from, seq) : 0);
-        if (__builtin_expect(how == QUEUE_TAKEN, 1))
-            return PUBLISH_DONE;
-        struct pushed_counts one = {0};
-        one.of[how] = 1;
-        return publish_result(b, &one, 0, from, seq, pending);
+        return __builtin_expect(how == QUEUE_TAKEN, 1) ? PUBLISH_DONE
+                                                       : publish_result_of(b, how, from, seq, pending);
     }
     if (route->only_shard == b->index || route->count == 0) {
         struct pushed_counts all = publish_here_many(b, route, m, in_tx ? courier_tx_id(from, seq) : 0);

@@ -7,11 +7,12 @@
 
 #include "base/list.h"
 #include "base/seqdeque.h"
+#include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/queue_log.h"
 
 /* A queue keeps so much at its head in memory; what is behind that may be paged out. */
-enum { QUEUE_WINDOW_BYTES = 1 << 20 };
+enum { QUEUE_WINDOW_BYTES = 1 << 20, QUEUE_MESSAGE_COST = 64 };
 
 #define QUEUE_NO_CONSUMER UINT32_MAX /* in an entry: whoever got it by basic.get */
 
@@ -32,7 +33,7 @@ struct queue_messages {
     uint64_t *returned; /* binary heap of positions below the cursor that are ready again */
     uint32_t returned_count, returned_cap;
     struct queue *queue;
-    uint64_t bytes;      /* of the messages of all entries */
+    uint64_t bytes;      /* queue_weight() of the messages of all entries */
     uint64_t page_from;  /* where paging out goes on */
     uint64_t paged_from; /* nothing between the cursor and here is paged out */
     struct list deep;    /* in broker.deep */
@@ -92,6 +93,12 @@ struct queue {
     bool is_reserving; /* a higher deliver_limit is on its way */
 };
 
+/* What a message counts for in queue_messages.bytes: its memory, roughly, at the price of one load. */
+static inline uint64_t
+queue_weight(const struct message *m)
+{
+    return (uint64_t)m->body_size + QUEUE_MESSAGE_COST;
+}
 static inline uint32_t
 queue_ready(const struct queue *q)
 {
@@ -193,12 +200,13 @@ queue_messages_advance(struct queue *q, uint64_t position)
 static inline struct message *
 queue_messages_shift(struct queue *q, uint64_t position, struct queue_entry *e)
 {
+    struct queue_messages *ms = q->messages;
     struct message *m = e->message;
     queue_messages_advance(q, position);
-    q->messages->bytes -= message_size(m);
-    if (e->is_logged | e->is_stored)
+    ms->bytes -= queue_weight(m);
+    if (e->is_logged || e->is_stored)
         queue_messages_leave(q, position, e, 0);
-    seqdeque_remove(&q->messages->entries, position);
+    seqdeque_remove_known(&ms->entries, position);
     return m;
 }
 

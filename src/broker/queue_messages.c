@@ -134,45 +134,52 @@ queue_is_far_ahead(const struct queue *q, const struct message *m)
     return ready > limits->backlog_messages || (uint64_t)ready * m->body_size > limits->backlog_bytes;
 }
 
-/* The log gets it first; false when it cannot. */
-static bool
-queue_push_logged(struct queue *q, struct message *m, struct queue_entry *e, uint64_t tx)
+/* Takes the hold. */
+static inline void
+queue_put(struct queue *q, struct queue_messages *ms, const struct queue_entry *e)
 {
-    struct queue_log *l = q->broker->log;
-    if (l->is_failed)
-        return false;
-    if (l->is_behind)
-        q->broker->has_backlog = true;
-    e->op = l->ops->publish(l, q, seqdeque_next_sequence(&q->messages->entries), m, tx) & 0xfffffff;
-    e->is_logged = 1;
-    return true;
-}
-
-enum queue_pushed
-queue_push(struct queue *q, struct message **m, uint64_t tx)
-{
-    struct queue_messages *ms = q->messages;
-    if (__builtin_expect(!ms, 0))
-        ms = queue_messages_open(q);
     struct broker *b = q->broker;
-    if (__builtin_expect(q->consumer_count && queue_is_far_ahead(q, *m), 0))
-        b->has_backlog = true;
-    struct queue_entry e = {.message = *m};
-    if (q->durable && (*m)->flags & MESSAGE_PERSISTENT && b->log && !queue_push_logged(q, *m, &e, tx)) {
-        message_drop(b, m);
-        return QUEUE_REFUSED;
-    }
+    uint64_t bytes = ms->bytes += queue_weight(e->message);
     void *entry;
     seqdeque_push_back(&ms->entries, &entry);
-    *(struct queue_entry *)entry = e;
-    ms->bytes += message_size(*m);
-    if (__builtin_expect(ms->bytes > QUEUE_WINDOW_BYTES && b->log && !list_is_linked(&ms->deep), 0))
+    *(struct queue_entry *)entry = *e;
+    if (__builtin_expect(bytes > QUEUE_WINDOW_BYTES, 0) && b->log && !list_is_linked(&ms->deep))
         list_push_back(&b->deep, &ms->deep);
-    *m = NULL;
     b->messages_ready++;
     if (q->round_count)
         queue_mark_dirty(q);
-    return e.is_logged ? QUEUE_LOGGED : QUEUE_TAKEN;
+}
+
+/* The log gets it first. */
+static enum queue_pushed
+queue_push_logged(struct queue *q, struct queue_messages *ms, struct message *m, uint64_t tx)
+{
+    struct queue_log *l = q->broker->log;
+    if (l->is_failed) {
+        message_drop(q->broker, &m);
+        return QUEUE_REFUSED;
+    }
+    if (l->is_behind)
+        q->broker->has_backlog = true;
+    uint32_t op = l->ops->publish(l, q, seqdeque_next_sequence(&ms->entries), m, tx);
+    queue_put(q, ms, &(struct queue_entry){.message = m, .is_logged = 1, .op = op & 0xfffffff});
+    return QUEUE_LOGGED;
+}
+
+enum queue_pushed
+queue_push(struct queue *q, struct message **taken, uint64_t tx)
+{
+    struct queue_messages *ms = q->messages;
+    struct message *m = *taken;
+    *taken = NULL;
+    if (__builtin_expect(!ms, 0))
+        ms = queue_messages_open(q);
+    if (__builtin_expect(q->consumer_count && queue_is_far_ahead(q, m), 0))
+        q->broker->has_backlog = true;
+    if (m->flags & MESSAGE_PERSISTENT && q->durable && q->broker->log)
+        return queue_push_logged(q, ms, m, tx);
+    queue_put(q, ms, &(struct queue_entry){.message = m});
+    return QUEUE_TAKEN;
 }
 
 void
@@ -205,8 +212,8 @@ queue_drop_at(struct queue *q, uint64_t position)
 {
     struct queue_entry *e = seqdeque_get(&q->messages->entries, position);
     struct message *m = e->message;
-    q->messages->bytes -= message_size(m);
-    if (e->is_logged | e->is_stored)
+    q->messages->bytes -= queue_weight(m);
+    if (e->is_logged || e->is_stored)
         queue_messages_leave(q, position, e, 0);
     seqdeque_remove(&q->messages->entries, position);
     message_drop(q->broker, &m);
@@ -281,16 +288,16 @@ queue_settle(struct queue *q, uint64_t position, enum settle how, uint64_t tx)
     struct queue_entry *e = queue_messages_settle(q, position);
     if (!e)
         return;
-    struct broker *b = q->broker;
+    struct queue_messages *ms = q->messages;
     struct message *m = e->message;
     uint32_t consumer = e->consumer;
-    q->messages->bytes -= message_size(m);
-    if (e->is_logged | e->is_stored)
+    ms->bytes -= queue_weight(m);
+    if (e->is_logged || e->is_stored)
         queue_messages_leave(q, position, e, tx);
-    seqdeque_remove(&q->messages->entries, position);
-    if (seqdeque_count(&q->messages->entries) == 0)
+    seqdeque_remove_known(&ms->entries, position);
+    if (seqdeque_count(&ms->entries) == 0)
         queue_messages_rest(q);
-    message_drop(b, &m);
+    message_drop(q->broker, &m);
     if (consumer != QUEUE_NO_CONSUMER)
-        consumer_settled(b, consumer);
+        consumer_settled(q->broker, consumer);
 }

@@ -18,9 +18,10 @@
 #include "broker/queue_impl.h"
 
 enum {
-    PAGING_TURN_BYTES = 4 << 20,     /* most that is paged out in one turn */
-    PAGING_TURN_QUEUES = 64,         /* most queues that are looked at in one turn */
-    PAGING_READ_BYTES = 1 << 20,     /* of one read-ahead */
+    PAGING_TURN_BYTES = 4 << 20,  /* most that is paged out in one turn */
+    PAGING_SLICE_BYTES = 1 << 18, /* of one queue before the next: those with the same messages keep step */
+    PAGING_TURN_QUEUES = 64,      /* most queues that are looked at in one turn */
+    PAGING_READ_BYTES = 1 << 20,  /* of one read-ahead */
     PAGING_READ_BYTES_LOW = 1 << 16, /* the same when memory is short */
     PAGING_READ_AHEAD = 4096,        /* messages left in memory at which the next read starts, at most */
     PAGING_RESERVE_LOW = 4096,       /* positions left below the limit at which a higher one is asked for */
@@ -92,7 +93,7 @@ queue_paging_first(struct queue *q, uint64_t *position)
     struct queue_entry *e = seqdeque_get(&ms->entries, *position);
     if (!e && q->cursor != seqdeque_next_sequence(&ms->entries))
         e = paging_seek(q, position);
-    if (!e || *position < q->deliver_limit || !(e->is_logged | e->is_stored))
+    if (!e || *position < q->deliver_limit || !(e->is_logged || e->is_stored))
         return e;
     paging_reserve(q);
     return NULL;
@@ -140,7 +141,7 @@ queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_l
                               .is_logged = is_logged,
                               .is_stored = 1,
                               .is_redelivered = position < q->redelivered_below};
-    ms->bytes += message_size(*m);
+    ms->bytes += queue_weight(*m);
     ms->read_count++;
     q->paged--;
     *m = NULL;
@@ -233,7 +234,7 @@ queue_recover_put(struct queue *q, uint64_t position, struct message **m)
     struct queue_entry *e = seqdeque_put(&ms->entries, position);
     *e = (struct queue_entry){
         .message = *m, .is_logged = 1, .op = 0xfffffff, .is_redelivered = position < q->redelivered_below};
-    ms->bytes += message_size(*m);
+    ms->bytes += queue_weight(*m);
     *m = NULL;
     if (ms->bytes > QUEUE_WINDOW_BYTES && !list_is_linked(&ms->deep))
         list_push_back(&q->broker->deep, &ms->deep);
@@ -279,7 +280,7 @@ paging_out(struct queue *q, size_t budget)
         struct message *m = e->message;
         size_t size = message_size(m);
         out += size;
-        ms->bytes -= size;
+        ms->bytes -= queue_weight(m);
         ms->page_from = at + 1;
         q->paged++;
         if (at < ms->paged_from)
@@ -309,7 +310,7 @@ queue_paging_turn(struct broker *b)
         list_push_back(&b->deep, &ms->deep);
         if (!ms->queue->durable && !is_pressed)
             continue;
-        size_t out = paging_out(ms->queue, budget);
+        size_t out = paging_out(ms->queue, budget < PAGING_SLICE_BYTES ? budget : PAGING_SLICE_BYTES);
         budget -= out < budget ? out : budget;
     }
 }

@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,9 +31,9 @@ struct durable {
     struct backup *backup;
     struct keep *keeps[SHARDS_COUNT_MAX];
     unsigned shard_count;
-    pthread_mutex_t lock; /* of all below */
+    pthread_mutex_t lock;       /* of all below */
     _Atomic unsigned unsettled; /* shards that still need old chains; read without the lock */
-    uint64_t *bodies;     /* files that are needed */
+    uint64_t *bodies;           /* files that are needed */
     size_t body_count;
     struct chain_file *damaged;
     size_t damaged_count;

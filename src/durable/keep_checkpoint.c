@@ -10,6 +10,8 @@
  *
  * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is
  * one at a time. The chains of earlier boots are file 0, and their checkpoint starts with the node.
+ * Until all shards are through with it no other file goes: it may say of a message in those chains that it
+ * is settled.
  */
 #include "base/check.h"
 #include "durable/durable_impl.h"

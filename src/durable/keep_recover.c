@@ -11,7 +11,9 @@
  * together stays together (meta_queue.c). A message that a crash left in two segments (keep_compact.c) is
  * taken from the newer.
  *
- * Each old chain's last batch is written once more into a new chain (doc/storage.md, recovery, 5).
+ * Each old chain's last batch is written once more (doc/storage.md, recovery, 5), into the chain of the shard
+ * on which its queues live now: what settles them later stands behind it in the same chain, and so is not
+ * forgotten before it.
  */
 #include "base/check.h"
 #include "broker/meta.h"
@@ -455,8 +457,8 @@ is_ours(struct recovery *r, const struct record *rec)
     return ours;
 }
 
-/* What a chain's last batch has of our queues stands in our new chain, too: where it is settled later, so that the
- * settling is not forgotten before it. */
+/* What a chain's last batch has of our queues stands in our new chain, too: where it is settled later, so
+ * that the settling is not forgotten before it. */
 static void
 replay(struct recovery *r, struct slice records)
 {
