@@ -343,8 +343,8 @@ on_space(void *arg, bool is_short)
 {
     struct keep *k = arg;
     alarm_raise(k->broker, ALARM_STORE, is_short);
-    if (!is_short || k->is_unmarked || k->is_marking)
-        return;
+    if (k->has_mark || k->is_marking || (!is_short && !k->is_unmarked))
+        return; /* on a full disk even the mark may find no room: then it follows when there is some */
     k->is_marking = true;
     worker_submit(k->keeper, &k->mark_job);
 }
@@ -353,7 +353,7 @@ static void
 run_mark(void *arg)
 {
     struct keep *k = arg;
-    store_mark(k->store);
+    k->has_mark = store_mark(k->store) == ERR_OK;
 }
 
 /* Consumers go on while the disk is full: their acks make room. */

@@ -185,9 +185,9 @@ struct keep {
     size_t copied; /* in this turn */
     struct keep_chore *chore;
     struct worker_job mark_job;
-    bool is_marking;
-    bool has_free_limits; /* some queue waits for what nothing stands against */
-    bool is_unmarked;     /* deliveries do not wait for the log: store_mark() */
+    bool is_marking, has_mark; /* has_mark: the keeper's until is_marking ends */
+    bool has_free_limits;      /* some queue waits for what nothing stands against */
+    bool is_unmarked;          /* deliveries do not wait for the log: store_mark() */
     bool is_closing;
     bool has_settled; /* the recovery's checkpoint is through */
 
