@@ -32,8 +32,8 @@ keep_body_of(struct keep *k, const struct message *m)
 {
     if (m->body_size <= STORE_BODY_INLINE_MAX)
         return 0;
-    struct keep_body *b = idmap_get(&k->bodies_in_memory, key_of(m));
-    return b ? b->id : 0;
+    struct keep_body_message *x = idmap_get(&k->bodies_in_memory, key_of(m));
+    return x ? x->id : 0;
 }
 
 uint64_t
@@ -65,11 +65,15 @@ keep_body_hold(struct keep *k, uint64_t id)
 void
 keep_body_enter(struct keep *k, uint64_t id, const struct message *m)
 {
-    struct keep_body *b = body_get(k, id);
-    if (b->in_memory++ == 0) {
-        b->message = m;
-        idmap_put(&k->bodies_in_memory, key_of(m), b);
+    struct keep_body_message *x = idmap_get(&k->bodies_in_memory, key_of(m));
+    if (!x) {
+        x = calloc(1, sizeof *x);
+        CHECK(x);
+        x->id = id;
+        idmap_put(&k->bodies_in_memory, key_of(m), x);
     }
+    CHECK(x->id == id);
+    x->entries++;
 }
 
 void
@@ -77,11 +81,11 @@ keep_body_exit(struct keep *k, const struct message *m)
 {
     if (m->body_size <= STORE_BODY_INLINE_MAX)
         return;
-    struct keep_body *b = idmap_get(&k->bodies_in_memory, key_of(m));
-    if (!b || --b->in_memory > 0)
+    struct keep_body_message *x = idmap_get(&k->bodies_in_memory, key_of(m));
+    if (!x || --x->entries > 0)
         return;
     idmap_remove(&k->bodies_in_memory, key_of(m));
-    b->message = NULL;
+    free(x);
 }
 
 void
@@ -91,8 +95,6 @@ keep_body_drop(struct keep *k, uint64_t id)
     if (!b || --b->refs > 0)
         return;
     idmap_remove(&k->bodies, id);
-    if (b->message)
-        idmap_remove(&k->bodies_in_memory, key_of(b->message));
     b->batch = journal_batch(k->journal);
     b->next = k->dead_bodies;
     k->dead_bodies = b;
@@ -129,6 +131,9 @@ keep_body_free(struct keep *k)
     size_t cursor = 0;
     for (struct keep_body *b; (b = idmap_next(&k->bodies, &cursor, NULL));)
         free(b);
+    cursor = 0;
+    for (struct keep_body_message *x; (x = idmap_next(&k->bodies_in_memory, &cursor, NULL));)
+        free(x);
     idmap_fini(&k->bodies);
     idmap_fini(&k->bodies_in_memory);
     for (struct keep_body *b; (b = k->dead_bodies);) {

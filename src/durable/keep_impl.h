@@ -110,11 +110,14 @@ struct queue_kept {
 
 struct keep_body {
     uint64_t id;
-    const struct message *message; /* in memory, or NULL */
-    uint32_t refs;                 /* (queue, position) pairs that need it */
-    uint32_t in_memory;            /* of them, entries */
-    uint64_t batch;                /* durable once this batch is; when refs is 0: may be deleted then */
-    struct keep_body *next;        /* in keep.dead_bodies */
+    uint32_t refs;          /* (queue, position) pairs that need it */
+    uint64_t batch;         /* durable once this batch is; when refs is 0: may be deleted then */
+    struct keep_body *next; /* in keep.dead_bodies */
+};
+/* A message in memory whose body has a file. What was read ahead for two queues is two messages. */
+struct keep_body_message {
+    uint64_t id;
+    uint32_t entries; /* that have it */
 };
 
 /* ---- chores: what the keeper's thread does at once ---- */
@@ -169,7 +172,7 @@ struct keep {
     uint64_t pager_bytes;   /* appended and not written, as of the last turn */
 
     struct idmap bodies;           /* struct keep_body by id */
-    struct idmap bodies_in_memory; /* by message */
+    struct idmap bodies_in_memory; /* struct keep_body_message by message */
     struct keep_body *dead_bodies;
     uint32_t dead_body_count;
 
