@@ -525,7 +525,9 @@ open_journal(struct recovery *r)
         journal_open(&config, slice_of(r->replayed.data, r->replayed.len), r->replayed_records, &k->journal);
     if (e == ERR_OK)
         e = manifest_commit(k->store->manifest);
-    if (e != ERR_OK)
+    if (e == ERR_OK)
+        k->durable_batch = journal_durable_batch(k->journal);
+    else
         snprintf(r->why, r->why_size, "cannot open the log of shard %u in %s: %s", k->broker->index,
                  k->store->dir, err_text(e));
     return e;
