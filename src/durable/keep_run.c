@@ -213,6 +213,7 @@ keep_segment_seal(struct keep *k)
     struct keep_segment *s = k->open;
     k->open = NULL;
     segment_seal(s->segment);
+    k->counts.bytes_stored += segment_size(s->segment);
     s->state = segment_durable_count(s->segment) > 0 ? KEEP_SEALED : KEEP_VOLATILE;
     keep_segment_check(k, s);
 }
