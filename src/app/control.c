@@ -17,6 +17,7 @@ struct control {
     struct local_server *server;
     struct backup *backup;
     struct local_peer *backup_peer; /* who has the backup, or waits for its cut */
+    struct local_peer *ending_peer; /* who waits for the end of its own */
 };
 
 static void
@@ -58,6 +59,28 @@ begin_backup(struct control *c, struct local_peer *p)
     backup_begin(c->backup, on_cut, c);
 }
 
+static void
+on_ended(void *arg)
+{
+    struct control *c = arg;
+    struct local_peer *p = c->ending_peer;
+    c->ending_peer = NULL;
+    if (p)
+        local_answer(p, slice_str("ok"));
+}
+
+static void
+end_backup(struct control *c, struct local_peer *p)
+{
+    if (c->backup_peer != p) {
+        answer_error(p, "this connection has no backup");
+        return;
+    }
+    c->backup_peer = NULL;
+    c->ending_peer = p;
+    backup_end(c->backup, on_ended, c);
+}
+
 /* ---- requests ---- */
 
 static const struct {
@@ -65,6 +88,7 @@ static const struct {
     void (*run)(struct control *c, struct local_peer *p);
 } requests[] = {
     {"backup", begin_backup},
+    {"backup-end", end_backup},
 };
 
 static void
@@ -83,10 +107,12 @@ static void
 on_end(void *arg, struct local_peer *p)
 {
     struct control *c = arg;
+    if (c->ending_peer == p)
+        c->ending_peer = NULL;
     if (c->backup_peer != p)
         return;
     c->backup_peer = NULL;
-    backup_end(c->backup);
+    backup_end(c->backup, NULL, NULL);
 }
 
 static const struct local_events events = {on_line, on_end};

@@ -308,6 +308,7 @@ backup_online(struct local_client *node, const char *dir, const char *target)
     } else {
         code = copy_cut(dir, target, &cut);
         store_cut_fini(&cut);
+        (void)!local_ask(node, "backup-end", &answer); /* else the end of the connection says it */
     }
     buffer_fini(&answer);
     return code;

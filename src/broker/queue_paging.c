@@ -18,9 +18,10 @@
 #include "broker/queue_impl.h"
 
 enum {
-    PAGING_TURN_BYTES = 4 << 20,     /* most that is paged out in one turn */
-    PAGING_TURN_QUEUES = 64,         /* most queues that are looked at in one turn */
-    PAGING_READ_BYTES = 1 << 20,     /* of one read-ahead */
+    PAGING_TURN_BYTES = 4 << 20,  /* most that is paged out in one turn */
+    PAGING_SLICE_BYTES = 1 << 18, /* of one queue before the next: those with the same messages keep step */
+    PAGING_TURN_QUEUES = 64,      /* most queues that are looked at in one turn */
+    PAGING_READ_BYTES = 1 << 20,  /* of one read-ahead */
     PAGING_READ_BYTES_LOW = 1 << 16, /* the same when memory is short */
     PAGING_READ_AHEAD = 4096,        /* messages left in memory at which the next read starts, at most */
     PAGING_RESERVE_LOW = 4096,       /* positions left below the limit at which a higher one is asked for */
@@ -309,7 +310,7 @@ queue_paging_turn(struct broker *b)
         list_push_back(&b->deep, &ms->deep);
         if (!ms->queue->durable && !is_pressed)
             continue;
-        size_t out = paging_out(ms->queue, budget);
+        size_t out = paging_out(ms->queue, budget < PAGING_SLICE_BYTES ? budget : PAGING_SLICE_BYTES);
         budget -= out < budget ? out : budget;
     }
 }

@@ -45,6 +45,8 @@ struct backup {
     unsigned end_count;
     backup_on_cut *on_cut;
     void *arg;
+    void (*on_ended)(void *arg);
+    void *ended_arg;
     struct wheel_timer timer;
     struct worker_job unpin_job;
     bool is_unpinning;
@@ -97,6 +99,8 @@ on_unpinned(void *arg)
 {
     struct backup *k = arg;
     k->is_unpinning = false;
+    if (k->on_ended)
+        k->on_ended(k->ended_arg);
 }
 
 static void
@@ -124,6 +128,7 @@ give_up(void *arg)
     struct backup *k = arg;
     enum err e = store_failure(k->config.store);
     resume_all(k);
+    k->on_ended = NULL;
     unpin(k);
     log_warning(k->config.node->log, LOG_STORAGE,
                 "a backup was given up: not every shard could write what it had");
@@ -190,10 +195,11 @@ backup_begin(struct backup *k, backup_on_cut *on_cut, void *arg)
 }
 
 void
-backup_end(struct backup *k)
+backup_end(struct backup *k, void (*on_ended)(void *arg), void *arg)
 {
-    if (k->state == BACKUP_NONE)
-        return;
+    CHECK(k->state != BACKUP_NONE);
+    k->on_ended = on_ended;
+    k->ended_arg = arg;
     if (k->state == BACKUP_CUTTING)
         resume_all(k);
     else

@@ -36,8 +36,11 @@ void backup_free(struct backup *k);
 typedef void backup_on_cut(void *arg, enum err e, const struct store_cut *cut, const char *why);
 enum { BACKUP_PATIENCE_MS = 5000 };
 void backup_begin(struct backup *k, backup_on_cut *on_cut, void *arg);
-/* Shard 0, after on_cut or instead of waiting for it: it is not called any more. */
-void backup_end(struct backup *k);
+/*
+ * Shard 0, after on_cut or instead of waiting for it: it is not called any more. on_ended(arg) follows when
+ * the next one may begin, unless the shard stops before; NULL: nobody waits.
+ */
+void backup_end(struct backup *k, void (*on_ended)(void *arg), void *arg);
 
 /* durability.mail() */
 void backup_on_mail(struct backup *k, struct broker *b, const struct mail *m);

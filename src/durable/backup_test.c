@@ -177,7 +177,7 @@ shard_mail(struct shard *s, void *owner, const struct mail *m)
     else if (m->type == MAIL_START && m->u32)
         backup_begin(w->backup, on_cut, w);
     else if (m->type == MAIL_START)
-        backup_end(w->backup);
+        backup_end(w->backup, NULL, NULL);
 }
 
 static bool

@@ -17,6 +17,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,9 +31,9 @@ struct durable {
     struct backup *backup;
     struct keep *keeps[SHARDS_COUNT_MAX];
     unsigned shard_count;
-    pthread_mutex_t lock; /* of all below */
-    unsigned unsettled;   /* shards that still need old chains */
-    uint64_t *bodies;     /* files that are needed */
+    pthread_mutex_t lock;       /* of all below */
+    _Atomic unsigned unsettled; /* shards that still need old chains; read without the lock */
+    uint64_t *bodies;           /* files that are needed */
     size_t body_count;
     struct chain_file *damaged;
     size_t damaged_count;
@@ -208,6 +209,12 @@ delete_old(struct durable *d)
     qsort(d->bodies, d->body_count, sizeof *d->bodies, compare_ids);
     if (body_list(&d->store, delete_body, d) != ERR_OK)
         log_warning(d->store.log, LOG_STORAGE, "cannot list the body files");
+}
+
+bool
+durable_is_settled(const struct durable *d)
+{
+    return atomic_load_explicit(&d->unsettled, memory_order_acquire) == 0;
 }
 
 enum err

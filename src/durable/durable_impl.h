@@ -16,6 +16,8 @@ unsigned durable_shard_count(const struct durable *d);
 /* On a keeper: what this shard had in old chains is safe elsewhere. The last shard's call drops the chains.
  */
 ERR_USE enum err durable_shard_settled(struct durable *d);
+/* Old chains are gone. Until then a log file of this boot may have the settling of what stands in them. */
+bool durable_is_settled(const struct durable *d);
 /* A damaged file of an old chain goes to quarantine instead of being deleted. Any thread. */
 struct chain_file;
 void durable_note_damage(struct durable *d, const struct chain_file *f);

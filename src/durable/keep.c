@@ -466,6 +466,8 @@ keep_turn(struct keep *k)
     keep_checkpoint_turn(k);
     keep_compact_turn(k);
     keep_space_turn(k);
+    if (k->same && k->checkpoint == KEEP_IDLE && list_is_empty(&k->broker->deep))
+        keep_same_forget(k);
     watch_pace(k);
     journal_turn(k->journal);
 }
@@ -506,6 +508,7 @@ keep_close(struct keep *k)
     worker_free(k->writer);
     worker_free(k->pager);
     worker_free(k->keeper);
+    keep_same_forget(k);
     keep_checkpoint_free(k);
     keep_compact_free(k);
     keep_read_free(k);

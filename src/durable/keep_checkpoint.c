@@ -10,6 +10,8 @@
  *
  * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is
  * one at a time. The chains of earlier boots are file 0, and their checkpoint starts with the node.
+ * Until all shards are through with it no other file goes: it may say of a message in those chains that it
+ * is settled.
  */
 #include "base/check.h"
 #include "durable/durable_impl.h"
@@ -370,7 +372,7 @@ keep_checkpoint_turn(struct keep *k)
     if (k->checkpoint == KEEP_IDLE) {
         if (!k->has_settled)
             start_copying(k, 0);
-        else if (k->full >= journal_oldest_file(k->journal))
+        else if (k->full >= journal_oldest_file(k->journal) && durable_is_settled(k->durable))
             start_copying(k, k->full);
     }
     if (k->checkpoint == KEEP_COPYING)

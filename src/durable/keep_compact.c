@@ -118,7 +118,7 @@ move_entry(struct keep_compaction *c, const struct keep_entry *e)
     else
         run->first = e->sequence + 1;
     if (is_live)
-        keep_run_store_record(c->keep, kept, e->sequence, &e->m, e->is_transient);
+        keep_run_store_record(c->keep, kept, e->sequence, &e->m, e->is_transient, 0);
 }
 
 static void

@@ -5,6 +5,7 @@
  *   keep_wait.c        who waits for a batch: confirms and delivery limits
  *   keep_mark.c        which log file has something of which queue
  *   keep_run.c         the queues' runs in segments; writing into the open segment; what is settled
+ *   keep_same.c        a message of several queues is written once
  *   keep_entry.c       what was read of a segment, between pager and shard
  *   keep_read.c        read-ahead
  *   keep_checkpoint.c  making log files superfluous: survivors, acks, manifest; dead segments go
@@ -165,7 +166,8 @@ struct keep {
 
     struct list segments;
     struct keep_segment *open;
-    uint64_t pager_bytes; /* appended and not written, as of the last turn */
+    struct keep_same *same; /* what was written into it lately; NULL: nothing */
+    uint64_t pager_bytes;   /* appended and not written, as of the last turn */
 
     struct idmap bodies;           /* struct keep_body by id */
     struct idmap bodies_in_memory; /* by message */
@@ -235,10 +237,11 @@ void keep_mark_free(struct keep *k);
 struct keep_run *keep_run_find(struct queue_kept *kept, uint64_t position);
 void keep_run_remove(struct queue_kept *kept, struct keep_run *run);
 /* Appends the message to the open segment. */
-void keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, const struct message *m,
+void keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, struct message *m,
                     bool is_transient);
-void keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position,
-                           const struct record_message *m, bool is_transient);
+/* `same_as`: as segment_append(). Returns the entry's offset. */
+uint64_t keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position,
+                               const struct record_message *m, bool is_transient, uint64_t same_as);
 /* Adds an existing run of a segment. */
 void keep_run_add(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first,
                   uint64_t last);
@@ -266,6 +269,12 @@ void keep_segment_check(struct keep *k, struct keep_segment *s);
 /* It is full, or must be durable. */
 void keep_segment_seal(struct keep *k);
 void keep_segment_free(struct keep_segment *s);
+
+/* keep_same.c */
+/* The offset in the open segment at which the message was written, or 0. */
+uint64_t keep_same_find(const struct keep *k, const struct message *m);
+void keep_same_note(struct keep *k, struct message *m, uint64_t offset);
+void keep_same_forget(struct keep *k);
 
 /* keep_entry.c */
 struct keep_entry {

@@ -11,7 +11,9 @@
  * together stays together (meta_queue.c). A message that a crash left in two segments (keep_compact.c) is
  * taken from the newer.
  *
- * Each old chain's last batch is written once more into a new chain (doc/storage.md, recovery, 5).
+ * Each old chain's last batch is written once more (doc/storage.md, recovery, 5), into the chain of the shard
+ * on which its queues live now: what settles them later stands behind it in the same chain, and so is not
+ * forgotten before it.
  */
 #include "base/check.h"
 #include "broker/meta.h"
@@ -444,6 +446,34 @@ on_damage(void *arg, const struct chain_file *f, uint64_t offset, bool is_tail, 
     durable_note_damage(k->durable, f);
 }
 
+static bool
+is_ours(struct recovery *r, const struct record *rec)
+{
+    if (rec->type == RECORD_SETTLE || rec->type == RECORD_DELIVERED)
+        return found_get(r, rec->queue_id) != NULL;
+    bool ours = rec->type == RECORD_TX_END;
+    for (unsigned i = 0; rec->type == RECORD_PUBLISH && i < rec->target_count; i++)
+        ours = ours || found_get(r, record_target_at(rec, i).queue_id);
+    return ours;
+}
+
+/* What a chain's last batch has of our queues stands in our new chain, too: where it is settled later, so
+ * that the settling is not forgotten before it. */
+static void
+replay(struct recovery *r, struct slice records)
+{
+    struct record rec;
+    while (records.len > 0) {
+        const uint8_t *from = records.data;
+        if (record_parse(&records, &rec) != ERR_OK)
+            return;
+        if (!is_ours(r, &rec))
+            continue;
+        buffer_add(&r->replayed, from, (size_t)(records.data - from));
+        r->replayed_records++;
+    }
+}
+
 static enum err
 walk_chains(struct recovery *r)
 {
@@ -455,11 +485,8 @@ walk_chains(struct recovery *r)
             continue;
         struct chain_end end = {0};
         enum err e = chain_walk(k->store, &view->chains[i], &visitor, &end, r->why, r->why_size);
-        if (e == ERR_OK && !r->is_second_pass && end.last_records_size > 0 &&
-            i % durable_shard_count(k->durable) == k->broker->index) {
-            buffer_add(&r->replayed, end.last_records, end.last_records_size);
-            r->replayed_records += end.last_record_count;
-        }
+        if (e == ERR_OK && !r->is_second_pass)
+            replay(r, slice_of(end.last_records, end.last_records_size));
         free(end.last_records);
         if (e != ERR_OK)
             return e;

@@ -212,6 +212,7 @@ keep_segment_seal(struct keep *k)
 {
     struct keep_segment *s = k->open;
     k->open = NULL;
+    keep_same_forget(k);
     segment_seal(s->segment);
     k->counts.bytes_stored += segment_size(s->segment);
     s->state = segment_durable_count(s->segment) > 0 ? KEEP_SEALED : KEEP_VOLATILE;
@@ -262,21 +263,26 @@ break_before_overlap(const struct queue_kept *kept, struct keep_segment *s, uint
 }
 
 void
-keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, const struct message *m,
+keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, struct message *m,
                bool is_transient)
 {
+    segment_for_append(k); /* before the look: another segment knows nothing of it */
+    uint64_t same_as = keep_same_find(k, m);
     struct record_message record = record_of(m, keep_body_of(k, m));
-    keep_run_store_record(k, kept, position, &record, is_transient);
+    uint64_t offset = keep_run_store_record(k, kept, position, &record, is_transient, same_as);
+    k->counts.bytes_stored += same_as ? 0 : message_size(m);
+    if (!same_as)
+        keep_same_note(k, m, offset);
 }
 
-void
+uint64_t
 keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position,
-                      const struct record_message *m, bool is_transient)
+                      const struct record_message *m, bool is_transient, uint64_t same_as)
 {
     struct keep_segment *s = segment_for_append(k);
     break_before_overlap(kept, s, position);
     struct record_target at = {.queue_id = kept->id, .sequence = position, .epoch = STORE_EPOCH_ALONE};
-    segment_append(s->segment, at, m, is_transient, 0);
+    uint64_t offset = segment_append(s->segment, at, m, is_transient, same_as);
     k->counts.messages_stored++;
     uint32_t count;
     segment_runs(s->segment, &count);
@@ -286,6 +292,7 @@ keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position
         run->last = position;
     else
         keep_run_add(kept, s, count - 1, position, position);
+    return offset;
 }
 
 /* ---- settling ---- */

@@ -6,6 +6,7 @@
  */
 #include "durable/meta_log.h"
 
+#include "broker/courier.h"
 #include "broker/durability.h"
 #include "broker/meta_random_fixture.h"
 #include "durable/meta_codec.h"
@@ -49,7 +50,7 @@ struct world {
     struct meta_log *log;
     struct worker *writer, *keeper;
     struct shards *shards;
-    bool is_store_open;
+    bool is_store_open, is_alarmed;
     struct model start; /* the state with which it began */
     uint64_t start_index;
     /* its commands */
@@ -144,10 +145,19 @@ send_next(struct world *w, struct broker *b)
 }
 
 static void
+on_alarm(void *server, const char *reason)
+{
+    struct world *w = server;
+    w->is_alarmed = reason != NULL;
+}
+
+static const struct effects effects = {.alarm = on_alarm};
+
+static void
 on_start(struct shard *s, void *owner)
 {
     struct world *w = owner;
-    struct broker *b = broker_new(&w->node, s, NULL, w);
+    struct broker *b = broker_new(&w->node, s, &effects, w);
     for (unsigned i = 0; i < WINDOW; i++)
         send_next(w, b);
 }
@@ -158,6 +168,8 @@ on_mail(struct shard *s, void *owner, const struct mail *m)
     struct world *w = owner;
     if (m->type == MAIL_SERVER)
         send_next(w, w->node.brokers[shard_index(s)]);
+    else if (m->type >= MAIL_COURIER)
+        courier_on_mail(w->node.brokers[shard_index(s)], m); /* an alarm */
     else
         meta_on_mail(w->node.brokers[shard_index(s)], m);
 }
@@ -695,9 +707,11 @@ without_room_lasting_commands_wait(void **state)
     assert_true(sim_run_until(w->sim, is_short, w, PATIENCE_MS));
     assert_false(sim_run_until(w->sim, is_over, w, 1000));
     assert_true(meta_log_counts(w->log).waiting > 0);
+    assert_true(w->is_alarmed);
     sim_disk_set_faults(w->machine, &(struct sim_disk_faults){0});
     assert_true(sim_run_until(w->sim, is_over, w, PATIENCE_MS));
     assert_false(is_short(w));
+    assert_false(w->is_alarmed);
     assert_int_equal(store_failure(&w->store), ERR_OK);
     stop_node(w);
     must_open(w);

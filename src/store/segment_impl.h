@@ -127,7 +127,7 @@ struct segment {
     uint64_t size, durable_count;
     uint32_t acks_generation;
     bool is_sealed, is_dirty, has_transient;
-    bool is_broken; /* the next entry starts a run */
+    bool is_broken;                /* the next entry starts a run */
     struct segment_chunk *filling; /* not handed over */
     struct segment_chunk *last;    /* of those that were */
 

@@ -158,6 +158,15 @@ store_mark(struct store *s)
     (void)!dir_sync(s->world, s->dir);
 }
 
+static bool
+has_mark(const struct store *s)
+{
+    char path[STORE_PATH_MAX];
+    struct file_stat st;
+    store_path(s, path, "UNMARKED");
+    return file_stat(s->world, path, &st) == ERR_OK;
+}
+
 void
 store_forget_mark(struct store *s)
 {
@@ -466,10 +475,6 @@ open_existing(struct store *s, char *why, size_t why_size)
     enum err e = find_named(s, &view, why, why_size);
     if (e == ERR_OK)
         e = delete_left_overs(s, &view, why, why_size);
-    char mark[STORE_PATH_MAX];
-    struct file_stat st;
-    store_path(s, mark, "UNMARKED");
-    s->is_marked = file_stat(s->world, mark, &st) == ERR_OK;
     s->is_new = view.chain_count == 0 && view.segment_count == 0 && view.snapshot_id == 0;
     if (e == ERR_OK && view.boot == UINT32_MAX) {
         snprintf(why, why_size, "%s/MANIFEST: the boot numbers are used up: use another data directory",
@@ -493,6 +498,7 @@ store_open(struct store *s, struct io_world *world, const struct store_config *c
     if (e == ERR_OK) {
         e = manifest_read(s->manifest, why, why_size);
         s->is_new = e == ERR_NOT_FOUND;
+        s->is_marked = has_mark(s);
         if (s->is_new)
             e = begin_new(s, why, why_size);
         else if (e == ERR_OK)

@@ -119,6 +119,22 @@ class Store(unittest.TestCase):
             self.assertRegex(text, f"{sync}: .*confirm.*{words}")
             self.assertNotIn("memory only", text)
 
+    def test_a_disk_with_less_than_the_limit_blocks_who_publishes(self):
+        log = os.path.join(self.dir.name, "log")
+        node = self.node("disk_free_limit.absolute = 1000TB", f"log.file = {log}")
+        reasons, connection = [], node.connect()
+        connection.add_on_connection_blocked_callback(lambda _, frame: reasons.append(frame.method.reason))
+        channel = connection.channel()
+        channel.queue_declare("q", durable=True)  # who does not publish goes on
+        channel.basic_publish("", "q", b"x")
+        deadline = time.monotonic() + DEADLINE_S
+        while not reasons and time.monotonic() < deadline:
+            connection.process_data_events(time_limit=1)
+        self.assertEqual(reasons, ["low on disk"])
+        node.end(signal.SIGKILL)
+        self.assertRegex(pathlib.Path(log).read_text(encoding="utf-8"),
+                         r"disk space is short: \d+ bytes free, the limit is 1000000000000000;")
+
     def test_check_and_dump_of_a_stopped_node(self):
         node = self.node()
         self.fill(node, 20)
@@ -176,7 +192,17 @@ class Store(unittest.TestCase):
                     i += 1
                 published.append(i)
 
+        def consume(number):
+            with node.connect() as connection:
+                channel = connection.channel()
+                channel.queue_declare(f"during{number}", durable=True)
+                while not stop.is_set():
+                    method, _, _ = channel.basic_get(f"during{number}", auto_ack=False)
+                    if method:
+                        channel.basic_ack(method.delivery_tag)
+
         threads = [threading.Thread(target=publish, args=(n,)) for n in range(3)]
+        threads.append(threading.Thread(target=consume, args=(0,)))
         for t in threads:
             t.start()
         backups = []
@@ -203,7 +229,8 @@ class Store(unittest.TestCase):
                     except pika.exceptions.ChannelClosedByBroker:
                         continue  # declared behind the cut
                 numbers = self.numbers(copy, f"during{n}")
-                self.assertEqual(numbers, list(range(len(numbers))))
+                first = numbers[0] if n == 0 and numbers else 0  # what was taken was taken in order
+                self.assertEqual(numbers, list(range(first, first + len(numbers))))
             copy.end()
 
     def test_backup_of_a_stopped_node_and_into_a_directory_with_files(self):
@@ -234,6 +261,10 @@ class Store(unittest.TestCase):
             other = leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy"))
             self.assertEqual(other.returncode, 3)
             self.assertIn("another backup is under way", other.stderr)
+            with socket.socket(socket.AF_UNIX) as stranger:
+                stranger.connect(path)
+                stranger.sendall(b"backup-end\n")
+                self.assertEqual(stranger.recv(65536), b"error this connection has no backup\n")
         deadline = time.monotonic() + DEADLINE_S
         while leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy2")).returncode != 0:
             self.assertLess(time.monotonic(), deadline)
