@@ -14,6 +14,7 @@
 #include "durable/durable_impl.h"
 #include "durable/keep_impl.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -263,6 +264,8 @@ keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const str
     struct queue_kept *kept = queue_kept_get(k, q);
     if (idmap_count(&k->transactions) > 0 || keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
+    if (e->is_logged && keep_mark_is_under_way(k, kept, position))
+        return QUEUE_PAGING_STOPS; /* its memory would not be free, and it may be consumed until it is */
     bool is_large = e->message->body_size > STORE_BODY_INLINE_MAX;
     if (is_large) {
         uint64_t body = keep_body_of(k, e->message);
@@ -323,7 +326,7 @@ on_durable(void *arg, uint64_t batch)
 static void
 on_frozen(void *arg, uint64_t batch, uint32_t file)
 {
-    keep_mark_frozen(arg, file);
+    keep_mark_frozen(arg, batch, file);
 }
 
 static void
@@ -488,6 +491,19 @@ keep_stop(struct keep *k)
     }
 }
 
+/* What this boot's messages cost the disk. Log files are written through beforehand: that is not in it. */
+static void
+say_written(const struct keep *k)
+{
+    struct journal_counts c = journal_counts(k->journal);
+    if (c.batches > 0)
+        log_info(k->broker->node->log, LOG_STORAGE,
+                 "shard %u wrote %" PRIu64 " bytes of log in %" PRIu64 " batches (%" PRIu64
+                 " messages were gone before they had to be written) and %" PRIu64 " bytes of segments",
+                 k->broker->index, c.written_bytes, c.batches, c.elided_ops,
+                 k->counts.bytes_stored + (k->open ? segment_size(k->open->segment) : 0));
+}
+
 void
 keep_close(struct keep *k)
 {
@@ -500,8 +516,10 @@ keep_close(struct keep *k)
     keep_checkpoint_free(k);
     keep_compact_free(k);
     keep_read_free(k);
-    if (k->journal)
+    if (k->journal) {
+        say_written(k);
         journal_free(k->journal);
+    }
     size_t cursor = 0;
     for (struct queue_kept *kept; (kept = idmap_next(&k->kept, &cursor, NULL));) {
         free(kept->runs);

@@ -101,9 +101,10 @@ struct queue_kept {
     uint32_t run_count, run_capacity, run_hint;
     struct keep_mark *open_mark, *file_mark;
     uint32_t file_mark_file;
-    uint32_t delivered_file;      /* the last file with a delivery mark of it */
-    uint64_t reserved;            /* the last delivery mark's limit */
-    struct segment_cursor cursor; /* where read-ahead stopped: in this run */
+    uint64_t frozen_batch, frozen_first; /* the last batch with publishes of it, and the first of those */
+    uint32_t delivered_file;             /* the last file with a delivery mark of it */
+    uint64_t reserved;                   /* the last delivery mark's limit */
+    struct segment_cursor cursor;        /* where read-ahead stopped: in this run */
     struct keep_segment *cursor_segment;
     uint32_t cursor_index;
 };
@@ -252,7 +253,9 @@ void keep_tx_free(struct keep *k);
 void keep_mark_publish(struct keep *k, struct queue_kept *kept, uint64_t position);
 void keep_mark_delivered(struct keep *k, struct queue_kept *kept);
 /* The open batch was frozen. */
-void keep_mark_frozen(struct keep *k, uint32_t file);
+void keep_mark_frozen(struct keep *k, uint64_t batch, uint32_t file);
+/* The journal has this position's publish and holds its message: its batch is not durable yet. */
+bool keep_mark_is_under_way(const struct keep *k, const struct queue_kept *kept, uint64_t position);
 void keep_mark_forget(struct queue_kept *kept);
 struct keep_file *keep_mark_file(struct keep *k, uint32_t number);
 /* Straight into a file: recovery. */
