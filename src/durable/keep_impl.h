@@ -12,6 +12,7 @@
  *   keep_compact.c     segments that are mostly dead
  *   keep_body.c        bodies in files of their own
  *   keep_space.c       a full disk
+ *   keep_tx.c          transactions: what is lasting only together
  *   keep_recover.c     the start
  */
 /* exports: queue_kept_ */
@@ -35,6 +36,7 @@ enum {
     KEEP_BEHIND_BYTES = 16 << 20,   /* waiting for the disk, at which publishers are slowed */
     KEEP_CHECKPOINT_TURN = 1 << 20, /* bytes copied in one turn */
     KEEP_RETRY_MS = 250,            /* after the disk was full */
+    KEEP_PACE_MS = 20,              /* from one look to the next at a disk that is behind */
 };
 
 /* ---- waits ---- */
@@ -99,9 +101,10 @@ struct queue_kept {
     uint32_t run_count, run_capacity, run_hint;
     struct keep_mark *open_mark, *file_mark;
     uint32_t file_mark_file;
-    uint32_t delivered_file;      /* the last file with a delivery mark of it */
-    uint64_t reserved;            /* the last delivery mark's limit */
-    struct segment_cursor cursor; /* where read-ahead stopped: in this run */
+    uint64_t frozen_batch, frozen_first; /* the last batch with publishes of it, and the first of those */
+    uint32_t delivered_file;             /* the last file with a delivery mark of it */
+    uint64_t reserved;                   /* the last delivery mark's limit */
+    struct segment_cursor cursor;        /* where read-ahead stopped: in this run */
     struct keep_segment *cursor_segment;
     uint32_t cursor_index;
 };
@@ -113,11 +116,6 @@ struct keep_body {
     uint32_t refs;          /* (queue, position) pairs that need it */
     uint64_t batch;         /* durable once this batch is; when refs is 0: may be deleted then */
     struct keep_body *next; /* in keep.dead_bodies */
-};
-/* A message in memory whose body has a file. What was read ahead for two queues is two messages. */
-struct keep_body_message {
-    uint64_t id;
-    uint32_t entries; /* that have it */
 };
 
 /* ---- chores: what the keeper's thread does at once ---- */
@@ -161,7 +159,8 @@ struct keep {
     struct idmap kept; /* struct queue_kept by queue id */
     struct keep_waits waits;
     uint64_t durable_batch;
-    struct idmap transactions; /* id -> the file of its first record; as a pointer */
+    struct idmap transactions; /* struct keep_tx: open ones, by the broker's id */
+    struct list ended;         /* struct keep_tx: their ends are not durable yet; oldest first */
 
     struct keep_mark *open_marks, *spare_marks;
     struct list files; /* struct keep_file, oldest first */
@@ -169,20 +168,19 @@ struct keep {
     struct list segments;
     struct keep_segment *open;
     struct keep_same *same; /* what was written into it lately; NULL: nothing */
-    uint64_t pager_bytes;   /* appended and not written, as of the last turn */
 
-    struct idmap bodies;           /* struct keep_body by id */
-    struct idmap bodies_in_memory; /* struct keep_body_message by message */
+    struct idmap bodies; /* struct keep_body by id */
+    struct idmap larges; /* struct keep_large by the message's address */
     struct keep_body *dead_bodies;
     uint32_t dead_body_count;
 
     uint8_t checkpoint;   /* enum keep_checkpoint_state */
-    uint32_t full;        /* files up to this number should become superfluous */
     uint32_t target;      /* files up to this number become so by the checkpoint under way */
     struct keep_mark *at; /* COPYING: where it is */
     struct keep_file *at_file;
-    uint64_t at_position, delivered_batch;
-    size_t copied; /* in this turn */
+    uint64_t at_position;
+    uint64_t sealed_batch; /* what sealed segments have is in the log once this is durable */
+    size_t copied;         /* in this turn */
     struct keep_chore *chore;
     struct worker_job mark_job;
     bool is_marking, has_mark; /* has_mark: the keeper's until is_marking ends */
@@ -194,7 +192,7 @@ struct keep {
     struct list reads; /* struct keep_read */
     struct keep_compaction *compaction;
     uint64_t compact_looked; /* chores so far when it was last looked for something to compact */
-    struct wheel_timer again, retry, space;
+    struct wheel_timer again, retry, space, pace;
     bool is_short; /* of space, as it was told */
     struct keep_counts counts;
 };
@@ -207,8 +205,17 @@ keep_of(struct queue_log *l)
 
 /* keep.c */
 struct queue_kept *queue_kept_get(struct keep *k, struct queue *q);
+/* It has left its queue for good, and that is in the log. */
+void keep_settle_stored(struct keep *k, struct queue *q, uint64_t position, const struct message *m,
+                        bool is_stored);
 /* One more turn before the shard sleeps. */
 void keep_again(struct keep *k);
+/* Once this batch is durable, everything that was logged so far is. */
+static inline uint64_t
+keep_last_batch(const struct keep *k)
+{
+    return journal_batch(k->journal) - (journal_last_op(k->journal) == NULL);
+}
 
 /* keep_wait.c */
 void keep_wait_confirm(struct keep *k, struct channel_ref to, uint64_t seq, uint32_t times);
@@ -220,11 +227,35 @@ void keep_wait_limits_end(struct keep *k);
 void keep_wait_failed(struct keep *k);
 void keep_wait_free(struct keep *k);
 
+/* keep_tx.c; `tx` is the broker's id */
+/* Its name in the log. */
+uint64_t keep_tx_name(const struct keep *k, uint64_t tx);
+/* It has something in the open batch. */
+void keep_tx_note(struct keep *k, uint64_t tx);
+/* An ack of it was logged: the message leaves its queue now, and the store with the transaction's end. */
+void keep_tx_settle(struct keep *k, struct queue *q, uint64_t position, const struct queue_entry *e,
+                    uint64_t tx);
+/* Its end stands in the open batch; false: it is not known here. */
+bool keep_tx_end(struct keep *k, uint64_t tx);
+/* After durable_batch has grown. */
+void keep_tx_durable(struct keep *k);
+/* What was acked and is in no segment yet is copied there. */
+void keep_tx_store(struct keep *k);
+/* Nothing becomes durable any more. */
+void keep_tx_failed(struct keep *k);
+/* The queue goes. */
+void keep_tx_forget(struct keep *k, struct queue *q);
+/* One that began in this file or an earlier one is open. */
+bool keep_tx_is_open(const struct keep *k, uint32_t file);
+void keep_tx_free(struct keep *k);
+
 /* keep_mark.c */
 void keep_mark_publish(struct keep *k, struct queue_kept *kept, uint64_t position);
 void keep_mark_delivered(struct keep *k, struct queue_kept *kept);
 /* The open batch was frozen. */
-void keep_mark_frozen(struct keep *k, uint32_t file);
+void keep_mark_frozen(struct keep *k, uint64_t batch, uint32_t file);
+/* The journal has this position's publish and holds its message: its batch is not durable yet. */
+bool keep_mark_is_under_way(const struct keep *k, const struct queue_kept *kept, uint64_t position);
 void keep_mark_forget(struct queue_kept *kept);
 struct keep_file *keep_mark_file(struct keep *k, uint32_t number);
 /* Straight into a file: recovery. */
@@ -254,6 +285,8 @@ void keep_run_settle_all(struct keep *k, struct queue_kept *kept, uint64_t first
 bool keep_run_gap(const struct queue_kept *kept, uint64_t position, uint64_t last, uint64_t *from,
                   uint64_t *to);
 uint64_t keep_run_live(const struct keep_run *run);
+/* No queue has a part of it any more: nothing lives in it. */
+void keep_run_forget_segment(struct keep *k, const struct keep_segment *s);
 /* Drops the runs of a queue in which nothing lives. */
 void keep_run_sweep(struct queue_kept *kept);
 bool keep_run_next_live(const struct queue_kept *kept, uint64_t from, uint32_t *index, uint64_t *position);
@@ -266,6 +299,12 @@ keep_run_in_segment(const struct keep_run *run)
 struct keep_segment *keep_segment_add(struct keep *k, struct segment *g, enum keep_segment_state state);
 /* Nothing lives in it any more, perhaps: then it is doomed. */
 void keep_segment_check(struct keep *k, struct keep_segment *s);
+/* Bytes of the open one that the pager has not written yet. */
+static inline uint64_t
+keep_segment_waiting(const struct keep *k)
+{
+    return k->open ? segment_bytes_waiting(k->open->segment) : 0;
+}
 /* It is full, or must be durable. */
 void keep_segment_seal(struct keep *k);
 void keep_segment_free(struct keep_segment *s);

@@ -54,15 +54,18 @@ struct recovery {
     struct buffer replayed;
     uint32_t replayed_records;
     bool is_second_pass;
+    bool has_ours;       /* the chain that is being read has something of a queue that lives here */
+    bool *chain_is_ours; /* what the first pass found of each */
+    uint64_t last_id;    /* the last answer of found_get(): neighbours are mostly of one queue */
+    struct found *last;
     char *why;
     size_t why_size;
 };
 
 /* ---- queues ---- */
 
-/* NULL: the queue is gone, or lives on another shard. */
 static struct found *
-found_get(struct recovery *r, uint64_t queue_id)
+found_look_up(struct recovery *r, uint64_t queue_id)
 {
     struct found *f = idmap_get(&r->queues, queue_id);
     if (f)
@@ -77,6 +80,18 @@ found_get(struct recovery *r, uint64_t queue_id)
     f->log_first = UINT64_MAX;
     idmap_put(&r->queues, queue_id, f);
     return f;
+}
+
+/* NULL: the queue is gone, or lives on another shard. */
+static struct found *
+found_get(struct recovery *r, uint64_t queue_id)
+{
+    if (queue_id != r->last_id) {
+        r->last = found_look_up(r, queue_id);
+        r->last_id = queue_id;
+    }
+    r->has_ours |= r->last != NULL;
+    return r->last;
 }
 
 static void
@@ -483,8 +498,12 @@ walk_chains(struct recovery *r)
     for (size_t i = 0; i < view->chain_count; i++) {
         if (view->chains[i].chain == STORE_CHAIN_META)
             continue;
+        if (r->is_second_pass && !r->chain_is_ours[i])
+            continue;
         struct chain_end end = {0};
+        r->has_ours = false;
         enum err e = chain_walk(k->store, &view->chains[i], &visitor, &end, r->why, r->why_size);
+        r->chain_is_ours[i] = r->has_ours;
         if (e == ERR_OK && !r->is_second_pass)
             replay(r, slice_of(end.last_records, end.last_records_size));
         free(end.last_records);
@@ -525,7 +544,9 @@ open_journal(struct recovery *r)
         journal_open(&config, slice_of(r->replayed.data, r->replayed.len), r->replayed_records, &k->journal);
     if (e == ERR_OK)
         e = manifest_commit(k->store->manifest);
-    if (e != ERR_OK)
+    if (e == ERR_OK)
+        k->durable_batch = journal_durable_batch(k->journal);
+    else
         snprintf(r->why, r->why_size, "cannot open the log of shard %u in %s: %s", k->broker->index,
                  k->store->dir, err_text(e));
     return e;
@@ -565,7 +586,10 @@ enum err
 keep_recover(struct keep *k, char *why, size_t why_size)
 {
     struct recovery r = {.keep = k, .why = why, .why_size = why_size};
+    r.chain_is_ours = calloc(durable_found(k->durable)->chain_count + 1, sizeof *r.chain_is_ours);
+    CHECK(r.chain_is_ours);
     enum err e = recover(&r);
+    free(r.chain_is_ours);
     size_t cursor = 0;
     for (struct found *f; (f = idmap_next(&r.queues, &cursor, NULL));) {
         free(f->settled);
