@@ -321,7 +321,7 @@ static void
 copy_some(struct keep *k)
 {
     k->copied = 0;
-    if (keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
+    if (k->pager_bytes > KEEP_BEHIND_BYTES)
         return; /* a turn comes: watch_pace() */
     while (k->at_file) {
         for (; k->at; k->at = k->at->next, k->at_position = 0)

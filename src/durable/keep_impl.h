@@ -168,6 +168,7 @@ struct keep {
     struct list segments;
     struct keep_segment *open;
     struct keep_same *same; /* what was written into it lately; NULL: nothing */
+    uint64_t pager_bytes;   /* appended and not written, as of the last turn */
 
     struct idmap bodies; /* struct keep_body by id */
     struct idmap larges; /* struct keep_large by the message's address */
@@ -299,12 +300,6 @@ keep_run_in_segment(const struct keep_run *run)
 struct keep_segment *keep_segment_add(struct keep *k, struct segment *g, enum keep_segment_state state);
 /* Nothing lives in it any more, perhaps: then it is doomed. */
 void keep_segment_check(struct keep *k, struct keep_segment *s);
-/* Bytes of the open one that the pager has not written yet. */
-static inline uint64_t
-keep_segment_waiting(const struct keep *k)
-{
-    return k->open ? segment_bytes_waiting(k->open->segment) : 0;
-}
 /* It is full, or must be durable. */
 void keep_segment_seal(struct keep *k);
 void keep_segment_free(struct keep_segment *s);
