@@ -190,6 +190,9 @@ struct keep {
     bool has_settled; /* the recovery's checkpoint is through */
 
     struct list reads; /* struct keep_read */
+    uint64_t reads_begun, reads_at_rest;
+    struct buffer spare_entries; /* a read's, for the next one */
+    struct wheel_timer read_rest;
     struct keep_compaction *compaction;
     uint64_t compact_looked; /* chores so far when it was last looked for something to compact */
     struct wheel_timer again, retry, space;
