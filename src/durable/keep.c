@@ -21,7 +21,7 @@
 enum { KEEP_OP_BITS = 0xfffffff };
 
 struct queue_kept *
-queue_kept_get(struct keep *k, struct queue *q)
+keep_queue(struct keep *k, struct queue *q)
 {
     if (__builtin_expect(q->kept != NULL, 1))
         return q->kept;
@@ -73,7 +73,7 @@ keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct mes
         .owner = m,
     };
     message_hold(m);
-    keep_mark_publish(k, queue_kept_get(k, q), position);
+    keep_mark_publish(k, keep_queue(k, q), position);
     if (__builtin_expect(tx != 0, 0))
         keep_tx_note(k, tx);
     return index;
@@ -147,7 +147,7 @@ keep_settle_stored(struct keep *k, struct queue *q, uint64_t position, const str
             keep_body_drop(k, body);
     }
     if (is_stored)
-        keep_run_settle(k, queue_kept_get(k, q), position);
+        keep_run_settle(k, keep_queue(k, q), position);
 }
 
 static void
@@ -170,7 +170,7 @@ static uint64_t
 keep_settle_paged(struct queue_log *l, struct queue *q, uint64_t from)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     uint64_t settled = 0;
     for (uint32_t i = 0; i < kept->run_count; i++) {
         struct keep_run *run = &kept->runs[i];
@@ -244,7 +244,7 @@ keep_reserve(struct queue_log *l, struct queue *q)
         keep_again(k);
         return;
     }
-    log_delivered(k, queue_kept_get(k, q), below);
+    log_delivered(k, keep_queue(k, q), below);
     keep_wait_limit(k, q->id, below, journal_batch(k->journal));
 }
 
@@ -261,7 +261,7 @@ static enum queue_paged
 keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
     if (e->is_logged && keep_mark_is_under_way(k, kept, position))

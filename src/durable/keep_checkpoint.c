@@ -279,7 +279,7 @@ copy_one(void *arg, struct queue *q, uint64_t position, const struct queue_entry
     struct keep *k = arg;
     if (k->copied >= KEEP_CHECKPOINT_TURN)
         return false;
-    keep_run_store(k, queue_kept_get(k, q), position, e->message, false);
+    keep_run_store(k, keep_queue(k, q), position, e->message, false);
     k->copied += message_size(e->message);
     return true;
 }
