@@ -21,7 +21,7 @@
 enum { KEEP_OP_BITS = 0xfffffff };
 
 struct queue_kept *
-queue_kept_get(struct keep *k, struct queue *q)
+keep_queue(struct keep *k, struct queue *q)
 {
     if (__builtin_expect(q->kept != NULL, 1))
         return q->kept;
@@ -73,7 +73,7 @@ keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct mes
         .owner = m,
     };
     message_hold(m);
-    keep_mark_publish(k, queue_kept_get(k, q), position);
+    keep_mark_publish(k, keep_queue(k, q), position);
     if (__builtin_expect(tx != 0, 0))
         keep_tx_note(k, tx);
     return index;
@@ -147,7 +147,7 @@ keep_settle_stored(struct keep *k, struct queue *q, uint64_t position, const str
             keep_body_drop(k, body);
     }
     if (is_stored)
-        keep_run_settle(k, queue_kept_get(k, q), position);
+        keep_run_settle(k, keep_queue(k, q), position);
 }
 
 static void
@@ -170,7 +170,7 @@ static uint64_t
 keep_settle_paged(struct queue_log *l, struct queue *q, uint64_t from)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     uint64_t settled = 0;
     for (uint32_t i = 0; i < kept->run_count; i++) {
         struct keep_run *run = &kept->runs[i];
@@ -244,7 +244,7 @@ keep_reserve(struct queue_log *l, struct queue *q)
         keep_again(k);
         return;
     }
-    log_delivered(k, queue_kept_get(k, q), below);
+    log_delivered(k, keep_queue(k, q), below);
     keep_wait_limit(k, q->id, below, journal_batch(k->journal));
 }
 
@@ -261,8 +261,8 @@ static enum queue_paged
 keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
-    if (idmap_count(&k->transactions) > 0 || keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
+    struct queue_kept *kept = keep_queue(k, q);
+    if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
     if (e->is_logged && keep_mark_is_under_way(k, kept, position))
         return QUEUE_PAGING_STOPS; /* its memory would not be free, and it may be consumed until it is */
@@ -438,23 +438,22 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
     return k;
 }
 
-/* The pager does not tell how far it is; when its disk was full it waits to be told to try again. */
-static void
-on_pace(void *arg)
-{
-    struct keep *k = arg;
-    if (k->open && keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
-        segment_flush(k->open->segment);
-}
-
+/* The pager does not tell how far it is: a turn looks again soon. */
 static void
 watch_pace(struct keep *k)
 {
-    uint64_t waiting = journal_bytes_waiting(k->journal) + keep_segment_waiting(k);
+    k->pager_bytes = 0;
+    for (struct list *at = k->segments.prev; at != &k->segments; at = at->prev) {
+        const struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state == KEEP_NAMED) /* older ones are written, too */
+            break;
+        k->pager_bytes += segment_bytes_waiting(s->segment);
+    }
+    uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
     bool is_paging_late = k->log.is_paging_late && !list_is_empty(&k->broker->deep);
     k->log.is_behind = waiting > KEEP_BEHIND_BYTES || is_paging_late;
     if (k->log.is_behind && !timer_is_active(&k->pace))
-        timer_start(k->broker->shard, &k->pace, KEEP_PACE_MS, on_pace, k);
+        timer_start(k->broker->shard, &k->pace, KEEP_PACE_MS, on_again, k);
 }
 
 void
@@ -511,8 +510,8 @@ keep_close(struct keep *k)
     worker_free(k->writer);
     worker_free(k->pager);
     worker_free(k->keeper);
-    keep_same_forget(k);
     keep_tx_free(k);
+    keep_same_forget(k);
     keep_checkpoint_free(k);
     keep_compact_free(k);
     keep_read_free(k);

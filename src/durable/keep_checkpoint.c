@@ -279,7 +279,7 @@ copy_one(void *arg, struct queue *q, uint64_t position, const struct queue_entry
     struct keep *k = arg;
     if (k->copied >= KEEP_CHECKPOINT_TURN)
         return false;
-    keep_run_store(k, queue_kept_get(k, q), position, e->message, false);
+    keep_run_store(k, keep_queue(k, q), position, e->message, false);
     k->copied += message_size(e->message);
     return true;
 }
@@ -321,7 +321,7 @@ static void
 copy_some(struct keep *k)
 {
     k->copied = 0;
-    if (keep_segment_waiting(k) > KEEP_BEHIND_BYTES)
+    if (k->pager_bytes > KEEP_BEHIND_BYTES)
         return; /* a turn comes: watch_pace() */
     while (k->at_file) {
         for (; k->at; k->at = k->at->next, k->at_position = 0)

@@ -654,7 +654,7 @@ rig_page_out(struct rig *r, unsigned queue)
         if (at < q->cursor || b->log->ops->page_out(b->log, q, at, e) != QUEUE_PAGED)
             continue;
         struct message *m = e->message;
-        q->messages->bytes -= message_size(m);
+        q->messages->bytes -= queue_weight(m);
         q->paged++;
         if (at < q->messages->paged_from)
             q->messages->paged_from = at;

@@ -224,7 +224,7 @@ take_segment(struct recovery *r, struct keep_segment *s)
             continue;
         }
         found_see(f, run.last);
-        take_run(queue_kept_get(r->keep, f->queue), s, i);
+        take_run(keep_queue(r->keep, f->queue), s, i);
     }
 }
 
@@ -326,7 +326,7 @@ first_pass_end(struct recovery *r)
     }
     size_t cursor = 0;
     for (struct found *f; (f = idmap_next(&r->queues, &cursor, NULL));) {
-        struct queue_kept *kept = queue_kept_get(r->keep, f->queue);
+        struct queue_kept *kept = keep_queue(r->keep, f->queue);
         found_sort(f);
         for (uint32_t i = 0; i < f->settled_count; i++)
             keep_run_settle_all(r->keep, kept, f->settled[i].first, f->settled[i].last);

@@ -500,10 +500,12 @@ store_open(struct store *s, struct io_world *world, const struct store_config *c
         e = manifest_read(s->manifest, why, why_size);
         s->is_new = e == ERR_NOT_FOUND;
         s->is_marked = has_mark(s);
-        if (s->is_new)
+        if (s->is_new) {
+            *why = 0; /* that there is no manifest is no news then */
             e = begin_new(s, why, why_size);
-        else if (e == ERR_OK)
+        } else if (e == ERR_OK) {
             e = open_existing(s, why, why_size);
+        }
     }
     if (e != ERR_OK)
         store_close(s);
