@@ -23,7 +23,7 @@ struct options {
     int64_t batch;     /* messages encoded in one block */
     int64_t ack_every; /* 0: automatic acknowledgement */
     int64_t prefetch;
-    bool persistent, durable, mandatory, keep, as_is, verify;
+    bool persistent, bare, durable, mandatory, keep, as_is, verify;
     const char *exchange, *exchange_type, *key, *queue;
 
     int64_t count;    /* connections, queues: how many */
