@@ -158,9 +158,8 @@ queue_paging_begin(struct queue *q)
 void
 queue_paging_done(struct queue *q)
 {
-    if (!q->messages)
-        return;
-    q->messages->is_paging_in = false;
+    if (q->messages)
+        q->messages->is_paging_in = false;
     courier_waiting_retry(q);
     if (q->round_count)
         queue_mark_dirty(q);
@@ -263,7 +262,7 @@ queue_recover_end(struct queue *q, uint64_t paged)
 
 /* What one queue gives up, at most `budget` bytes; returns what it was. */
 static size_t
-paging_out(struct queue *q, size_t budget)
+paging_out(struct queue *q, size_t budget, bool *stops)
 {
     struct broker *b = q->broker;
     struct queue_messages *ms = q->messages;
@@ -273,7 +272,8 @@ paging_out(struct queue *q, size_t budget)
     size_t out = 0;
     for (struct queue_entry *e; out < budget && (e = seqdeque_next(&ms->entries, &at));) {
         enum queue_paged how = b->log->ops->page_out(b->log, q, at, e);
-        if (how == QUEUE_PAGING_STOPS)
+        *stops = how == QUEUE_PAGING_STOPS;
+        if (*stops)
             break;
         if (how == QUEUE_STAYS)
             continue;
@@ -296,13 +296,15 @@ queue_paging_turn(struct broker *b)
 {
     struct queue_log *l = b->log;
     size_t used = pool_bytes_used(b->pool);
+    bool stops = false;
+    l->is_paging_late = false;
     if (used <= l->resident_max || l->is_failed)
         return;
     bool is_pressed = l->pressure_max && used > l->pressure_max;
     size_t budget = used - l->resident_max + (l->resident_max >> 2);
     if (budget > PAGING_TURN_BYTES)
         budget = PAGING_TURN_BYTES;
-    for (unsigned i = 0; i < PAGING_TURN_QUEUES && budget > 0 && !list_is_empty(&b->deep); i++) {
+    for (unsigned i = 0; i < PAGING_TURN_QUEUES && budget > 0 && !stops && !list_is_empty(&b->deep); i++) {
         struct queue_messages *ms = LIST_ENTRY(b->deep.next, struct queue_messages, deep);
         list_remove(&ms->deep);
         if (ms->bytes <= QUEUE_WINDOW_BYTES)
@@ -310,7 +312,10 @@ queue_paging_turn(struct broker *b)
         list_push_back(&b->deep, &ms->deep);
         if (!ms->queue->durable && !is_pressed)
             continue;
-        size_t out = paging_out(ms->queue, budget < PAGING_SLICE_BYTES ? budget : PAGING_SLICE_BYTES);
+        size_t slice = budget < PAGING_SLICE_BYTES ? budget : PAGING_SLICE_BYTES;
+        size_t out = paging_out(ms->queue, slice, &stops);
         budget -= out < budget ? out : budget;
     }
+    /* What cannot be paged out at all slows nobody: that is the memory alarm's business. */
+    l->is_paging_late = used > 2 * l->resident_max && (stops || budget == 0);
 }

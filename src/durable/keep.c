@@ -21,7 +21,7 @@
 enum { KEEP_OP_BITS = 0xfffffff };
 
 struct queue_kept *
-queue_kept_get(struct keep *k, struct queue *q)
+keep_queue(struct keep *k, struct queue *q)
 {
     if (__builtin_expect(q->kept != NULL, 1))
         return q->kept;
@@ -49,16 +49,6 @@ keep_again(struct keep *k)
 
 /* ---- publishing ---- */
 
-/* The transaction has something in this file or a later one; nothing of it may be made superfluous before it
- * ends. */
-static void
-note_transaction(struct keep *k, uint64_t tx)
-{
-    uint32_t file = journal_current_file(k->journal);
-    if (!idmap_get(&k->transactions, tx))
-        idmap_put(&k->transactions, tx, (void *)(uintptr_t)(file + 1));
-}
-
 static uint32_t
 keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct message *m, uint64_t tx)
 {
@@ -75,7 +65,7 @@ keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct mes
         .epoch = STORE_EPOCH_ALONE,
         .queue_id = q->id,
         .sequence = position,
-        .tx = tx,
+        .tx = tx ? keep_tx_name(k, tx) : 0,
         .properties_size = origin->properties_size,
         .body_size = origin->body_size,
         .body_file = body,
@@ -83,9 +73,9 @@ keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct mes
         .owner = m,
     };
     message_hold(m);
-    keep_mark_publish(k, queue_kept_get(k, q), position);
+    keep_mark_publish(k, keep_queue(k, q), position);
     if (__builtin_expect(tx != 0, 0))
-        note_transaction(k, tx);
+        keep_tx_note(k, tx);
     return index;
 }
 
@@ -96,10 +86,10 @@ keep_confirm(struct queue_log *l, struct channel_ref to, uint64_t seq, uint32_t 
 }
 
 static bool
-keep_tx_end(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t seq)
+keep_end(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t seq)
 {
     struct keep *k = keep_of(l);
-    if (!idmap_remove(&k->transactions, tx))
+    if (!keep_tx_end(k, tx))
         return false;
     if (l->is_failed) {
         courier_confirm_range(k->broker, to, seq, seq, true, 1);
@@ -108,7 +98,7 @@ keep_tx_end(struct queue_log *l, uint64_t tx, struct channel_ref to, uint64_t se
     struct journal_op *op;
     journal_append(k->journal, &op);
     op->type = JOURNAL_TX_END;
-    op->tx = tx;
+    op->tx = keep_tx_name(k, tx);
     keep_wait_confirm(k, to, seq, 1);
     return true;
 }
@@ -119,6 +109,7 @@ static void
 log_settle(struct keep *k, uint64_t queue_id, uint64_t first, uint64_t count, uint64_t tx)
 {
     struct journal_op *op = journal_last_op(k->journal);
+    tx = tx ? keep_tx_name(k, tx) : 0;
     if (op && op->type == JOURNAL_SETTLE && op->queue_id == queue_id && op->tx == tx &&
         op->sequence + op->count == first && count <= UINT32_MAX - op->count) {
         op->count += (uint32_t)count;
@@ -145,29 +136,41 @@ elide(struct keep *k, const struct queue *q, uint64_t position, uint32_t index)
     return true;
 }
 
+void
+keep_settle_stored(struct keep *k, struct queue *q, uint64_t position, const struct message *m,
+                   bool is_stored)
+{
+    if (__builtin_expect(m->body_size > STORE_BODY_INLINE_MAX, 0)) {
+        uint64_t body = keep_body_of(k, m);
+        keep_body_exit(k, m);
+        if (body && !is_stored)
+            keep_body_drop(k, body);
+    }
+    if (is_stored)
+        keep_run_settle(k, keep_queue(k, q), position);
+}
+
 static void
 keep_settle(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e, uint64_t tx)
 {
     struct keep *k = keep_of(l);
-    if (e->is_logged && tx)
-        note_transaction(k, tx);
-    if (e->is_logged && !l->is_failed && (tx || e->is_stored || !elide(k, q, position, e->op)))
+    if (e->is_logged && tx && !l->is_failed) {
         log_settle(k, q->id, position, 1, tx);
-    if (__builtin_expect(e->message->body_size > STORE_BODY_INLINE_MAX, 0)) {
-        uint64_t body = keep_body_of(k, e->message);
-        keep_body_exit(k, e->message);
-        if (body && !e->is_stored)
-            keep_body_drop(k, body);
+        keep_tx_settle(k, q, position, e, tx);
+        return;
     }
-    if (e->is_stored)
-        keep_run_settle(k, queue_kept_get(k, q), position);
+    if (tx && e->is_logged)
+        keep_tx_note(k, tx); /* its end is refused */
+    if (e->is_logged && !l->is_failed && (e->is_stored || !elide(k, q, position, e->op)))
+        log_settle(k, q->id, position, 1, 0);
+    keep_settle_stored(k, q, position, e->message, e->is_stored);
 }
 
 static uint64_t
 keep_settle_paged(struct queue_log *l, struct queue *q, uint64_t from)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     uint64_t settled = 0;
     for (uint32_t i = 0; i < kept->run_count; i++) {
         struct keep_run *run = &kept->runs[i];
@@ -200,7 +203,8 @@ keep_forget(struct queue_log *l, struct queue *q)
 {
     struct keep *k = keep_of(l);
     struct queue_kept *kept = q->kept;
-    if (idmap_count(&k->bodies_in_memory) > 0)
+    keep_tx_forget(k, q);
+    if (idmap_count(&k->larges) > 0)
         queue_each_entry(q, forget_body, k);
     for (uint32_t i = 0; i < kept->run_count; i++) {
         struct keep_run *run = &kept->runs[i];
@@ -240,7 +244,7 @@ keep_reserve(struct queue_log *l, struct queue *q)
         keep_again(k);
         return;
     }
-    log_delivered(k, queue_kept_get(k, q), below);
+    log_delivered(k, keep_queue(k, q), below);
     keep_wait_limit(k, q->id, below, journal_batch(k->journal));
 }
 
@@ -257,7 +261,7 @@ static enum queue_paged
 keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
     if (e->is_logged && keep_mark_is_under_way(k, kept, position))
@@ -300,7 +304,7 @@ static const struct queue_log_ops keep_ops = {
     .confirm = keep_confirm,
     .settle = keep_settle,
     .settle_paged = keep_settle_paged,
-    .tx_end = keep_tx_end,
+    .tx_end = keep_end,
     .reserve = keep_reserve,
     .page_out = keep_page_out,
     .paged_next = keep_paged_next,
@@ -315,6 +319,7 @@ on_durable(void *arg, uint64_t batch)
 {
     struct keep *k = arg;
     k->durable_batch = batch;
+    keep_tx_durable(k);
     keep_wait_durable(k, batch);
 }
 
@@ -334,20 +339,12 @@ on_released(void *arg, void *owner)
 }
 
 static void
-on_full(void *arg, uint32_t oldest)
-{
-    struct keep *k = arg;
-    if (oldest > k->full)
-        k->full = oldest;
-}
-
-static void
 on_space(void *arg, bool is_short)
 {
     struct keep *k = arg;
     alarm_raise(k->broker, ALARM_STORE, is_short);
-    if (!is_short || k->is_unmarked || k->is_marking)
-        return;
+    if (k->has_mark || k->is_marking || (!is_short && !k->is_unmarked))
+        return; /* on a full disk even the mark may find no room: then it follows when there is some */
     k->is_marking = true;
     worker_submit(k->keeper, &k->mark_job);
 }
@@ -356,7 +353,7 @@ static void
 run_mark(void *arg)
 {
     struct keep *k = arg;
-    store_mark(k->store);
+    k->has_mark = store_mark(k->store) == ERR_OK;
 }
 
 /* Consumers go on while the disk is full: their acks make room. */
@@ -386,7 +383,9 @@ on_failed(void *arg, enum err e)
                  "shard %u keeps nothing any more (%s): persistent messages are refused until a restart on a "
                  "disk that works",
                  k->broker->index, err_text(e));
+    keep_tx_failed(k);
     keep_wait_failed(k);
+    keep_again(k); /* what it told goes out with a turn */
 }
 
 /* ---- life ---- */
@@ -395,7 +394,6 @@ static const struct journal_events keep_events = {
     .on_durable = on_durable,
     .on_frozen = on_frozen,
     .on_released = on_released,
-    .on_full = on_full,
     .on_space = on_space,
     .on_held = on_held,
     .on_failed = on_failed,
@@ -428,6 +426,7 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
     list_init(&k->files);
     list_init(&k->segments);
     list_init(&k->reads);
+    list_init(&k->ended);
     k->writer = make_worker(k, "journal");
     k->pager = make_worker(k, "pager");
     k->keeper = make_worker(k, "keeper");
@@ -439,6 +438,7 @@ keep_open(struct durable *d, struct broker *b, char *why, size_t why_size)
     return k;
 }
 
+/* The pager does not tell how far it is: a turn looks again soon. */
 static void
 watch_pace(struct keep *k)
 {
@@ -450,8 +450,10 @@ watch_pace(struct keep *k)
         k->pager_bytes += segment_bytes_waiting(s->segment);
     }
     uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
-    k->log.is_behind =
-        waiting > KEEP_BEHIND_BYTES || pool_bytes_used(k->broker->pool) > 2 * k->log.resident_max;
+    bool is_paging_late = k->log.is_paging_late && !list_is_empty(&k->broker->deep);
+    k->log.is_behind = waiting > KEEP_BEHIND_BYTES || is_paging_late;
+    if (k->log.is_behind && !timer_is_active(&k->pace))
+        timer_start(k->broker->shard, &k->pace, KEEP_PACE_MS, on_again, k);
 }
 
 void
@@ -508,6 +510,7 @@ keep_close(struct keep *k)
     worker_free(k->writer);
     worker_free(k->pager);
     worker_free(k->keeper);
+    keep_tx_free(k);
     keep_same_forget(k);
     keep_checkpoint_free(k);
     keep_compact_free(k);
@@ -525,7 +528,6 @@ keep_close(struct keep *k)
     keep_mark_free(k);
     keep_wait_free(k);
     keep_body_free(k);
-    idmap_fini(&k->transactions);
     while (!list_is_empty(&k->segments))
         keep_segment_free(LIST_ENTRY(k->segments.next, struct keep_segment, node));
     k->broker->log = NULL;

@@ -2,11 +2,20 @@
  * Bodies over STORE_BODY_INLINE_MAX have a file each. A file is needed by as many (queue, position) pairs as
  * its message stands in on this shard; when the last one has left, it is deleted as soon as the batch that
  * says so is durable: a record whose body is missing is damage.
+ *
+ * In memory such a message is known by its address, for as long as an entry of a queue has it. One body may
+ * be there several times: read again for one queue while another one still has the first.
  */
 #include "base/check.h"
 #include "durable/keep_impl.h"
 
 #include <stdlib.h>
+
+/* A message in memory, and its body. */
+struct keep_large {
+    struct keep_body *body;
+    uint32_t entries;
+};
 
 static uint64_t
 key_of(const struct message *m)
@@ -32,8 +41,8 @@ keep_body_of(struct keep *k, const struct message *m)
 {
     if (m->body_size <= STORE_BODY_INLINE_MAX)
         return 0;
-    struct keep_body *b = idmap_get(&k->bodies_in_memory, key_of(m));
-    return b ? b->id : 0;
+    struct keep_large *large = idmap_get(&k->larges, key_of(m));
+    return large ? large->body->id : 0;
 }
 
 uint64_t
@@ -65,11 +74,15 @@ keep_body_hold(struct keep *k, uint64_t id)
 void
 keep_body_enter(struct keep *k, uint64_t id, const struct message *m)
 {
-    struct keep_body *b = body_get(k, id);
-    if (b->in_memory++ == 0) {
-        b->message = m;
-        idmap_put(&k->bodies_in_memory, key_of(m), b);
+    struct keep_large *large = idmap_get(&k->larges, key_of(m));
+    if (!large) {
+        large = calloc(1, sizeof *large);
+        CHECK(large);
+        large->body = body_get(k, id);
+        idmap_put(&k->larges, key_of(m), large);
     }
+    CHECK(large->body->id == id);
+    large->entries++;
 }
 
 void
@@ -77,11 +90,11 @@ keep_body_exit(struct keep *k, const struct message *m)
 {
     if (m->body_size <= STORE_BODY_INLINE_MAX)
         return;
-    struct keep_body *b = idmap_get(&k->bodies_in_memory, key_of(m));
-    if (!b || --b->in_memory > 0)
+    struct keep_large *large = idmap_get(&k->larges, key_of(m));
+    if (!large || --large->entries > 0)
         return;
-    idmap_remove(&k->bodies_in_memory, key_of(m));
-    b->message = NULL;
+    idmap_remove(&k->larges, key_of(m));
+    free(large);
 }
 
 void
@@ -91,9 +104,7 @@ keep_body_drop(struct keep *k, uint64_t id)
     if (!b || --b->refs > 0)
         return;
     idmap_remove(&k->bodies, id);
-    if (b->message)
-        idmap_remove(&k->bodies_in_memory, key_of(b->message));
-    b->batch = journal_batch(k->journal);
+    b->batch = keep_last_batch(k);
     b->next = k->dead_bodies;
     k->dead_bodies = b;
     k->dead_body_count++;
@@ -130,7 +141,10 @@ keep_body_free(struct keep *k)
     for (struct keep_body *b; (b = idmap_next(&k->bodies, &cursor, NULL));)
         free(b);
     idmap_fini(&k->bodies);
-    idmap_fini(&k->bodies_in_memory);
+    cursor = 0;
+    for (struct keep_large *large; (large = idmap_next(&k->larges, &cursor, NULL));)
+        free(large);
+    idmap_fini(&k->larges);
     for (struct keep_body *b; (b = k->dead_bodies);) {
         k->dead_bodies = b->next;
         free(b);

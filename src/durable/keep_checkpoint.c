@@ -48,8 +48,10 @@ chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
     CHECK(c->sealed && c->acks && c->rows && c->old_generations && c->doomed);
     LIST_FOREACH (at, &k->segments) {
         struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
-        if (s->state == KEEP_DOOMED && s->pins == 0)
+        if (s->state == KEEP_DOOMED && s->pins == 0) {
+            keep_run_forget_segment(k, s);
             c->doomed[c->doomed_count++] = s;
+        }
         if (s->state == KEEP_SEALED)
             c->sealed[c->sealed_count++] = s;
         bool has_acks = (s->state == KEEP_SEALED || s->state == KEEP_NAMED) && segment_is_dirty(s->segment);
@@ -112,15 +114,10 @@ delete_file(struct store *s, const char *path)
 }
 
 static void
-chore_delete(struct keep_chore *c)
+chore_delete_doomed(struct keep_chore *c)
 {
     struct store *s = c->keep->store;
     char path[STORE_PATH_MAX];
-    for (uint32_t i = 0; i < c->row_count; i++)
-        if (c->old_generations[i]) {
-            store_acks_path(s, path, c->rows[i].id, c->old_generations[i]);
-            delete_file(s, path);
-        }
     for (uint32_t i = 0; i < c->doomed_count; i++) {
         uint64_t id = segment_id(c->doomed[i]->segment);
         store_segment_path(s, path, id);
@@ -136,17 +133,44 @@ chore_delete(struct keep_chore *c)
 }
 
 static void
+chore_delete_acks(struct keep_chore *c)
+{
+    struct store *s = c->keep->store;
+    char path[STORE_PATH_MAX];
+    for (uint32_t i = 0; i < c->row_count; i++)
+        if (c->old_generations[i]) {
+            store_acks_path(s, path, c->rows[i].id, c->old_generations[i]);
+            delete_file(s, path);
+        }
+}
+
+/* The disk is full, and what is to be deleted may be what fills it: it goes first. */
+static void
+chore_make_room(struct keep_chore *c)
+{
+    struct manifest *m = c->keep->store->manifest;
+    for (uint32_t i = 0; i < c->doomed_count; i++)
+        manifest_drop_segment(m, segment_id(c->doomed[i]->segment));
+    if (manifest_commit(m) == ERR_OK)
+        chore_delete_doomed(c);
+}
+
+static void
 run_chore(void *arg)
 {
     struct keep_chore *c = arg;
     c->result = chore_write(c);
+    if (c->result == ERR_NO_SPACE)
+        chore_make_room(c);
     if (c->result == ERR_OK) {
         chore_name(c);
         c->result = c->ends_recovery ? durable_shard_settled(c->keep->durable)
                                      : manifest_commit(c->keep->store->manifest);
     }
-    if (c->result == ERR_OK)
-        chore_delete(c);
+    if (c->result == ERR_OK) {
+        chore_delete_acks(c);
+        chore_delete_doomed(c);
+    }
     c->has_run = true;
 }
 
@@ -162,36 +186,10 @@ on_retry(void *arg)
 }
 
 static void
-forget_cursors(struct keep *k, const struct keep_segment *s)
-{
-    size_t cursor = 0;
-    for (struct queue_kept *kept; (kept = idmap_next(&k->kept, &cursor, NULL));)
-        if (kept->cursor_segment == s)
-            kept->cursor_segment = NULL;
-}
-
-/* Those that nobody swept: they were growing when the last of it was settled. */
-static void
-forget_runs(struct keep *k, const struct keep_segment *s)
-{
-    uint32_t count;
-    const struct segment_run *runs = segment_runs(s->segment, &count);
-    for (uint32_t i = 0; i < count; i++) {
-        struct queue_kept *kept = idmap_get(&k->kept, runs[i].queue_id);
-        for (uint32_t n = kept ? kept->run_count : 0; n-- > 0;)
-            if (kept->runs[n].segment == s)
-                keep_run_remove(kept, &kept->runs[n]);
-    }
-}
-
-static void
 chore_apply(struct keep *k, struct keep_chore *c)
 {
-    for (uint32_t i = 0; i < c->doomed_count; i++) {
-        forget_cursors(k, c->doomed[i]);
-        forget_runs(k, c->doomed[i]);
+    for (uint32_t i = 0; i < c->doomed_count; i++)
         keep_segment_free(c->doomed[i]);
-    }
     for (uint32_t i = 0; i < c->sealed_count; i++) {
         c->sealed[i]->state = KEEP_NAMED;
         keep_segment_check(k, c->sealed[i]);
@@ -281,7 +279,7 @@ copy_one(void *arg, struct queue *q, uint64_t position, const struct queue_entry
     struct keep *k = arg;
     if (k->copied >= KEEP_CHECKPOINT_TURN)
         return false;
-    keep_run_store(k, queue_kept_get(k, q), position, e->message, false);
+    keep_run_store(k, keep_queue(k, q), position, e->message, false);
     k->copied += message_size(e->message);
     return true;
 }
@@ -299,7 +297,6 @@ copy_delivered(struct keep *k, struct queue *q)
             return;
     }
     keep_delivered_again(k, kept);
-    k->delivered_batch = journal_batch(k->journal);
 }
 
 /* One mark, or what the turn has left for it. True: it is through. */
@@ -324,6 +321,8 @@ static void
 copy_some(struct keep *k)
 {
     k->copied = 0;
+    if (k->pager_bytes > KEEP_BEHIND_BYTES)
+        return; /* a turn comes: watch_pace() */
     while (k->at_file) {
         for (; k->at; k->at = k->at->next, k->at_position = 0)
             if (!copy_mark(k, k->at)) {
@@ -336,31 +335,24 @@ copy_some(struct keep *k)
             k->at_file = NULL;
         k->at = k->at_file ? k->at_file->marks : NULL;
     }
+    if (k->open)
+        keep_segment_seal(k);
+    k->sealed_batch = keep_last_batch(k); /* with the delivery marks */
     k->checkpoint = KEEP_WAITING;
-}
-
-/* A transaction that began in one of these files is still open: half of it must not become lasting. */
-static bool
-has_open_transaction(const struct keep *k, uint32_t target)
-{
-    size_t cursor = 0;
-    for (void *file; (file = idmap_next(&k->transactions, &cursor, NULL));)
-        if ((uintptr_t)file - 1 <= target)
-            return true;
-    return false;
 }
 
 static void
 start_copying(struct keep *k, uint32_t target)
 {
-    if (has_open_transaction(k, target))
+    if (keep_tx_is_open(k, target)) /* half of it must not become lasting */
         return;
+    keep_tx_store(k);
     k->target = target;
     k->at_file = list_is_empty(&k->files) ? NULL : LIST_ENTRY(k->files.next, struct keep_file, node);
     if (k->at_file && k->at_file->number > target)
         k->at_file = NULL;
     k->at = k->at_file ? k->at_file->marks : NULL;
-    k->at_position = k->delivered_batch = 0;
+    k->at_position = 0;
     k->checkpoint = KEEP_COPYING;
 }
 
@@ -372,16 +364,17 @@ keep_checkpoint_turn(struct keep *k)
     if (k->checkpoint == KEEP_IDLE) {
         if (!k->has_settled)
             start_copying(k, 0);
-        else if (k->full >= journal_oldest_file(k->journal) && durable_is_settled(k->durable))
-            start_copying(k, k->full);
+        else if (durable_is_settled(k->durable) &&
+                 journal_current_file(k->journal) - journal_oldest_file(k->journal) >
+                     k->store->config.log_files_max)
+            start_copying(k, journal_current_file(k->journal) - k->store->config.log_files_max - 1);
     }
     if (k->checkpoint == KEEP_COPYING)
         copy_some(k);
-    if (k->chore || journal_is_held(k->journal)) /* a backup's cut: nothing of later is written beside it */
+    /* A backup's cut: nothing of later is written beside it. */
+    if (k->chore || k->sealed_batch > k->durable_batch || journal_is_held(k->journal))
         return;
-    if (k->checkpoint == KEEP_WAITING && k->delivered_batch <= k->durable_batch) {
-        if (k->open && segment_entry_count(k->open->segment) > 0)
-            keep_segment_seal(k);
+    if (k->checkpoint == KEEP_WAITING) {
         k->checkpoint = KEEP_CHORE;
         chore_start(k, k->has_settled ? k->target + 1 : 0, !k->has_settled);
     } else if (k->checkpoint != KEEP_CHORE && has_chore(k)) {
@@ -397,4 +390,5 @@ keep_checkpoint_free(struct keep *k)
     timer_stop(&k->again);
     timer_stop(&k->retry);
     timer_stop(&k->space);
+    timer_stop(&k->pace);
 }

@@ -150,6 +150,28 @@ compact_end(struct keep *k)
     free(c);
 }
 
+/* It stays as it is. What was moved lives in the other segment alone from now on, and is settled here: in the
+ * chore that names the other one, or a later one. */
+static void
+compact_abandon(struct keep *k)
+{
+    struct segment *from = k->compaction->from->segment;
+    if (k->open)
+        keep_segment_seal(k);
+    uint32_t count;
+    const struct segment_run *runs = segment_runs(from, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct queue_kept *kept = idmap_get(&k->kept, runs[i].queue_id);
+        uint64_t at = runs[i].first;
+        for (; segment_next_live(from, &runs[i], at, &at); at++) {
+            struct keep_run *run = kept ? keep_run_find(kept, at) : NULL;
+            if (!run || run->segment != k->compaction->from)
+                segment_settle(from, &runs[i], at, at);
+        }
+    }
+    compact_end(k);
+}
+
 /* The next run, or part of one, that a queue has something of; false: there is none. */
 static bool
 next_run(struct keep_compaction *c)
@@ -174,7 +196,7 @@ static void
 compact_step(struct keep *k, struct keep_compaction *c)
 {
     if (c->from->is_unreadable) {
-        compact_end(k);
+        compact_abandon(k);
         return;
     }
     if (c->is_run_done) {
@@ -182,6 +204,7 @@ compact_step(struct keep *k, struct keep_compaction *c)
             c->is_moved = true;
             if (k->open)
                 keep_segment_seal(k);
+            keep_again(k);
             return;
         }
     }

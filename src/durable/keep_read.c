@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "durable/keep_impl.h"
+#include "io/timer.h"
 #include "store/body.h"
 
 #include <inttypes.h>
@@ -18,6 +19,7 @@ enum { READ_REST_MS = 1000 };
 struct keep_read {
     struct list node; /* in keep.reads */
     struct worker_job job;
+    struct wheel_timer retry;
     struct keep *keep;
     struct keep_segment *segment;
     struct segment_run run;
@@ -80,6 +82,7 @@ static void
 read_free(struct keep_read *r)
 {
     struct keep *k = r->keep;
+    timer_stop(&r->retry);
     list_remove(&r->node);
     r->segment->pins--;
     if (k->spare_entries.data || r->entries.cap > 2 * r->bytes) {
@@ -103,27 +106,38 @@ read_end(struct keep_read *r)
         queue_paging_done(q);
 }
 
-/* Nothing behind `from` in this run can be read. */
+/* Nothing of from..last in this run can be read. What is in memory of it stays as it is; what was moved to
+ * another segment meanwhile, too. */
+static uint64_t
+settle_lost(struct keep_read *r, struct queue *q, uint64_t from, uint64_t last)
+{
+    uint64_t lost = 0, position = from;
+    for (; segment_next_live(r->segment->segment, &r->run, position, &position) && position <= last;
+         position++) {
+        struct keep_run *run = keep_run_find(q->kept, position);
+        if (!run || run->segment != r->segment || run->index != r->index || queue_has_entry(q, position))
+            continue;
+        keep_run_settle_range(r->keep, q->kept, run, position, position);
+        lost++;
+    }
+    return lost;
+}
+
 static void
 read_lost(struct keep_read *r, uint64_t from, uint64_t last)
 {
     struct keep *k = r->keep;
     struct queue *q = queue_find(k->broker, r->queue_id);
-    struct keep_run *run = q && q->kept ? keep_run_find(q->kept, from) : NULL;
     r->segment->is_unreadable = true;
-    if (!run)
+    uint64_t lost = q && q->kept ? settle_lost(r, q, from, last) : 0;
+    if (lost == 0)
         return;
-    uint64_t lost = 0, end = last < run->last ? last : run->last, position = from;
-    for (; segment_next_live(r->segment->segment, &r->run, position, &position) && position <= end;
-         position++)
-        lost += !queue_has_entry(q, position);
-    keep_run_settle_range(k, q->kept, run, from, end);
     queue_paged_lost(q, lost);
     log_error(k->broker->node->log, LOG_STORAGE,
               "segment %016" PRIx64 ": %" PRIu64 " messages of queue %" PRIu64 " (sequences %" PRIu64
               " to %" PRIu64 ") cannot be read (%s) and are lost to their consumers; "
               "the file is kept",
-              segment_id(r->segment->segment), lost, r->queue_id, from, end, err_text(r->result));
+              segment_id(r->segment->segment), lost, r->queue_id, from, last, err_text(r->result));
     keep_run_sweep(q->kept);
 }
 
@@ -182,6 +196,15 @@ remember_cursor(struct keep_read *r, struct queue *q)
     q->kept->cursor_index = r->index;
 }
 
+/* The segment was not written yet: it waits for the disk to have room. */
+static void
+on_retry(void *arg)
+{
+    struct keep_read *r = arg;
+    segment_flush(r->segment->segment);
+    worker_submit(r->keep->pager, &r->job);
+}
+
 static void
 on_read_done(void *arg)
 {
@@ -196,7 +219,11 @@ on_read_done(void *arg)
         worker_submit(r->keep->pager, &r->job);
         return;
     }
-    /* What waits for the disk to have room is tried again with the next delivery. */
+    if (r->result == ERR_NO_SPACE && q) {
+        r->entries.len = 0;
+        timer_start(r->keep->broker->shard, &r->retry, KEEP_RETRY_MS, on_retry, r);
+        return;
+    }
     if (r->result != ERR_OK && r->result != ERR_NO_SPACE)
         read_lost(r, r->cursor.next > r->from ? r->cursor.next : r->from, r->last);
     read_end(r);
@@ -205,7 +232,7 @@ on_read_done(void *arg)
 void
 keep_read_start(struct keep *k, struct queue *q, uint64_t from, size_t bytes)
 {
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     struct keep_read *r = calloc(1, sizeof *r);
     uint64_t position;
     CHECK(r && keep_run_next_live(kept, from, &r->index, &position));

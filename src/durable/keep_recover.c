@@ -224,7 +224,7 @@ take_segment(struct recovery *r, struct keep_segment *s)
             continue;
         }
         found_see(f, run.last);
-        take_run(queue_kept_get(r->keep, f->queue), s, i);
+        take_run(keep_queue(r->keep, f->queue), s, i);
     }
 }
 
@@ -326,7 +326,7 @@ first_pass_end(struct recovery *r)
     }
     size_t cursor = 0;
     for (struct found *f; (f = idmap_next(&r->queues, &cursor, NULL));) {
-        struct queue_kept *kept = queue_kept_get(r->keep, f->queue);
+        struct queue_kept *kept = keep_queue(r->keep, f->queue);
         found_sort(f);
         for (uint32_t i = 0; i < f->settled_count; i++)
             keep_run_settle_all(r->keep, kept, f->settled[i].first, f->settled[i].last);
@@ -544,7 +544,9 @@ open_journal(struct recovery *r)
         journal_open(&config, slice_of(r->replayed.data, r->replayed.len), r->replayed_records, &k->journal);
     if (e == ERR_OK)
         e = manifest_commit(k->store->manifest);
-    if (e != ERR_OK)
+    if (e == ERR_OK)
+        k->durable_batch = journal_durable_batch(k->journal);
+    else
         snprintf(r->why, r->why_size, "cannot open the log of shard %u in %s: %s", k->broker->index,
                  k->store->dir, err_text(e));
     return e;

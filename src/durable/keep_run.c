@@ -175,6 +175,24 @@ keep_run_sweep(struct queue_kept *kept)
     }
 }
 
+/* A run that grew while it died was not dropped then (keep_run_sweep). */
+void
+keep_run_forget_segment(struct keep *k, const struct keep_segment *s)
+{
+    uint32_t count;
+    const struct segment_run *runs = segment_runs(s->segment, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct queue_kept *kept = idmap_get(&k->kept, runs[i].queue_id);
+        if (!kept)
+            continue;
+        if (kept->cursor_segment == s)
+            kept->cursor_segment = NULL;
+        for (uint32_t n = kept->run_count; n-- > 0;)
+            if (kept->runs[n].segment == s)
+                keep_run_remove(kept, &kept->runs[n]);
+    }
+}
+
 /* ---- segments ---- */
 
 struct keep_segment *
@@ -213,6 +231,7 @@ keep_segment_seal(struct keep *k)
     struct keep_segment *s = k->open;
     k->open = NULL;
     keep_same_forget(k);
+    k->sealed_batch = keep_last_batch(k);
     segment_seal(s->segment);
     k->counts.bytes_stored += segment_size(s->segment);
     s->state = segment_durable_count(s->segment) > 0 ? KEEP_SEALED : KEEP_VOLATILE;
@@ -311,9 +330,10 @@ keep_run_settle_range(struct keep *k, struct queue_kept *kept, struct keep_run *
         if (body)
             keep_body_drop(k, body);
     }
+    uint64_t settled = segment_settle(s->segment, &in_segment, first, last);
     if (k->compaction)
         keep_compact_settle(k, kept->id, first, last);
-    return segment_settle(s->segment, &in_segment, first, last);
+    return settled;
 }
 
 void
@@ -335,9 +355,10 @@ keep_run_settle(struct keep *k, struct queue_kept *kept, uint64_t position)
     struct keep_segment *s = run->segment;
     const struct segment_run *in_segment = keep_run_in_segment(run);
     uint64_t body = segment_body_of(s->segment, in_segment, position);
+    uint64_t settled = segment_settle(s->segment, in_segment, position, position);
     if (k->compaction)
         keep_compact_settle(k, kept->id, position, position);
-    if (segment_settle(s->segment, in_segment, position, position) == 0)
+    if (settled == 0)
         return;
     if (body)
         keep_body_drop(k, body);

@@ -68,7 +68,7 @@ void store_fail(struct store *s, enum err e, const char *what, const char *path)
  * Any thread that may block. From now on more may be delivered than the log knows, because it fails or has no
  * room: an empty file says so to the next start, if the disk lets it. store_fail() does it by itself.
  */
-void store_mark(struct store *s);
+enum err store_mark(struct store *s);
 /* The mark of an earlier boot has been taken care of. */
 void store_forget_mark(struct store *s);
 static inline enum err

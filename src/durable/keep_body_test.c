@@ -1,0 +1,203 @@
+/* Messages over STORE_BODY_INLINE_MAX: their bodies' files, from the publish to the end. */
+#include "durable/keep_fixture.h"
+#include "io/file.h"
+#include "store/body.h"
+
+enum { LARGE = 1200 << 10 };
+
+static void
+answered(struct rig *r)
+{
+    rig_until(r, rig_has_answers);
+    rig_run(r, 10);
+}
+
+/* One small message makes what was settled before it durable; then a chore deletes. */
+static void
+settle_down(struct rig *r, unsigned queue)
+{
+    rig_fill(r, queue, 1, 100, RIG_PERSISTENT);
+    answered(r);
+    rig_run(r, 100);
+}
+
+static void
+invariant_6_one_file_for_all_queues_of_a_shard(void **state)
+{
+    struct rig r;
+    struct rig_got got;
+    rig_init(&r, 1);
+    rig_start(&r, 2);
+    uint64_t number = rig_publish(&r, 0, 1 | 2 | 4 | 8, LARGE, RIG_PERSISTENT);
+    answered(&r);
+    assert_int_equal(r.answers[number], 4);
+    assert_int_equal(rig_files(&r, "body"), 2); /* one on each shard */
+    rig_power(&r);
+    rig_start(&r, 2);
+    for (unsigned queue = 0; queue < 4; queue++) {
+        assert_int_equal(rig_files(&r, "body"), queue == 3 ? 1 : 2);
+        assert_true(rig_get(&r, queue, false, &got) && got.number == number);
+        rig_settle(&r, &got, SETTLE_ACK);
+        rig_run(&r, 100);
+    }
+    assert_int_equal(rig_files(&r, "body"), 0);
+    rig_fini(&r);
+}
+
+/* The second copy in memory is the first one's equal, and is no more mistaken for it. */
+static void
+read_again_for_one_queue_while_another_has_it(void **state)
+{
+    struct rig r;
+    struct rig_got got;
+    rig_init(&r, 2);
+    rig_start(&r, 1);
+    uint64_t number = rig_publish(&r, 0, 3, LARGE, RIG_PERSISTENT);
+    answered(&r);
+    for (unsigned i = 0; i < 2; i++) {
+        rig_page_out(&r, 0);
+        assert_int_equal(rig_queue(&r, 0)->paged, 1);
+        assert_true(rig_get(&r, 0, false, &got) && got.number == number);
+        assert_int_equal(idmap_count(&rig_keep(&r, 0)->larges), 2);
+        if (i == 0) {
+            rig_kill(&r);
+            rig_start(&r, 1);
+        }
+    }
+    rig_settle(&r, &got, SETTLE_ACK);
+    assert_true(rig_get(&r, 1, true, &got) && got.number == number);
+    assert_int_equal(idmap_count(&rig_keep(&r, 0)->larges), 0);
+    settle_down(&r, 2);
+    assert_int_equal(rig_files(&r, "body"), 0);
+    assert_int_equal(idmap_count(&rig_keep(&r, 0)->bodies), 0);
+    rig_fini(&r);
+}
+
+static void
+a_body_goes_when_the_ack_is_durable_and_not_before(void **state)
+{
+    struct rig r;
+    struct rig_got got;
+    rig_init(&r, 3);
+    rig_start(&r, 1);
+    uint64_t number = rig_publish(&r, 0, 1, LARGE, RIG_PERSISTENT);
+    answered(&r);
+    assert_true(rig_get(&r, 0, false, &got));
+    rig_faults(&r, (struct sim_disk_faults){.latency_min_ns = 1000000000, .latency_max_ns = 1000000000});
+    rig_settle(&r, &got, SETTLE_ACK);
+    rig_run(&r, 500); /* the batch with the ack is under way */
+    rig_faults(&r, (struct sim_disk_faults){0});
+    rig_power(&r);
+    rig_start(&r, 1);
+    assert_int_equal(rig_files(&r, "body"), 1);
+    assert_true(rig_get(&r, 0, false, &got) && got.number == number && got.redelivered);
+    rig_settle(&r, &got, SETTLE_ACK);
+    rig_run(&r, 100);
+    assert_int_equal(rig_files(&r, "body"), 0);
+    rig_fini(&r);
+}
+
+static void
+paged_out_purged_deleted_nothing_is_left(void **state)
+{
+    struct rig r;
+    rig_init(&r, 4);
+    rig_start(&r, 1);
+    for (unsigned i = 0; i < 3; i++)
+        rig_publish(&r, 0, 3, LARGE, RIG_PERSISTENT);
+    answered(&r);
+    rig_page_out(&r, 0);
+    rig_page_out(&r, 1);
+    assert_int_equal(pool_bytes_used(rig_broker(&r, 0)->pool), 0);
+    rig_purge(&r, 0);
+    rig_run(&r, 100);
+    assert_int_equal(rig_files(&r, "body"), 3);
+    rig_delete(&r, 1);
+    rig_run(&r, 100); /* and nobody publishes anything more */
+    assert_int_equal(rig_files(&r, "body"), 0);
+    rig_fini(&r);
+}
+
+static void
+never_written_never_there(void **state)
+{
+    struct rig r;
+    rig_init(&r, 5);
+    rig_start(&r, 1);
+    struct subscription s;
+    rig_fill(&r, 0, 1, 100, RIG_PERSISTENT); /* the first delivery waits for its mark; not so the next */
+    rig_consume(&r, 0, &s, 0, true);
+    rig_run(&r, 100);
+    assert_int_equal(r.got_count, 1);
+    uint64_t number = rig_publish(&r, 0, 1, LARGE, RIG_PERSISTENT);
+    answered(&r);
+    assert_int_equal(r.answers[number], 1);
+    assert_int_equal(r.got_count, 2);
+    rig_run(&r, 100);
+    assert_int_equal(rig_files(&r, "body"), 0);
+    rig_fini(&r);
+}
+
+static void
+left_over_files_go_at_the_next_start(void **state)
+{
+    struct rig r;
+    uint8_t body[100] = {0};
+    rig_init(&r, 6);
+    rig_start(&r, 1);
+    uint64_t number = rig_publish(&r, 0, 1, LARGE, RIG_PERSISTENT);
+    answered(&r);
+    struct store *s = durable_store(r.durable);
+    assert_int_equal(body_write(s, manifest_next_id(s->manifest), slice_of(body, sizeof body)), ERR_OK);
+    assert_int_equal(rig_files(&r, "body"), 2);
+    rig_kill(&r);
+    rig_start(&r, 1);
+    assert_int_equal(rig_files(&r, "body"), 1);
+    rig_expect(&r, 0, number, number);
+    rig_fini(&r);
+}
+
+/* Settled in the segment that is being moved, and in the other one. */
+static void
+settled_during_a_compaction(void **state)
+{
+    struct rig r;
+    rig_init(&r, 7);
+    r.config.store.segment_bytes = 16384;
+    rig_start(&r, 1);
+    uint64_t large = rig_publish(&r, 0, 1, LARGE, RIG_PERSISTENT);
+    answered(&r);
+    rig_page_out(&r, 0);
+    uint64_t first = rig_fill(&r, 1, 600, 200, RIG_PERSISTENT);
+    answered(&r);
+    rig_page_out(&r, 1);
+    struct keep *k = rig_keep(&r, 0);
+    rig_thin(&r, 1, 10);
+    for (unsigned i = 0; i < 400 && !k->compaction; i++) {
+        rig_fill(&r, 2, 20, 1000, RIG_PERSISTENT);
+        rig_purge(&r, 2);
+    }
+    assert_non_null(k->compaction);
+    struct rig_got got;
+    assert_true(rig_get(&r, 0, false, &got) && got.number == large);
+    rig_settle(&r, &got, SETTLE_ACK);
+    settle_down(&r, 3);
+    assert_int_equal(rig_files(&r, "body"), 0);
+    rig_expect_every(&r, 1, first, first + 599, 10);
+    rig_fini(&r);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(invariant_6_one_file_for_all_queues_of_a_shard),
+        cmocka_unit_test(read_again_for_one_queue_while_another_has_it),
+        cmocka_unit_test(a_body_goes_when_the_ack_is_durable_and_not_before),
+        cmocka_unit_test(paged_out_purged_deleted_nothing_is_left),
+        cmocka_unit_test(never_written_never_there),
+        cmocka_unit_test(left_over_files_go_at_the_next_start),
+        cmocka_unit_test(settled_during_a_compaction),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
