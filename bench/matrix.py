@@ -50,6 +50,11 @@ MATRIX = [
     Row("fan-out 1 to 10 queues, 16 B",
         "--publishers 1 --consumers 10 --queues 10 --exchange bench-fanout --exchange-type fanout --size 16"
         " --window 4000", rate=25, relay=False),
+    # RabbitMQ confirms without having synced
+    Row("1 pair, 1 KiB, persistent, 100 in flight", f"{pairs(1)} --size 1024 --persistent --confirms 100 {ACKS}",
+        rate=5, relay=False),
+    Row("1 pair, 1 KiB, persistent, 10,000 in flight", f"{pairs(1)} --size 1024 --persistent --confirms 10000"
+        f" --window 20000 {ACKS}", rate=12, relay=False),
 ]
 
 
@@ -140,14 +145,14 @@ def find_process(command, variable):
     raise SystemExit(f"no process {command} with {variable}")
 
 
-def load(target, options, duration=None):
+def load(target, options, duration=None, seconds=300):
     """One run of leveret-bench; its figures as a dictionary."""
     if isinstance(target, Relay):
         options = relay_options(options)
     command = [BUILD / "leveret-bench", *options, *target.options, "--json"]
     if duration:
         command += ["--duration", str(duration)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     if done.returncode != 0:
         raise SystemExit(f"{target.name}: {' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
     return json.loads(done.stdout)

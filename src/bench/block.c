@@ -13,13 +13,15 @@ add_message(struct block *b, const struct options *o, const char *key, uint32_t 
     struct amqp_basic_publish publish = {
         .exchange = slice_str(o->exchange), .routing_key = slice_str(key), .mandatory = o->mandatory};
     out->len += amqp_encode_basic_publish(buffer_reserve(out, AMQP_BASIC_PUBLISH_SIZE_MAX), 1, &publish);
-    /* content-type and delivery-mode, as most clients send them */
+    /* content-type and delivery-mode, as most clients send them, or nothing */
     static const char type[] = "application/octet-stream";
     struct buffer properties = {0};
-    buffer_add_u16(&properties, 0x9000);
-    buffer_add_u8(&properties, sizeof type - 1);
-    buffer_add_str(&properties, type);
-    buffer_add_u8(&properties, o->persistent ? 2 : 1);
+    buffer_add_u16(&properties, o->bare ? 0 : 0x9000);
+    if (!o->bare) {
+        buffer_add_u8(&properties, sizeof type - 1);
+        buffer_add_str(&properties, type);
+        buffer_add_u8(&properties, o->persistent ? 2 : 1);
+    }
     struct slice run = buffer_slice(&properties);
     out->len +=
         content_header_encode(buffer_reserve(out, content_header_size(run)), 1, 60, (uint64_t)o->size, run);

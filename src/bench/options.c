@@ -33,7 +33,8 @@ static const struct option_row rows[] = {
     {"queues", NUMBER, AT(queues),
      "queues; publisher and consumer i use queue i modulo this [as many as publishers]"},
     {"size", NUMBER, AT(size), "body bytes [16]"},
-    {"messages", NUMBER, AT(messages), "messages of each publisher [0: run for --duration]"},
+    {"messages", NUMBER, AT(messages),
+     "messages of each publisher; without publishers: to be consumed [0: run for --duration]"},
     {"duration", REAL, AT(duration), "seconds [5]"},
     {"warmup", REAL, AT(warmup), "share of the run that is not measured [0.2]"},
     {"rate", NUMBER, AT(rate), "messages a second of each publisher [0: no limit; latency: 2000]"},
@@ -44,6 +45,7 @@ static const struct option_row rows[] = {
     {"ack-every", NUMBER, AT(ack_every), "acknowledge every so many deliveries at once [0: automatic]"},
     {"prefetch", NUMBER, AT(prefetch), "basic.qos prefetch_count of consumers [0: no limit]"},
     {"persistent", FLAG, AT(persistent), "delivery-mode 2 and durable queues"},
+    {"bare", FLAG, AT(bare), "messages without properties [with content-type and delivery-mode]"},
     {"durable", FLAG, AT(durable), "durable queues"},
     {"mandatory", FLAG, AT(mandatory), "publish with the mandatory flag"},
     {"keep", FLAG, AT(keep), "do not delete the queues afterwards"},
@@ -119,6 +121,8 @@ value_set(struct options *o, const struct option_row *row, const char *value)
 static const char *
 options_check(const struct options *o)
 {
+    if (o->bare && o->persistent)
+        return "--bare leaves no delivery-mode for --persistent";
     if (o->verify && o->size < 16)
         return "--verify needs --size of at least 16";
     if (o->verify && o->queues && o->queues < o->publishers)

@@ -14,7 +14,7 @@ struct options {
 
     int64_t publishers, consumers, queues;
     int64_t size;      /* body bytes */
-    int64_t messages;  /* of each publisher; 0: as long as `duration` */
+    int64_t messages;  /* of each publisher, or to be consumed when there is none; 0: as long as `duration` */
     double duration;   /* seconds, when `messages` is 0 */
     double warmup;     /* share of the run that is not measured */
     int64_t rate;      /* messages a second of each publisher; 0: as fast as it goes */
@@ -23,7 +23,7 @@ struct options {
     int64_t batch;     /* messages encoded in one block */
     int64_t ack_every; /* 0: automatic acknowledgement */
     int64_t prefetch;
-    bool persistent, durable, mandatory, keep, as_is, verify;
+    bool persistent, bare, durable, mandatory, keep, as_is, verify;
     const char *exchange, *exchange_type, *key, *queue;
 
     int64_t count;    /* connections, queues: how many */

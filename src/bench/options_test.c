@@ -76,6 +76,7 @@ what_no_run_could_mean_is_refused(void **state)
         "--parallel 0",
         "--exchange-type fanout",
         "--verify --size 15",
+        "--bare --persistent",
         "--verify --publishers 2 --queues 1",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

@@ -38,10 +38,11 @@ show_progress(const struct load *l, struct mark *last)
     *last = now;
 }
 
+/* Without publishers it is what is in the queues already. */
 static uint64_t
 total_of(const struct options *o)
 {
-    return (uint64_t)o->messages * (uint64_t)o->publishers;
+    return (uint64_t)o->messages * (uint64_t)(o->publishers > 0 ? o->publishers : 1);
 }
 
 /* Which count tells how far the run is: consumed, else confirmed, else published. */
@@ -59,7 +60,7 @@ run_for(struct load *l, double share, double upto, struct mark *progress)
 {
     const struct options *o = l->o;
     uint64_t until = process_now_ns() + (uint64_t)(o->duration * share * 1e9);
-    uint64_t goal = (uint64_t)((double)total_of(o) * upto);
+    uint64_t goal = upto < 1 ? (uint64_t)((double)total_of(o) * upto) : total_of(o);
     uint64_t moved = 0, quiet_since = process_now_ns();
     while (o->messages ? progress_of(l) < goal : process_now_ns() < until) {
         load_turn(l, 10000000u);

@@ -159,8 +159,8 @@ queue_push_logged(struct queue *q, struct queue_messages *ms, struct message *m,
         message_drop(q->broker, &m);
         return QUEUE_REFUSED;
     }
-    if (l->is_behind)
-        q->broker->has_backlog = true;
+    if (l->is_behind || (q->consumer_count && ms->bytes > l->resident_max / 2))
+        q->broker->has_backlog = true; /* it can wait a little rather than be paged out and read again */
     uint32_t op = l->ops->publish(l, q, seqdeque_next_sequence(&ms->entries), m, tx);
     queue_put(q, ms, &(struct queue_entry){.message = m, .is_logged = 1, .op = op & 0xfffffff});
     return QUEUE_LOGGED;

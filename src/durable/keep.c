@@ -14,13 +14,14 @@
 #include "durable/durable_impl.h"
 #include "durable/keep_impl.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { KEEP_OP_BITS = 0xfffffff };
 
 struct queue_kept *
-queue_kept_get(struct keep *k, struct queue *q)
+keep_queue(struct keep *k, struct queue *q)
 {
     if (__builtin_expect(q->kept != NULL, 1))
         return q->kept;
@@ -72,7 +73,7 @@ keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct mes
         .owner = m,
     };
     message_hold(m);
-    keep_mark_publish(k, queue_kept_get(k, q), position);
+    keep_mark_publish(k, keep_queue(k, q), position);
     if (__builtin_expect(tx != 0, 0))
         keep_tx_note(k, tx);
     return index;
@@ -146,7 +147,7 @@ keep_settle_stored(struct keep *k, struct queue *q, uint64_t position, const str
             keep_body_drop(k, body);
     }
     if (is_stored)
-        keep_run_settle(k, queue_kept_get(k, q), position);
+        keep_run_settle(k, keep_queue(k, q), position);
 }
 
 static void
@@ -169,7 +170,7 @@ static uint64_t
 keep_settle_paged(struct queue_log *l, struct queue *q, uint64_t from)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     uint64_t settled = 0;
     for (uint32_t i = 0; i < kept->run_count; i++) {
         struct keep_run *run = &kept->runs[i];
@@ -243,7 +244,7 @@ keep_reserve(struct queue_log *l, struct queue *q)
         keep_again(k);
         return;
     }
-    log_delivered(k, queue_kept_get(k, q), below);
+    log_delivered(k, keep_queue(k, q), below);
     keep_wait_limit(k, q->id, below, journal_batch(k->journal));
 }
 
@@ -260,9 +261,11 @@ static enum queue_paged
 keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const struct queue_entry *e)
 {
     struct keep *k = keep_of(l);
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     if (idmap_count(&k->transactions) > 0 || k->pager_bytes > KEEP_BEHIND_BYTES)
         return QUEUE_PAGING_STOPS;
+    if (e->is_logged && keep_mark_is_under_way(k, kept, position))
+        return QUEUE_PAGING_STOPS; /* its memory would not be free, and it may be consumed until it is */
     bool is_large = e->message->body_size > STORE_BODY_INLINE_MAX;
     if (is_large) {
         uint64_t body = keep_body_of(k, e->message);
@@ -323,7 +326,7 @@ on_durable(void *arg, uint64_t batch)
 static void
 on_frozen(void *arg, uint64_t batch, uint32_t file)
 {
-    keep_mark_frozen(arg, file);
+    keep_mark_frozen(arg, batch, file);
 }
 
 static void
@@ -340,8 +343,8 @@ on_space(void *arg, bool is_short)
 {
     struct keep *k = arg;
     alarm_raise(k->broker, ALARM_STORE, is_short);
-    if (!is_short || k->is_unmarked || k->is_marking)
-        return;
+    if (k->has_mark || k->is_marking || (!is_short && !k->is_unmarked))
+        return; /* on a full disk even the mark may find no room: then it follows when there is some */
     k->is_marking = true;
     worker_submit(k->keeper, &k->mark_job);
 }
@@ -350,7 +353,7 @@ static void
 run_mark(void *arg)
 {
     struct keep *k = arg;
-    store_mark(k->store);
+    k->has_mark = store_mark(k->store) == ERR_OK;
 }
 
 /* Consumers go on while the disk is full: their acks make room. */
@@ -487,6 +490,19 @@ keep_stop(struct keep *k)
     }
 }
 
+/* What this boot's messages cost the disk. Log files are written through beforehand: that is not in it. */
+static void
+say_written(const struct keep *k)
+{
+    struct journal_counts c = journal_counts(k->journal);
+    if (c.batches > 0)
+        log_info(k->broker->node->log, LOG_STORAGE,
+                 "shard %u wrote %" PRIu64 " bytes of log in %" PRIu64 " batches (%" PRIu64
+                 " messages were gone before they had to be written) and %" PRIu64 " bytes of segments",
+                 k->broker->index, c.written_bytes, c.batches, c.elided_ops,
+                 k->counts.bytes_stored + (k->open ? segment_size(k->open->segment) : 0));
+}
+
 void
 keep_close(struct keep *k)
 {
@@ -499,8 +515,10 @@ keep_close(struct keep *k)
     keep_checkpoint_free(k);
     keep_compact_free(k);
     keep_read_free(k);
-    if (k->journal)
+    if (k->journal) {
+        say_written(k);
         journal_free(k->journal);
+    }
     size_t cursor = 0;
     for (struct queue_kept *kept; (kept = idmap_next(&k->kept, &cursor, NULL));) {
         free(kept->runs);

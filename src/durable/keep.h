@@ -25,7 +25,8 @@ bool keep_has_settled(const struct keep *k);
 
 struct keep_counts {
     uint64_t segments, checkpoints, compactions, chores;
-    uint64_t messages_stored, bytes_stored;
+    uint64_t messages_stored;
+    uint64_t bytes_stored; /* of sealed segments */
 };
 struct keep_counts keep_counts(const struct keep *k);
 struct journal *keep_journal(struct keep *k);

@@ -292,7 +292,7 @@ copy_one(void *arg, struct queue *q, uint64_t position, const struct queue_entry
     struct keep *k = arg;
     if (k->copied >= KEEP_CHECKPOINT_TURN)
         return false;
-    keep_run_store(k, queue_kept_get(k, q), position, e->message, false);
+    keep_run_store(k, keep_queue(k, q), position, e->message, false);
     k->copied += message_size(e->message);
     return true;
 }
@@ -377,9 +377,9 @@ keep_checkpoint_turn(struct keep *k)
     if (k->checkpoint == KEEP_IDLE) {
         if (!k->has_settled)
             start_copying(k, 0);
-        else if (journal_current_file(k->journal) - journal_oldest_file(k->journal) >
-                     k->store->config.log_files_max &&
-                 durable_is_settled(k->durable))
+        else if (durable_is_settled(k->durable) &&
+                 journal_current_file(k->journal) - journal_oldest_file(k->journal) >
+                     k->store->config.log_files_max)
             start_copying(k, journal_current_file(k->journal) - k->store->config.log_files_max - 1);
     }
     if (k->checkpoint == KEEP_COPYING)
@@ -402,6 +402,6 @@ keep_checkpoint_free(struct keep *k)
         chore_free(k->chore);
     timer_stop(&k->again);
     timer_stop(&k->retry);
-    timer_stop(&k->pace);
     timer_stop(&k->space);
+    timer_stop(&k->pace);
 }

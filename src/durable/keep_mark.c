@@ -81,12 +81,16 @@ keep_mark_file(struct keep *k, uint32_t number)
 }
 
 static void
-mark_join(struct keep *k, struct keep_file *f, struct keep_mark *m)
+mark_join(struct keep *k, uint64_t batch, struct keep_file *f, struct keep_mark *m)
 {
     struct queue_kept *kept = m->kept;
     m->kept = NULL;
     if (kept) {
         kept->open_mark = NULL;
+        if (m->first <= m->last) {
+            kept->frozen_batch = batch;
+            kept->frozen_first = m->first;
+        }
         if (m->has_delivered)
             kept->delivered_file = f->number;
         if (kept->file_mark && kept->file_mark_file == f->number) {
@@ -102,7 +106,7 @@ mark_join(struct keep *k, struct keep_file *f, struct keep_mark *m)
 }
 
 void
-keep_mark_frozen(struct keep *k, uint32_t file)
+keep_mark_frozen(struct keep *k, uint64_t batch, uint32_t file)
 {
     struct keep_mark *m = k->open_marks;
     if (!m)
@@ -111,9 +115,16 @@ keep_mark_frozen(struct keep *k, uint32_t file)
     k->open_marks = NULL;
     while (m) {
         struct keep_mark *next = m->next;
-        mark_join(k, f, m);
+        mark_join(k, batch, f, m);
         m = next;
     }
+}
+
+bool
+keep_mark_is_under_way(const struct keep *k, const struct queue_kept *kept, uint64_t position)
+{
+    return (kept->open_mark && position >= kept->open_mark->first) ||
+           (kept->frozen_batch > k->durable_batch && position >= kept->frozen_first);
 }
 
 void
@@ -173,6 +184,6 @@ keep_mark_drop_files(struct keep *k, uint32_t up_to)
 void
 keep_mark_free(struct keep *k)
 {
-    keep_mark_frozen(k, UINT32_MAX);
+    keep_mark_frozen(k, 0, UINT32_MAX);
     keep_mark_drop_files(k, UINT32_MAX);
 }

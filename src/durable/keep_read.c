@@ -14,6 +14,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { READ_REST_MS = 1000 };
+
 struct keep_read {
     struct list node; /* in keep.reads */
     struct worker_job job;
@@ -64,13 +66,31 @@ run_body(void *arg)
 
 /* ---- on the shard ---- */
 
+/* Nothing was read for a moment: memory for the next read is not kept any longer. */
+static void
+on_read_rest(void *arg)
+{
+    struct keep *k = arg;
+    if (k->reads_begun == k->reads_at_rest)
+        buffer_fini(&k->spare_entries);
+    else
+        timer_start(k->broker->shard, &k->read_rest, READ_REST_MS, on_read_rest, k);
+    k->reads_at_rest = k->reads_begun;
+}
+
 static void
 read_free(struct keep_read *r)
 {
+    struct keep *k = r->keep;
     timer_stop(&r->retry);
     list_remove(&r->node);
     r->segment->pins--;
-    buffer_fini(&r->entries);
+    if (k->spare_entries.data || r->entries.cap > 2 * r->bytes) {
+        buffer_fini(&r->entries);
+    } else {
+        k->spare_entries = r->entries;
+        buffer_clear(&k->spare_entries);
+    }
     free(r);
 }
 
@@ -211,7 +231,7 @@ on_read_done(void *arg)
 void
 keep_read_start(struct keep *k, struct queue *q, uint64_t from, size_t bytes)
 {
-    struct queue_kept *kept = queue_kept_get(k, q);
+    struct queue_kept *kept = keep_queue(k, q);
     struct keep_read *r = calloc(1, sizeof *r);
     uint64_t position;
     CHECK(r && keep_run_next_live(kept, from, &r->index, &position));
@@ -224,6 +244,12 @@ keep_read_start(struct keep *k, struct queue *q, uint64_t from, size_t bytes)
     r->from = position;
     r->last = run->last;
     r->bytes = bytes;
+    r->entries = k->spare_entries;
+    buffer_init(&k->spare_entries);
+    buffer_reserve(&r->entries, bytes + bytes / 4); /* they are a little larger than in the file */
+    k->reads_begun++;
+    if (!timer_is_active(&k->read_rest))
+        timer_start(k->broker->shard, &k->read_rest, READ_REST_MS, on_read_rest, k);
     if (kept->cursor_segment == r->segment && kept->cursor_index == r->index && kept->cursor.next <= position)
         r->cursor = kept->cursor;
     else
@@ -242,4 +268,6 @@ keep_read_free(struct keep *k)
         struct keep_read *r = LIST_ENTRY(k->reads.next, struct keep_read, node);
         read_free(r); /* its message goes with the pool */
     }
+    timer_stop(&k->read_rest);
+    buffer_fini(&k->spare_entries);
 }

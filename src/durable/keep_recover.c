@@ -54,15 +54,18 @@ struct recovery {
     struct buffer replayed;
     uint32_t replayed_records;
     bool is_second_pass;
+    bool has_ours;       /* the chain that is being read has something of a queue that lives here */
+    bool *chain_is_ours; /* what the first pass found of each */
+    uint64_t last_id;    /* the last answer of found_get(): neighbours are mostly of one queue */
+    struct found *last;
     char *why;
     size_t why_size;
 };
 
 /* ---- queues ---- */
 
-/* NULL: the queue is gone, or lives on another shard. */
 static struct found *
-found_get(struct recovery *r, uint64_t queue_id)
+found_look_up(struct recovery *r, uint64_t queue_id)
 {
     struct found *f = idmap_get(&r->queues, queue_id);
     if (f)
@@ -77,6 +80,18 @@ found_get(struct recovery *r, uint64_t queue_id)
     f->log_first = UINT64_MAX;
     idmap_put(&r->queues, queue_id, f);
     return f;
+}
+
+/* NULL: the queue is gone, or lives on another shard. */
+static struct found *
+found_get(struct recovery *r, uint64_t queue_id)
+{
+    if (queue_id != r->last_id) {
+        r->last = found_look_up(r, queue_id);
+        r->last_id = queue_id;
+    }
+    r->has_ours |= r->last != NULL;
+    return r->last;
 }
 
 static void
@@ -168,24 +183,37 @@ segment_owner(struct recovery *r, struct segment *g, unsigned *owner)
     return ERR_OK;
 }
 
-/* What of first..last no newer segment has becomes a part of the queue's; the rest is settled here. */
+/* Other runs reach over first..last of this one: what lives in them is settled here; what only fell into
+ * their gaps lives here. */
+static void
+take_covered(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first, uint64_t last)
+{
+    uint32_t count;
+    const struct segment_run run = segment_runs(s->segment, &count)[index];
+    for (uint64_t at = first; segment_next_live(s->segment, &run, at, &at) && at <= last; at++) {
+        const struct keep_run *other = keep_run_find(kept, at);
+        if (other && segment_is_live(other->segment->segment, keep_run_in_segment(other), at))
+            segment_settle(s->segment, &run, at, at);
+        else
+            keep_run_add(kept, s, index, at, at);
+    }
+}
+
+/* The run becomes the queue's, but for what a newer segment has, too. */
 static void
 take_run(struct queue_kept *kept, struct keep_segment *s, uint32_t index)
 {
     uint32_t count;
     const struct segment_run run = segment_runs(s->segment, &count)[index];
-    uint64_t position = run.first;
-    while (position <= run.last) {
-        uint64_t from, to;
-        if (!keep_run_gap(kept, position, run.last, &from, &to)) {
-            segment_settle(s->segment, &run, position, run.last);
-            return;
-        }
+    uint64_t position = run.first, from, to;
+    while (position <= run.last && keep_run_gap(kept, position, run.last, &from, &to)) {
         if (from > position)
-            segment_settle(s->segment, &run, position, from - 1);
+            take_covered(kept, s, index, position, from - 1);
         keep_run_add(kept, s, index, from, to);
         position = to + 1;
     }
+    if (position <= run.last)
+        take_covered(kept, s, index, position, run.last);
 }
 
 static void
@@ -209,7 +237,7 @@ take_segment(struct recovery *r, struct keep_segment *s)
             continue;
         }
         found_see(f, run.last);
-        take_run(queue_kept_get(r->keep, f->queue), s, i);
+        take_run(keep_queue(r->keep, f->queue), s, i);
     }
 }
 
@@ -311,7 +339,7 @@ first_pass_end(struct recovery *r)
     }
     size_t cursor = 0;
     for (struct found *f; (f = idmap_next(&r->queues, &cursor, NULL));) {
-        struct queue_kept *kept = queue_kept_get(r->keep, f->queue);
+        struct queue_kept *kept = keep_queue(r->keep, f->queue);
         found_sort(f);
         for (uint32_t i = 0; i < f->settled_count; i++)
             keep_run_settle_all(r->keep, kept, f->settled[i].first, f->settled[i].last);
@@ -483,8 +511,12 @@ walk_chains(struct recovery *r)
     for (size_t i = 0; i < view->chain_count; i++) {
         if (view->chains[i].chain == STORE_CHAIN_META)
             continue;
+        if (r->is_second_pass && !r->chain_is_ours[i])
+            continue;
         struct chain_end end = {0};
+        r->has_ours = false;
         enum err e = chain_walk(k->store, &view->chains[i], &visitor, &end, r->why, r->why_size);
+        r->chain_is_ours[i] = r->has_ours;
         if (e == ERR_OK && !r->is_second_pass)
             replay(r, slice_of(end.last_records, end.last_records_size));
         free(end.last_records);
@@ -567,7 +599,10 @@ enum err
 keep_recover(struct keep *k, char *why, size_t why_size)
 {
     struct recovery r = {.keep = k, .why = why, .why_size = why_size};
+    r.chain_is_ours = calloc(durable_found(k->durable)->chain_count + 1, sizeof *r.chain_is_ours);
+    CHECK(r.chain_is_ours);
     enum err e = recover(&r);
+    free(r.chain_is_ours);
     size_t cursor = 0;
     for (struct found *f; (f = idmap_next(&r.queues, &cursor, NULL));) {
         free(f->settled);

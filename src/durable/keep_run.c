@@ -230,9 +230,10 @@ keep_segment_seal(struct keep *k)
 {
     struct keep_segment *s = k->open;
     k->open = NULL;
-    k->sealed_batch = keep_last_batch(k);
     keep_same_forget(k);
+    k->sealed_batch = keep_last_batch(k);
     segment_seal(s->segment);
+    k->counts.bytes_stored += segment_size(s->segment);
     s->state = segment_durable_count(s->segment) > 0 ? KEEP_SEALED : KEEP_VOLATILE;
     keep_segment_check(k, s);
 }

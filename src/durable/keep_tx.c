@@ -63,7 +63,7 @@ settle_store(struct keep *k, struct keep_tx_settle *s)
 {
     struct queue *q = queue_find(k->broker, s->queue_id);
     if (!s->is_stored && q)
-        keep_run_store(k, queue_kept_get(k, q), s->position, s->message, false);
+        keep_run_store(k, keep_queue(k, q), s->position, s->message, false);
     s->is_stored = true;
 }
 

@@ -116,6 +116,31 @@ an_acked_message_outlives_its_log_file_until_the_end(void **state)
     rig_fini(&r);
 }
 
+/* Every second one is acked, so that a checkpoint writes them into gaps of the run that their neighbours
+ * make. */
+static void
+an_acked_message_in_the_gap_of_a_run_is_found_again(void **state)
+{
+    struct rig r;
+    struct rig_got got[20];
+    rig_init(&r, 15);
+    rig_start(&r, 1);
+    uint64_t first = rig_fill(&r, 0, 20, 200, RIG_PERSISTENT);
+    struct journal *j = rig_keep(&r, 0)->journal;
+    while (journal_current_file(j) - journal_oldest_file(j) < r.config.store.log_files_max) {
+        rig_fill(&r, 1, 20, 500, RIG_PERSISTENT);
+        rig_purge(&r, 1);
+    }
+    take_all(&r, 0, got, 20);
+    for (unsigned i = 1; i < 20; i += 2)
+        rig_tx_ack(&r, 0, &got[i], 77);
+    rig_turn_log_over(&r, 1, 1);
+    rig_power(&r);
+    rig_start(&r, 1);
+    rig_expect(&r, 0, first, first + 19);
+    rig_fini(&r);
+}
+
 static void
 with_its_end_an_ack_is_for_good(void **state)
 {
@@ -208,6 +233,7 @@ main(void)
         cmocka_unit_test(the_end_in_an_earlier_boot_completes_nothing_in_this_one),
         cmocka_unit_test(an_ack_reaches_segments_with_its_transactions_end),
         cmocka_unit_test(an_acked_message_outlives_its_log_file_until_the_end),
+        cmocka_unit_test(an_acked_message_in_the_gap_of_a_run_is_found_again),
         cmocka_unit_test(with_its_end_an_ack_is_for_good),
         cmocka_unit_test(an_open_transaction_is_not_paged_out),
         cmocka_unit_test(a_deleted_queue_takes_its_acks_along),

@@ -48,6 +48,8 @@ struct walk {
     bool is_broken, is_torn; /* torn: something of a batch stands there */
     struct chain_file broken;
     uint64_t broken_offset;
+    struct chain_file full; /* the file before, when its batches go on to its end */
+    uint64_t full_offset;   /* where that is */
     /* The last valid batch. */
     struct chain_file last;
     uint64_t last_offset;
@@ -111,17 +113,26 @@ explain(struct walk *w, enum err e, const char *path, const char *what)
     return e;
 }
 
+enum err
+chain_last_file(struct store *s, const struct manifest_chain *c, uint32_t *number)
+{
+    char dir[STORE_PATH_MAX];
+    struct last_file last = {.chain = c};
+    store_path(s, dir, "log");
+    enum err e = dir_list(s->world, dir, note_file, &last);
+    *number = last.number;
+    return e;
+}
+
 static enum err
 find_last_file(struct walk *w)
 {
-    char dir[STORE_PATH_MAX], path[STORE_PATH_MAX];
-    struct last_file last = {.chain = w->chain};
-    store_path(w->store, dir, "log");
-    enum err e = dir_list(w->store->world, dir, note_file, &last);
+    char path[STORE_PATH_MAX];
+    enum err e = chain_last_file(w->store, w->chain, &w->end->last_file);
+    store_path(w->store, path, "log");
     if (e != ERR_OK)
-        return explain(w, e, dir, "cannot list the directory; check the disk and the permissions");
-    w->end->last_file = last.number;
-    if (last.number >= w->chain->low)
+        return explain(w, e, path, "cannot list the directory; check the disk and the permissions");
+    if (w->end->last_file >= w->chain->low)
         return ERR_OK;
     store_log_path(w->store, path, w->chain->boot, w->chain->chain, w->chain->low);
     return explain(w, ERR_NOT_FOUND, path,
@@ -194,14 +205,26 @@ report(struct walk *w, const struct chain_file *f, uint64_t offset, bool is_tail
 }
 
 static void
-note_broken(struct walk *w, uint64_t offset, bool is_like)
+note_broken(struct walk *w, const struct chain_file *f, uint64_t offset, bool is_like)
 {
     if (w->is_broken)
         return;
     w->is_broken = true;
     w->is_torn = is_like;
-    w->broken = w->at;
+    w->broken = *f;
     w->broken_offset = offset;
+}
+
+/* Between the last batch and this good one, `offset` in its file, there is nothing: batches were taken out,
+ * or, at a file's beginning, the one before it is shorter than it was. */
+static void
+note_gap(struct walk *w, uint64_t offset)
+{
+    bool begins = offset == STORE_BLOCK && w->full.number > 0 && w->full.number + 1 == w->at.number;
+    if (begins)
+        note_broken(w, &w->full, w->full_offset, true);
+    else
+        note_broken(w, &w->at, offset, true);
 }
 
 /* A valid batch follows a broken place: harmless if it is the one that was expected, in its place. */
@@ -254,7 +277,8 @@ static enum err
 walk_file(struct walk *w)
 {
     enum err e = ERR_OK;
-    for (uint64_t offset = STORE_BLOCK; e == ERR_OK && offset < w->at.size && !w->is_stopped;) {
+    uint64_t offset = STORE_BLOCK;
+    while (e == ERR_OK && offset < w->at.size && !w->is_stopped) {
         struct batch_header h;
         struct slice records;
         bool is_valid, is_like;
@@ -263,16 +287,18 @@ walk_file(struct walk *w)
             break;
         if (is_valid && is_acceptable(w, &h)) {
             if (is_after_gap(w, &h))
-                note_broken(w, offset, true);
+                note_gap(w, offset);
             take_batch(w, offset, &h, records);
             offset += batch_footprint(h.payload_size);
             continue;
         }
-        note_broken(w, offset, is_like);
+        note_broken(w, &w->at, offset, is_like);
         if (w->at.sync != STORE_SYNC_ALWAYS)
             break; /* the next file may go on; anything else is the end */
         offset += STORE_BLOCK;
     }
+    w->full = w->at;
+    w->full_offset = offset;
     return e;
 }
 
@@ -319,8 +345,11 @@ open_number(struct walk *w, uint32_t number, bool *has_header)
         return explain(w, e, path, "cannot be read; check the disk and the permissions");
     if (!*has_header && number != w->end->last_file)
         return explain(w, ERR_CORRUPT, path,
-                       "has no header of a log file of this place; restore the data directory from a backup, "
-                       "or move this file and all later ones of its chain aside");
+                       number == w->chain->low /* the manifest wants it */
+                           ? "has no header of a log file of this place; restore the data directory from a "
+                             "backup"
+                           : "has no header of a log file of this place; restore the data directory from a "
+                             "backup, or move this file and all later ones of its chain aside");
     e = file_open(w->store->world, path, FILE_READ, &w->file);
     w->start = w->len = 0;
     return e == ERR_OK ? e : explain(w, e, path, "cannot be opened; check the permissions");

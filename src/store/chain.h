@@ -21,6 +21,9 @@ struct chain_file {
 ERR_USE enum err chain_file_open(struct store *s, const char *path, uint64_t incarnation,
                                  struct chain_file *f);
 
+/* The number of the last file that there is of a chain; 0: none. */
+ERR_USE enum err chain_last_file(struct store *s, const struct manifest_chain *c, uint32_t *number);
+
 struct chain_visitor {
     /* A valid batch, with where it stands. False: stop here (no error). May be NULL. */
     bool (*on_batch)(void *arg, const struct chain_file *f, uint64_t offset, const struct batch_header *h,
@@ -44,8 +47,9 @@ struct chain_end {
 /*
  * Walks the files of one chain from `low` on, without a gap. A missing file in the middle, and an unreadable
  * header of any but the last file, is ERR_NOT_FOUND or ERR_CORRUPT with `why`. A bad batch k is corruption
- * when a valid batch with a higher number follows anywhere in the chain (it goes on there); else the tail. In
- * files of other sync modes than `always` the first bad batch ends the chain.
+ * when a valid batch with a higher number follows anywhere in the chain (it goes on there); else the tail. It
+ * is told with the place where k was expected: the end of a file that is shorter than it was. In files of
+ * other sync modes than `always` the first bad batch ends the chain.
  */
 ERR_USE enum err chain_walk(struct store *s, const struct manifest_chain *c, const struct chain_visitor *v,
                             struct chain_end *end, char *why, size_t why_size);

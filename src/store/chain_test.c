@@ -354,6 +354,20 @@ neighbouring_bad_batches_are_one_damage_and_others_are_others(void **state)
     assert_last(w, 30);
 }
 
+/* Not the one behind it, which has nothing wrong in it. */
+static void
+a_file_that_is_shorter_than_it_was_is_the_damaged_one(void **state)
+{
+    struct world *w = *state;
+    lay_out(w);
+    struct file *f = open_file(w, 2);
+    assert_int_equal(file_truncate(f, place_of(7)), ERR_OK);
+    file_close(f);
+    assert_int_equal(walk(w), ERR_OK);
+    assert_read(w, 1, 30, 18, 20);
+    assert_damage(w, 1, 0, 2, place_of(7));
+}
+
 static void
 the_first_batches_of_the_low_file_can_be_bad(void **state)
 {
@@ -455,6 +469,11 @@ a_bad_header_is_corruption_but_in_the_last_file(void **state)
     spoil(w, 3, 20);
     assert_int_equal(walk(w), ERR_CORRUPT);
     assert_non_null(strstr(w->why, "log/1-2-3.log"));
+    assert_non_null(strstr(w->why, "or move this file and all later ones"));
+    w->chain.low = 3; /* the manifest names it: without it no node starts */
+    assert_int_equal(walk(w), ERR_CORRUPT);
+    assert_null(strstr(w->why, "move"));
+    w->chain.low = 1;
     unlink_number(w, 4); /* now it is the last one, but batches are in it */
     assert_int_equal(walk(w), ERR_OK);
     assert_read(w, 1, 20, 0, 0);
@@ -564,6 +583,7 @@ main(void)
         TEST(a_torn_tail_ends_the_chain),
         TEST(a_bad_batch_with_a_later_one_is_corruption),
         TEST(neighbouring_bad_batches_are_one_damage_and_others_are_others),
+        TEST(a_file_that_is_shorter_than_it_was_is_the_damaged_one),
         TEST(the_first_batches_of_the_low_file_can_be_bad),
         TEST(old_content_of_a_file_is_no_batch),
         TEST(in_other_modes_the_first_bad_batch_is_the_end),

@@ -18,9 +18,8 @@
 #include <stdlib.h>
 
 enum {
-    READ_MIN = 1 << 16,
-    READ_MAX = 1 << 20,
-    TAIL = 1 << 16, /* read at once at the end of a file: trailer and, mostly, the whole footer */
+    READ_STEP = 1 << 16, /* what is copied from the file is still in the cache when it is looked at */
+    TAIL = 1 << 16,      /* read at once at the end of a file: trailer and, mostly, the whole footer */
     ACKS_MAX = 1 << 30,
 };
 
@@ -164,7 +163,6 @@ struct reader {
     struct file *file;
     const struct segment_chunk *chunk; /* instead of the file, for what is not written */
     uint64_t end;                      /* of what can be read of the run in one go */
-    size_t step;
     struct window here, before;
 };
 
@@ -181,7 +179,7 @@ window_slice(const struct window *w, uint64_t offset)
 static enum err
 window_move(struct reader *r, struct window *w, uint64_t offset, size_t need, uint64_t end)
 {
-    uint64_t len = need > r->step ? need : r->step;
+    uint64_t len = need > READ_STEP ? need : READ_STEP;
     if (len > end - offset)
         len = end - offset;
     if (len > w->capacity) {
@@ -304,7 +302,6 @@ segment_read(struct segment *g, const struct segment_run *run, struct segment_cu
         r.end = g->written;
     if (e == ERR_OK && !r.chunk)
         e = file_open(g->store->world, path, FILE_READ, &r.file);
-    r.step = bytes < READ_MIN ? READ_MIN : bytes > READ_MAX ? READ_MAX : bytes;
     if (e == ERR_OK)
         e = read_entries(&r, run, c, from, bytes, on_entry, arg);
     if (r.file)

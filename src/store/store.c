@@ -145,17 +145,18 @@ store_parse_acks_name(const char *name, uint64_t *id, uint32_t *generation)
 
 /* ---- failing ---- */
 
-void
+enum err
 store_mark(struct store *s)
 {
     char path[STORE_PATH_MAX];
     struct file *f;
     store_path(s, path, "UNMARKED");
-    if (file_open(s->world, path, FILE_WRITE | FILE_CREATE, &f) != ERR_OK)
-        return;
-    (void)!file_sync(f);
+    enum err e = file_open(s->world, path, FILE_WRITE | FILE_CREATE, &f);
+    if (e != ERR_OK)
+        return e;
+    e = file_sync(f);
     file_close(f);
-    (void)!dir_sync(s->world, s->dir);
+    return e == ERR_OK ? dir_sync(s->world, s->dir) : e;
 }
 
 static bool
@@ -190,7 +191,7 @@ store_fail(struct store *s, enum err e, const char *what, const char *path)
                  "the store has failed: cannot %s %s: %s. From now on nothing is written or confirmed. Check "
                  "the disk, then restart the node: what was confirmed before is there",
                  what, path, err_text(e));
-    store_mark(s);
+    (void)!store_mark(s);
 }
 
 /* ---- names in a directory ---- */
@@ -499,10 +500,12 @@ store_open(struct store *s, struct io_world *world, const struct store_config *c
         e = manifest_read(s->manifest, why, why_size);
         s->is_new = e == ERR_NOT_FOUND;
         s->is_marked = has_mark(s);
-        if (s->is_new)
+        if (s->is_new) {
+            *why = 0; /* that there is no manifest is no news then */
             e = begin_new(s, why, why_size);
-        else if (e == ERR_OK)
+        } else if (e == ERR_OK) {
             e = open_existing(s, why, why_size);
+        }
     }
     if (e != ERR_OK)
         store_close(s);
@@ -528,6 +531,8 @@ store_open_offline(struct store *s, struct io_world *world, const char *dir, cha
 void
 store_close(struct store *s)
 {
+    for (unsigned i = 0; i < STORE_SPARE_CHUNKS; i++)
+        free(atomic_exchange(&s->spare_chunks[i], NULL));
     manifest_free(s->manifest);
     store_pin_free(s->pins);
     free(s->dir);

@@ -32,6 +32,8 @@ struct store_config {
 };
 void store_config_init(struct store_config *c);
 
+enum { STORE_SPARE_CHUNKS = 4 };
+
 struct store {
     struct io_world *world;
     struct store_config config;
@@ -44,6 +46,7 @@ struct store {
     bool is_new;          /* the manifest named nothing: no boot has come so far */
     bool is_marked;       /* an earlier boot left store_mark()'s mark */
     _Atomic int failed;   /* enum err of the first failure, or ERR_OK */
+    _Atomic(void *) spare_chunks[STORE_SPARE_CHUNKS]; /* segment_write.c: memory that is used again */
 };
 
 /*
@@ -65,7 +68,7 @@ void store_fail(struct store *s, enum err e, const char *what, const char *path)
  * Any thread that may block. From now on more may be delivered than the log knows, because it fails or has no
  * room: an empty file says so to the next start, if the disk lets it. store_fail() does it by itself.
  */
-void store_mark(struct store *s);
+enum err store_mark(struct store *s);
 /* The mark of an earlier boot has been taken care of. */
 void store_forget_mark(struct store *s);
 static inline enum err

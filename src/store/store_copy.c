@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "io/file.h"
 #include "io/random.h"
+#include "store/chain.h"
 #include "store/log_file.h"
 
 #include <inttypes.h>
@@ -153,13 +154,19 @@ failed(struct copying *c, enum err e, const char *what, const char *path)
     return e;
 }
 
+enum kind { PLAIN, LOG, LAST_LOG };
+
+/* A chain's last file may have no header yet: the node was killed while it was being prepared. It stays what
+ * it is. */
 static enum err
-patch_header(struct copying *c, size_t got, const char *path)
+patch_header(struct copying *c, size_t got, const char *path, enum kind kind)
 {
     struct log_file_header h;
     enum err e = got < STORE_BLOCK ? ERR_CORRUPT : log_file_header_get(slice_of(c->piece, STORE_BLOCK), &h);
     if (e == ERR_OK && h.incarnation != c->cut->manifest.incarnation)
         e = ERR_CORRUPT;
+    if (e == ERR_CORRUPT && kind == LAST_LOG)
+        return ERR_OK;
     if (e != ERR_OK)
         return failed(c, e, "use the header of", path);
     h.incarnation = c->incarnation;
@@ -169,7 +176,7 @@ patch_header(struct copying *c, size_t got, const char *path)
 
 static enum err
 copy_bytes(struct copying *c, struct file *in, struct file *out, const char *from, const char *to,
-           uint64_t most, bool is_log)
+           uint64_t most, enum kind kind)
 {
     for (uint64_t at = 0; at < most;) {
         size_t got, wanted = most - at < PIECE ? (size_t)(most - at) : PIECE;
@@ -178,7 +185,7 @@ copy_bytes(struct copying *c, struct file *in, struct file *out, const char *fro
             return failed(c, e, "read", from);
         if (got == 0)
             break;
-        if (is_log && at == 0 && (e = patch_header(c, got, from)) != ERR_OK)
+        if (kind != PLAIN && at == 0 && (e = patch_header(c, got, from, kind)) != ERR_OK)
             return e;
         if ((e = file_pwrite(out, c->piece, got, at)) != ERR_OK)
             return failed(c, e, "write", to);
@@ -193,7 +200,7 @@ copy_bytes(struct copying *c, struct file *in, struct file *out, const char *fro
 
 /* At most `most` bytes of it. */
 static enum err
-copy_file(struct copying *c, const char *from, const char *to, uint64_t most, bool is_log)
+copy_file(struct copying *c, const char *from, const char *to, uint64_t most, enum kind kind)
 {
     struct file *in, *out;
     enum err e = file_open(c->how->world, from, FILE_READ, &in);
@@ -204,7 +211,7 @@ copy_file(struct copying *c, const char *from, const char *to, uint64_t most, bo
         file_close(in);
         return failed(c, e, "create", to);
     }
-    e = copy_bytes(c, in, out, from, to, most, is_log);
+    e = copy_bytes(c, in, out, from, to, most, kind);
     file_close(in);
     file_close(out);
     return e;
@@ -214,8 +221,11 @@ copy_file(struct copying *c, const char *from, const char *to, uint64_t most, bo
 static enum err
 copy_named(struct copying *c, const char *from, const char *to)
 {
-    enum err e = copy_file(c, from, to, UINT64_MAX, false);
-    return e == ERR_NOT_FOUND ? failed(c, e, "open", from) : e;
+    enum err e = copy_file(c, from, to, UINT64_MAX, PLAIN);
+    if (e != ERR_NOT_FOUND)
+        return e;
+    (void)failed(c, e, "open", from);
+    return ERR_CORRUPT;
 }
 
 /* ---- kinds of files ---- */
@@ -227,24 +237,30 @@ size_of(const struct copying *c, const char *path)
     return file_stat(c->how->world, path, &st) == ERR_OK ? st.size : 0;
 }
 
-/* The files of a chain from its first to its last, or to the cut's end. */
+/* The files of a chain from its first to its last, or to the cut's end: none of them may be missing. */
 static enum err
 copy_chain(struct copying *c, const struct manifest_chain *chain)
 {
     char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
     const struct store_cut_end *end = end_of(c->cut, chain);
-    for (uint32_t number = chain->low; number && (!end || number <= end->file); number++) {
+    uint32_t last = 0;
+    enum err e = end ? ERR_OK : chain_last_file(&c->from, chain, &last);
+    store_path(&c->from, from, "log");
+    if (e != ERR_OK)
+        return failed(c, e, "list", from);
+    if (end || last < chain->low) /* the first one is named, whether it is there or not */
+        last = end ? end->file : chain->low;
+    for (uint32_t number = chain->low; e == ERR_OK && number <= last; number++) {
         store_log_path(&c->from, from, chain->boot, chain->chain, number);
         store_log_path(&c->to, to, chain->boot, chain->chain, number);
-        bool is_needed = number == chain->low || end;
-        uint64_t most = end && number == end->file ? end->offset : UINT64_MAX;
-        enum err e = copy_file(c, from, to, most, true);
-        if (e == ERR_NOT_FOUND && !is_needed)
-            return ERR_OK;
-        if (e != ERR_OK)
-            return e == ERR_NOT_FOUND ? failed(c, e, "open", from) : e;
+        uint64_t most = end && number == last ? end->offset : UINT64_MAX;
+        e = copy_file(c, from, to, most, !end && number == last ? LAST_LOG : LOG);
+        if (e == ERR_NOT_FOUND) {
+            (void)failed(c, e, "open", from);
+            e = ERR_CORRUPT;
+        }
     }
-    return ERR_OK;
+    return e;
 }
 
 static enum err
@@ -298,7 +314,7 @@ copy_bodies(struct copying *c)
     for (size_t i = 0; i < c->body_count; i++) {
         store_body_path(&c->from, from, c->bodies[i]);
         store_body_path(&c->to, to, c->bodies[i]);
-        enum err e = copy_file(c, from, to, UINT64_MAX, false);
+        enum err e = copy_file(c, from, to, UINT64_MAX, PLAIN);
         if (e != ERR_OK && e != ERR_NOT_FOUND) /* one that a failed write has taken back since */
             return e;
     }
@@ -429,12 +445,13 @@ copy_all(struct copying *c)
 }
 
 static enum err
-set_dir(struct store *s, const char *dir)
+set_dir(struct store *s, struct io_world *world, const char *dir)
 {
     enum { ROOM = 128 };
     size_t len = strlen(dir) + sizeof "/store";
     if (len + ROOM > STORE_PATH_MAX)
         return ERR_LIMIT;
+    s->world = world;
     s->dir = malloc(len);
     CHECK(s->dir);
     snprintf(s->dir, len, "%s/store", dir);
@@ -445,7 +462,8 @@ enum err
 store_copy(struct store_copy *how, const struct store_cut *cut, char *why, size_t why_size)
 {
     struct copying c = {.how = how, .cut = cut, .why = why, .why_size = why_size};
-    if (set_dir(&c.from, how->dir) != ERR_OK || set_dir(&c.to, how->target) != ERR_OK) {
+    if (set_dir(&c.from, how->world, how->dir) != ERR_OK ||
+        set_dir(&c.to, how->world, how->target) != ERR_OK) {
         free(c.from.dir);
         snprintf(why, why_size, "the path of a directory is too long");
         return ERR_LIMIT;

@@ -507,6 +507,16 @@ a_copy_is_the_same_under_another_identity(void **state)
 }
 
 static void
+make_zeros(struct tools *t, const char *path)
+{
+    static const uint8_t zeros[2 * STORE_BLOCK];
+    struct file *f;
+    must(t, file_open(t->node, path, FILE_WRITE | FILE_CREATE, &f));
+    must(t, file_pwrite(f, zeros, sizeof zeros, 0));
+    file_close(f);
+}
+
+static void
 a_copy_ends_at_the_cut(void **state)
 {
     struct tools *t = *state;
@@ -530,6 +540,35 @@ a_copy_ends_at_the_cut(void **state)
     assert_non_null(strstr(text(t), "batch number=16 "));
     assert_null(strstr(text(t), "batch number=17 "));
     assert_null(strstr(text(t), "batch number=18 "));
+}
+
+/* The copy would end before it, without a word, and what stands behind it be lost. */
+static void
+a_copy_of_a_log_with_a_file_missing_is_refused(void **state)
+{
+    struct tools *t = *state;
+    must(t, file_rename(t->node, "/data/store/log/1-0-4.log", "/data/aside"));
+    assert_int_equal(copy_whole(t, "/copy1"), ERR_CORRUPT);
+    assert_non_null(strstr(t->why, "/data/store/log/1-0-4.log"));
+    must(t, file_rename(t->node, "/data/aside", "/data/store/log/1-0-4.log"));
+    must(t, file_rename(t->node, "/data/store/log/1-0-5.log", "/data/store/log/1-0-6.log"));
+    assert_int_equal(copy_whole(t, "/copy2"), ERR_CORRUPT);
+    assert_non_null(strstr(t->why, "/data/store/log/1-0-5.log: no such thing"));
+}
+
+/* A node that was killed while it prepared its next log file leaves one of zeros. */
+static void
+a_log_file_that_was_being_prepared_does_not_prevent_a_copy(void **state)
+{
+    struct tools *t = *state;
+    make_zeros(t, "/data/store/log/1-0-6.log");
+    must(t, copy_whole(t, "/copy"));
+    check(t, "/copy");
+    assert_int_equal(t->counts.damages, 0);
+    assert_int_equal(t->counts.batches, 4);
+    make_zeros(t, "/data/store/log/1-0-7.log"); /* now one before the last has no header: no accident */
+    assert_int_equal(copy_whole(t, "/copy2"), ERR_CORRUPT);
+    assert_non_null(strstr(t->why, "/data/store/log/1-0-6.log"));
 }
 
 static void
@@ -621,6 +660,8 @@ main(void)
         TEST(the_layer_above_looks_at_what_it_knows),
         TEST(a_copy_is_the_same_under_another_identity),
         TEST(a_copy_ends_at_the_cut),
+        TEST(a_copy_of_a_log_with_a_file_missing_is_refused),
+        TEST(a_log_file_that_was_being_prepared_does_not_prevent_a_copy),
         TEST(a_copy_does_not_go_into_a_directory_with_something_in_it),
         TEST(a_copy_that_fails_anywhere_is_no_store),
         TEST(what_is_no_cut_is_refused),

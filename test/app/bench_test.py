@@ -105,6 +105,18 @@ class WithBroker(unittest.TestCase):
         self.assertEqual(done.returncode, 1, done)
         self.assertGreater(json.loads(done.stdout)["out_of_order"], 0)
 
+    def test_without_publishers_what_is_there_is_consumed(self):
+        bench("throughput", "--port", self.port, "--messages", 3000, "--consumers", 0, "--persistent", "--confirms",
+              100, "--queue", "bench-deep", "--keep")
+        got = self.figures("throughput", "--publishers", 0, "--messages", 3000, "--as-is", "--queue", "bench-deep",
+                           "--ack-every", 1, "--durable")
+        self.assertEqual((got["published"], got["received"]), (0, 3000))
+        self.assertGreater(got["received_per_s"], 0)
+
+    def test_latency_of_confirms(self):
+        got = self.figures("latency", "--rate", 1000, "--duration", 0.5, "--persistent", "--confirms", 100)
+        self.assertGreater(got["confirm_p99"], 0)
+
     def test_latency_has_percentiles(self):
         got = self.figures("latency", "--rate", 1000, "--duration", 0.5)
         ages = [got[f"delivery_{p}"] for p in ("p50", "p95", "p99", "p99.9", "max")]

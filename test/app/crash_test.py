@@ -6,12 +6,13 @@
 Each cycle: the broker starts with 1, 2 or 3 shards in turn; everything in its queues is compared with what the clients
 were told in all cycles before; publishers with confirms, a transactional one, consumers and a declarer go to work
 through pika; after some tenths of a second the process is killed (in every eighth cycle it is asked to stop). --keep
-leaves the data directory of a failure. --alive tests the test: the broker lives on, only the clients go. The clients'
+leaves the data directory of a failure, and beside it what it was before the last start. --alive tests the test: the broker lives on, only the clients go. The clients'
 choices come from the seed, the moments do not.
 """
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -150,7 +151,7 @@ class Model:
             if last.get(m.publisher, -1) >= m.number:
                 raise Finding(f"{queue}: {m.name} stands behind {m.publisher}-{last[m.publisher]}")
             last[m.publisher] = m.number
-        looks = {}
+        looks, lost = {}, []
         for m in self.messages.values():
             c = m.copies.get(queue)
             if c is None or c.gone:
@@ -158,12 +159,14 @@ class Model:
             is_there = m.name in found
             settling = c.settle_tx is not None and c.settle_tx.state == "committing"
             if c.sure and not c.may_be_gone and not settling and not is_there:
-                raise Finding(f"{m.name} of {queue} is lost")
+                lost.append(m.name)
             if m.tx and m.tx.state == "committing" and not c.sure and not c.may_be_gone and not settling:
                 looks.setdefault(m.tx, set()).add(is_there)
             if settling and c.sure and not c.may_be_gone:
                 looks.setdefault(c.settle_tx, set()).add(not is_there)
             c.sure, c.gone, c.may_be_gone, c.settle_tx = is_there, not is_there, False, None
+        if lost:
+            raise Finding(f"{len(lost)} messages of {queue} are lost, {len(found)} are there: {' '.join(lost[:20])}")
         if any(len(seen) == 2 for seen in looks.values()):
             raise Finding(f"a transaction was done in part in {queue}")
         self.has_been_asked.add(queue)
@@ -461,6 +464,13 @@ def declare(one):
     connection.close()
 
 
+def save(one):
+    data, before = os.path.join(one.dir, "data"), os.path.join(one.dir, "before")
+    shutil.rmtree(before, ignore_errors=True)
+    if os.path.isdir(data):
+        shutil.copytree(data, before, ignore=shutil.ignore_patterns("*.sock"))
+
+
 def cycle_run(model, one, rng, cycle, is_alive):
     one.shards = 1 if is_alive else 1 + cycle % 3  # else what a client held comes back a moment after its goodbye
     began = time.monotonic()
@@ -498,6 +508,8 @@ def main():
     passed, failed = 0, 0
     try:
         for cycle in range(args.cycles):
+            if args.keep:
+                save(one)
             cycle_run(model, one, rng, cycle, args.alive)
             passed += 1
         if not args.alive:
