@@ -183,24 +183,37 @@ segment_owner(struct recovery *r, struct segment *g, unsigned *owner)
     return ERR_OK;
 }
 
-/* What of first..last no newer segment has becomes a part of the queue's; the rest is settled here. */
+/* Other runs reach over first..last of this one: what lives in them is settled here; what only fell into
+ * their gaps lives here. */
+static void
+take_covered(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first, uint64_t last)
+{
+    uint32_t count;
+    const struct segment_run run = segment_runs(s->segment, &count)[index];
+    for (uint64_t at = first; segment_next_live(s->segment, &run, at, &at) && at <= last; at++) {
+        const struct keep_run *other = keep_run_find(kept, at);
+        if (other && segment_is_live(other->segment->segment, keep_run_in_segment(other), at))
+            segment_settle(s->segment, &run, at, at);
+        else
+            keep_run_add(kept, s, index, at, at);
+    }
+}
+
+/* The run becomes the queue's, but for what a newer segment has, too. */
 static void
 take_run(struct queue_kept *kept, struct keep_segment *s, uint32_t index)
 {
     uint32_t count;
     const struct segment_run run = segment_runs(s->segment, &count)[index];
-    uint64_t position = run.first;
-    while (position <= run.last) {
-        uint64_t from, to;
-        if (!keep_run_gap(kept, position, run.last, &from, &to)) {
-            segment_settle(s->segment, &run, position, run.last);
-            return;
-        }
+    uint64_t position = run.first, from, to;
+    while (position <= run.last && keep_run_gap(kept, position, run.last, &from, &to)) {
         if (from > position)
-            segment_settle(s->segment, &run, position, from - 1);
+            take_covered(kept, s, index, position, from - 1);
         keep_run_add(kept, s, index, from, to);
         position = to + 1;
     }
+    if (position <= run.last)
+        take_covered(kept, s, index, position, run.last);
 }
 
 static void

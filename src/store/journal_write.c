@@ -11,7 +11,7 @@
 #include "store/body.h"
 #include "store/journal_inside.h"
 
-enum { BUFFER_KEPT = 4 << 20 /* of the encoder's, between batches */ };
+enum { BUFFER_KEPT = 8 << 20 /* of the encoder's, between batches */ };
 
 static void
 fail(struct journal_writer *w, enum err e, const char *what)

@@ -1,7 +1,7 @@
 /*
  * Writing a segment. The shard copies entries into a chunk; a full one goes to the pager as a job, and with
- * the job the ownership: the pager writes it and frees its bytes at once. The chunk itself, which holds the
- * job, is freed when the pager runs a later one, or with the segment.
+ * the job the ownership: the pager writes it and gives up its bytes at once. The chunk itself, which holds
+ * the job, is freed when the pager runs a later one, or with the segment.
  *
  * A full disk is no failure: chunks stay in the order of their offsets, and the next job (of segment_flush())
  * tries again from the first that is not written. Any other error fails the store; then bytes are dropped.
@@ -14,6 +14,32 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- memory of chunks: any thread ---- */
+
+/* A megabyte or so is kept for the next chunks: fresh pages for each cost more than filling them. */
+static uint8_t *
+bytes_take(struct store *s, size_t capacity)
+{
+    uint8_t *data = NULL;
+    for (unsigned i = 0; capacity == SEGMENT_CHUNK && !data && i < STORE_SPARE_CHUNKS; i++)
+        data = atomic_exchange(&s->spare_chunks[i], NULL);
+    if (!data)
+        data = malloc(capacity);
+    CHECK(data);
+    return data;
+}
+
+static void
+bytes_give(struct store *s, uint8_t *data, size_t capacity)
+{
+    for (unsigned i = 0; capacity == SEGMENT_CHUNK && data && i < STORE_SPARE_CHUNKS; i++) {
+        void *none = NULL;
+        if (atomic_compare_exchange_strong(&s->spare_chunks[i], &none, data))
+            data = NULL;
+    }
+    free(data);
+}
 
 /* ---- on the pager ---- */
 
@@ -45,7 +71,7 @@ write_chunk(struct segment *g, struct segment_chunk *c)
         g->written = c->offset + c->size;
     else if (!has_failed)
         store_fail(g->store, e, what, path);
-    free(c->data);
+    bytes_give(g->store, c->data, c->capacity);
     c->data = NULL;
     atomic_fetch_sub(&g->waiting, c->size);
     return true;
@@ -77,10 +103,8 @@ chunk_new(struct segment *g, size_t capacity)
     c->job.run = run_chunk;
     c->job.arg = c;
     c->capacity = capacity;
-    if (capacity > 0) {
-        c->data = malloc(capacity);
-        CHECK(c->data);
-    }
+    if (capacity > 0)
+        c->data = bytes_take(g->store, capacity);
     return c;
 }
 

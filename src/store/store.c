@@ -531,6 +531,8 @@ store_open_offline(struct store *s, struct io_world *world, const char *dir, cha
 void
 store_close(struct store *s)
 {
+    for (unsigned i = 0; i < STORE_SPARE_CHUNKS; i++)
+        free(atomic_exchange(&s->spare_chunks[i], NULL));
     manifest_free(s->manifest);
     store_pin_free(s->pins);
     free(s->dir);

@@ -32,6 +32,8 @@ struct store_config {
 };
 void store_config_init(struct store_config *c);
 
+enum { STORE_SPARE_CHUNKS = 4 };
+
 struct store {
     struct io_world *world;
     struct store_config config;
@@ -44,6 +46,7 @@ struct store {
     bool is_new;          /* the manifest named nothing: no boot has come so far */
     bool is_marked;       /* an earlier boot left store_mark()'s mark */
     _Atomic int failed;   /* enum err of the first failure, or ERR_OK */
+    _Atomic(void *) spare_chunks[STORE_SPARE_CHUNKS]; /* segment_write.c: memory that is used again */
 };
 
 /*
