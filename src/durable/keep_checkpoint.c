@@ -9,9 +9,10 @@
  *   4. the files may be used again
  *
  * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is
- * one at a time. The chains of earlier boots are file 0, and their checkpoint starts with the node.
- * Until all shards are through with it no other file goes: it may say of a message in those chains that it
- * is settled.
+ * one at a time. When the disk is too full for what it writes, what is dead goes first: that makes the room;
+ * each new attempt looks for more of it. The chains of earlier boots are file 0, and their checkpoint starts
+ * with the node. Until all shards are through with it no other file goes: it may say of a message in those
+ * chains that it is settled.
  */
 #include "base/check.h"
 #include "durable/durable_impl.h"
@@ -37,6 +38,51 @@ chore_free(struct keep_chore *c)
     free(c);
 }
 
+/* A segment that has died since it was gathered: its row, and its acks, would name what is not there. */
+static void
+chore_drop_row(struct keep_chore *c, uint64_t id)
+{
+    uint32_t row = 0, acks = 0; /* acks: of the rows, those with a generation have them */
+    while (row < c->row_count && c->rows[row].id != id)
+        acks += c->rows[row++].acks_generation > 0;
+    if (row == c->row_count)
+        return;
+    CHECK(c->rows[row].acks_generation > 0); /* only what is named already dies */
+    free(c->acks[acks]);
+    c->acks_count--;
+    c->row_count--;
+    for (; acks < c->acks_count; acks++)
+        c->acks[acks] = c->acks[acks + 1];
+    for (; row < c->row_count; row++) {
+        c->rows[row] = c->rows[row + 1];
+        c->old_generations[row] = c->old_generations[row + 1];
+    }
+}
+
+/* What is to be deleted now; bodies that could not be yet stay. */
+static void
+chore_gather_dead(struct keep *k, struct keep_chore *c)
+{
+    size_t count = 0;
+    LIST_FOREACH (at, &k->segments)
+        count++;
+    free(c->doomed);
+    c->doomed = calloc(count + 1, sizeof(void *));
+    CHECK(c->doomed);
+    c->doomed_count = 0;
+    LIST_FOREACH (at, &k->segments) {
+        struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state != KEEP_DOOMED || s->pins > 0)
+            continue;
+        c->doomed[c->doomed_count++] = s;
+        chore_drop_row(c, segment_id(s->segment));
+    }
+    if (c->body_count > 0)
+        return;
+    free(c->bodies);
+    c->bodies = keep_body_take_dead(k, &c->body_count);
+}
+
 static void
 chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
 {
@@ -44,12 +90,9 @@ chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
     c->acks = calloc(count + 1, sizeof(void *));
     c->rows = calloc(count + 1, sizeof *c->rows);
     c->old_generations = calloc(count + 1, sizeof *c->old_generations);
-    c->doomed = calloc(count + 1, sizeof(void *));
-    CHECK(c->sealed && c->acks && c->rows && c->old_generations && c->doomed);
+    CHECK(c->sealed && c->acks && c->rows && c->old_generations);
     LIST_FOREACH (at, &k->segments) {
         struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
-        if (s->state == KEEP_DOOMED && s->pins == 0)
-            c->doomed[c->doomed_count++] = s;
         if (s->state == KEEP_SEALED)
             c->sealed[c->sealed_count++] = s;
         bool has_acks = (s->state == KEEP_SEALED || s->state == KEEP_NAMED) && segment_is_dirty(s->segment);
@@ -88,14 +131,20 @@ chore_write(struct keep_chore *c)
 }
 
 static void
+chore_name_dead(struct keep_chore *c)
+{
+    for (uint32_t i = 0; i < c->doomed_count; i++)
+        manifest_drop_segment(c->keep->store->manifest, segment_id(c->doomed[i]->segment));
+}
+
+static void
 chore_name(struct keep_chore *c)
 {
     struct keep *k = c->keep;
     struct manifest *m = k->store->manifest;
     for (uint32_t i = 0; i < c->row_count; i++)
         manifest_set_segment(m, &c->rows[i]);
-    for (uint32_t i = 0; i < c->doomed_count; i++)
-        manifest_drop_segment(m, segment_id(c->doomed[i]->segment));
+    chore_name_dead(c);
     if (c->low)
         manifest_set_chain(m, &(struct manifest_chain){.boot = k->store->boot,
                                                        .chain = (uint16_t)k->broker->index,
@@ -112,6 +161,35 @@ delete_file(struct store *s, const char *path)
 }
 
 static void
+chore_delete_bodies(struct keep_chore *c)
+{
+    for (uint32_t i = 0; i < c->body_count; i++)
+        if (body_delete(c->keep->store, c->bodies[i]) != ERR_OK)
+            log_warning(c->keep->store->log, LOG_STORAGE,
+                        "cannot delete a body file; the next start tries again");
+    c->body_count = 0;
+}
+
+static void
+chore_delete_dead(struct keep_chore *c)
+{
+    struct store *s = c->keep->store;
+    char path[STORE_PATH_MAX];
+    for (uint32_t i = 0; i < c->doomed_count; i++) {
+        uint64_t id = segment_id(c->doomed[i]->segment);
+        uint32_t generation = c->doomed[i]->acks_generation;
+        store_segment_path(s, path, id);
+        delete_file(s, path);
+        for (unsigned k = 0; k < 2 && generation > 0;
+             k++, generation--) { /* the newer one may not be there */
+            store_acks_path(s, path, id, generation);
+            delete_file(s, path);
+        }
+    }
+    chore_delete_bodies(c);
+}
+
+static void
 chore_delete(struct keep_chore *c)
 {
     struct store *s = c->keep->store;
@@ -121,33 +199,40 @@ chore_delete(struct keep_chore *c)
             store_acks_path(s, path, c->rows[i].id, c->old_generations[i]);
             delete_file(s, path);
         }
-    for (uint32_t i = 0; i < c->doomed_count; i++) {
-        uint64_t id = segment_id(c->doomed[i]->segment);
-        store_segment_path(s, path, id);
-        delete_file(s, path);
-        if (c->doomed[i]->acks_generation) {
-            store_acks_path(s, path, id, c->doomed[i]->acks_generation);
-            delete_file(s, path);
-        }
-    }
-    for (uint32_t i = 0; i < c->body_count; i++)
-        if (body_delete(s, c->bodies[i]) != ERR_OK)
-            log_warning(s->log, LOG_STORAGE, "cannot delete a body file; the next start tries again");
+    chore_delete_dead(c);
 }
 
+/* The disk is full: what is dead goes, without what was to be written. */
+static void
+chore_relieve(struct keep_chore *c)
+{
+    chore_delete_bodies(c);
+    chore_name_dead(c);
+    c->is_relieved = c->doomed_count > 0 && manifest_commit(c->keep->store->manifest) == ERR_OK;
+    if (c->is_relieved)
+        chore_delete_dead(c);
+}
+
+/* What was written stays as it is: once it is in the manifest's memory any commit may name it. */
 static void
 run_chore(void *arg)
 {
     struct keep_chore *c = arg;
-    c->result = chore_write(c);
-    if (c->result == ERR_OK) {
-        chore_name(c);
-        c->result = c->ends_recovery ? durable_shard_settled(c->keep->durable)
-                                     : manifest_commit(c->keep->store->manifest);
+    if (!c->is_written) {
+        c->result = chore_write(c);
+        c->is_written = c->result == ERR_OK;
+        if (c->result == ERR_NO_SPACE)
+            chore_relieve(c);
     }
+    if (!c->is_written)
+        return;
+    chore_name(c);
+    c->result = c->ends_recovery ? durable_shard_settled(c->keep->durable)
+                                 : manifest_commit(c->keep->store->manifest);
     if (c->result == ERR_OK)
         chore_delete(c);
-    c->has_run = true;
+    else if (c->result == ERR_NO_SPACE)
+        chore_delete_bodies(c); /* which no manifest names */
 }
 
 /* ---- a chore: back on the shard ---- */
@@ -158,6 +243,8 @@ on_retry(void *arg)
     struct keep_chore *c = arg;
     LIST_FOREACH (at, &c->keep->segments)
         segment_flush(LIST_ENTRY(at, struct keep_segment, node)->segment);
+    if (!journal_is_held(c->keep->journal))
+        chore_gather_dead(c->keep, c);
     worker_submit(c->keep->pager, &c->barrier);
 }
 
@@ -185,13 +272,21 @@ forget_runs(struct keep *k, const struct keep_segment *s)
 }
 
 static void
-chore_apply(struct keep *k, struct keep_chore *c)
+chore_apply_dead(struct keep *k, struct keep_chore *c)
 {
     for (uint32_t i = 0; i < c->doomed_count; i++) {
         forget_cursors(k, c->doomed[i]);
         forget_runs(k, c->doomed[i]);
         keep_segment_free(c->doomed[i]);
     }
+    c->doomed_count = 0;
+    c->is_relieved = false;
+}
+
+static void
+chore_apply(struct keep *k, struct keep_chore *c)
+{
+    chore_apply_dead(k, c);
     for (uint32_t i = 0; i < c->sealed_count; i++) {
         c->sealed[i]->state = KEEP_NAMED;
         keep_segment_check(k, c->sealed[i]);
@@ -212,6 +307,8 @@ on_chore_done(void *arg)
 {
     struct keep_chore *c = arg;
     struct keep *k = c->keep;
+    if (c->is_relieved)
+        chore_apply_dead(k, c);
     if (c->result == ERR_NO_SPACE && store_failure(k->store) == ERR_OK) {
         timer_start(k->broker->shard, &k->retry, KEEP_RETRY_MS, on_retry, c);
         return;
@@ -249,7 +346,7 @@ chore_start(struct keep *k, uint32_t low, bool ends_recovery)
     LIST_FOREACH (at, &k->segments)
         count++;
     chore_gather_segments(k, c, count);
-    c->bodies = keep_body_take_dead(k, &c->body_count);
+    chore_gather_dead(k, c);
     c->barrier =
         (struct worker_job){.run = run_barrier, .done = on_barrier_done, .arg = c, .shard = k->broker->shard};
     c->job =

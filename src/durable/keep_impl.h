@@ -135,8 +135,9 @@ struct keep_chore {
     uint32_t body_count;
     uint32_t low;       /* of the chain, or 0 */
     bool ends_recovery; /* old chains are superfluous for this shard */
+    bool is_written;    /* the manifest may name it */
+    bool is_relieved;   /* the disk was full, and the doomed ones are gone */
     enum err result;
-    bool has_run;
 };
 
 /* ---- checkpoints ---- */
