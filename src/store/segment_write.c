@@ -61,6 +61,8 @@ write_chunk(struct segment *g, struct segment_chunk *c)
         e = file_pwrite(g->file, c->data, c->size, c->offset);
     }
     if (e == ERR_NO_SPACE && !has_failed) {
+        if (g->file) /* a part of it would leave no room for the manifest, without which nothing is deleted */
+            (void)!file_truncate(g->file, c->offset);
         if (!atomic_exchange(&g->is_short, true))
             log_warning(g->store->log, LOG_STORAGE,
                         "no space on the disk to write %s: make room; it is tried again", path);
