@@ -370,6 +370,16 @@ make_message(struct recovery *r, const struct record_message *m)
     return NULL;
 }
 
+/* What a crash took with segments that were not in the manifest yet may be more than belongs into memory:
+ * then it goes into a segment again, and not through memory. The checkpoint that ends the recovery seals it.
+ */
+static bool
+must_store(const struct keep *k, const struct record *rec)
+{
+    return pool_bytes_used(k->broker->pool) > k->log.resident_max && !rec->message.body_file &&
+           (!k->open || segment_bytes_waiting(k->open->segment) <= KEEP_BEHIND_BYTES);
+}
+
 static void
 second_pass(struct recovery *r, const struct record *rec)
 {
@@ -389,6 +399,11 @@ second_pass(struct recovery *r, const struct record *rec)
             return;
         struct message *held = m;
         message_hold(held);
+        if (must_store(k, rec)) {
+            keep_run_store(k, f->queue->kept, t.sequence, held, false);
+            message_drop(k->broker, &held);
+            continue;
+        }
         if (rec->message.body_file) {
             keep_body_hold(k, rec->message.body_file);
             keep_body_enter(k, rec->message.body_file, m);
