@@ -387,23 +387,6 @@ make_target(struct copying *c)
     return ERR_OK;
 }
 
-/* The directory in which the target has its name. */
-static enum err
-sync_parent(struct copying *c)
-{
-    char path[STORE_PATH_MAX];
-    size_t len = strlen(c->how->target);
-    memcpy(path, c->how->target, len + 1); /* it fits: set_dir() */
-    while (len > 1 && path[len - 1] == '/')
-        len--;
-    while (len > 0 && path[len - 1] != '/')
-        len--;
-    path[len] = 0;
-    const char *parent = len > 0 ? path : ".";
-    enum err e = dir_sync(c->how->world, parent);
-    return e == ERR_OK ? e : failed(c, e, "sync the directory", parent);
-}
-
 static enum err
 sync_dirs(struct copying *c)
 {
@@ -416,7 +399,10 @@ sync_dirs(struct copying *c)
             return failed(c, e, "sync the directory", path);
     }
     enum err e = dir_sync(c->how->world, c->how->target);
-    return e == ERR_OK ? sync_parent(c) : failed(c, e, "sync the directory", c->how->target);
+    if (e != ERR_OK)
+        return failed(c, e, "sync the directory", c->how->target);
+    e = dir_sync_parent(c->how->world, c->how->target);
+    return e == ERR_OK ? e : failed(c, e, "sync the directory above", c->how->target);
 }
 
 static enum err
