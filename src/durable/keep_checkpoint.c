@@ -2,10 +2,10 @@
  * Making log files superfluous. In this order, always:
  *
  *   1. what the files have that is still in a queue and in no segment is copied into the open segment;
- * delivery marks that stand in them are logged once more
+ *      delivery marks that stand in them are logged once more
  *   2. the batch with those marks is durable; the segment is sealed and everything of it is with the disk
  *   3. on the keeper: segment files are synced, ack bitmaps that changed are written and synced, their
- * directory is synced, and the manifest, with the new low-water mark, is committed
+ *      directory is synced, and the manifest, with the new low-water mark, is committed
  *   4. the files may be used again
  *
  * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is
@@ -139,8 +139,7 @@ chore_delete_doomed(struct keep_chore *c)
         }
     }
     for (uint32_t i = 0; i < c->body_count; i++)
-        if (body_delete(s, c->bodies[i]) != ERR_OK)
-            log_warning(s->log, LOG_STORAGE, "cannot delete a body file; the next start tries again");
+        body_delete(s, c->bodies[i]);
 }
 
 static void

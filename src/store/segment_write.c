@@ -323,10 +323,13 @@ segment_sync(struct segment *g)
     char path[STORE_PATH_MAX];
     enum err e = store_failure(g->store);
     CHECK(g->is_sealed);
-    if (e != ERR_OK || !g->file)
-        return e != ERR_OK || atomic_load(&g->waiting) == 0 ? e : ERR_NO_SPACE;
+    if (e != ERR_OK)
+        return e;
+    /* First this: while something waits the pager may be trying it again, and the file is its own. */
     if (atomic_load(&g->waiting) > 0)
         return ERR_NO_SPACE;
+    if (!g->file) /* synced before, or never made */
+        return store_failure(g->store);
     store_segment_path(g->store, path, g->id);
     e = file_sync(g->file);
     if (e == ERR_OK) {
