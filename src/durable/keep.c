@@ -519,13 +519,13 @@ keep_close(struct keep *k)
         say_written(k);
         journal_free(k->journal);
     }
+    keep_mark_free(k); /* before what the marks name */
     size_t cursor = 0;
     for (struct queue_kept *kept; (kept = idmap_next(&k->kept, &cursor, NULL));) {
         free(kept->runs);
         free(kept);
     }
     idmap_fini(&k->kept);
-    keep_mark_free(k);
     keep_wait_free(k);
     keep_body_free(k);
     while (!list_is_empty(&k->segments))
