@@ -64,8 +64,7 @@ place(const struct meta *m, const struct meta_command *cmd)
 {
     if (!cmd->placed)
         return choose(m, cmd);
-    uint64_t at = (cmd->placed - 1) % m->shard_count;
-    return (uint16_t)at;
+    return (uint16_t)((cmd->placed - 1) % m->shard_count);
 }
 
 /*

@@ -229,7 +229,7 @@ take_segment(struct recovery *r, struct keep_segment *s)
 {
     uint32_t count;
     segment_runs(s->segment, &count);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = count; i-- > 0;) { /* the newest first: it may lie in a gap of one before it */
         const struct segment_run run = segment_runs(s->segment, &count)[i];
         struct found *f = found_get(r, run.queue_id);
         if (!f) { /* deleted, and that is on the disk */
