@@ -354,13 +354,14 @@ durable_close(struct durable *d)
 {
     if (!d)
         return;
-    for (unsigned i = 0; i < d->shard_count; i++)
-        if (d->keeps[i])
-            keep_close(d->keeps[i]);
+    /* All workers of a shard end before the first of its jobs is freed: the shard has them in one list. */
     if (d->meta_writer)
         worker_free(d->meta_writer);
     if (d->meta_keeper)
         worker_free(d->meta_keeper);
+    for (unsigned i = 0; i < d->shard_count; i++)
+        if (d->keeps[i])
+            keep_close(d->keeps[i]);
     backup_free(d->backup);
     meta_log_close(d->meta_log);
     meta_log_free(d->meta_log);

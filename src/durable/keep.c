@@ -519,7 +519,7 @@ keep_close(struct keep *k)
         say_written(k);
         journal_free(k->journal);
     }
-    keep_mark_free(k);
+    keep_mark_free(k); /* before what the marks name */
     size_t cursor = 0;
     for (struct queue_kept *kept; (kept = idmap_next(&k->kept, &cursor, NULL));) {
         free(kept->runs);

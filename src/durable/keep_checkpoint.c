@@ -1,9 +1,11 @@
 /*
  * Making log files superfluous. In this order, always:
  *
- *   1. what the files have that is still in a queue and in no segment is copied into the open segment;
- *      delivery marks that stand in them are logged once more
- *   2. the batch with those marks is durable; the segment is sealed and everything of it is with the disk
+ *   1. what the files have that is still in a queue, or was acked in a transaction whose end is not durable,
+ *      and is in no segment is copied into the open segment; delivery marks that stand in them are logged
+ * once more
+ *   2. the segment is sealed; everything of it is with the disk, and everything that was logged until then
+ *      (marks, transactions' ends) is durable
  *   3. on the keeper: segment files are synced, ack bitmaps that changed are written and synced, their
  *      directory is synced, and the manifest, with the new low-water mark, is committed
  *   4. the files may be used again
