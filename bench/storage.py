@@ -79,10 +79,14 @@ def deep(messages, where, extra):
     grown = node.rss() - node.idle_bytes
     row("memory above idle at the end of publishing", megabytes(grown), verdict(round(grown / 1e6, 1), 40, True))
     row("the most while publishing", megabytes(node.rss("VmHWM") - node.idle_bytes), "")
-    node.end(signal.SIGKILL)
-    start_s = node.start()
-    grown = node.rss() - node.idle_bytes
-    row("restart after kill -9, to ready", f"{start_s:.2f} s", verdict(round(start_s, 2), 1 if messages <= 5e6 else 3, True))
+    starts, grown = [], 0
+    for _ in range(3):
+        node.end(signal.SIGKILL)
+        starts.append(node.start())
+        grown = max(grown, node.rss() - node.idle_bytes)
+    start_s = statistics.median(starts)
+    row("restart after kill -9, to ready: median of three", f"{start_s:.2f} s ({min(starts):.2f} to {max(starts):.2f})",
+        verdict(round(start_s, 2), 1 if messages <= 5e6 else 3, True))
     row("memory above idle then", megabytes(grown), verdict(round(grown / 1e6, 1), 40, True))
     node.load(f"throughput {DRAIN} --persistent --messages {messages // 2} --keep")
     row("the most while starting and draining half of it", megabytes(node.rss("VmHWM") - node.idle_bytes), "")

@@ -23,8 +23,9 @@ enum {
     PAGING_TURN_QUEUES = 64,      /* most queues that are looked at in one turn */
     PAGING_READ_BYTES = 1 << 20,  /* of one read-ahead */
     PAGING_READ_BYTES_LOW = 1 << 16, /* the same when memory is short */
-    PAGING_READ_AHEAD = 4096,        /* messages left in memory at which the next read starts, at most */
-    PAGING_RESERVE_LOW = 4096,       /* positions left below the limit at which a higher one is asked for */
+    PAGING_READS_AHEAD =
+        2, /* the next one starts when so many are left in memory, or half of one if that is short */
+    PAGING_RESERVE_LOW = 4096, /* positions left below the limit at which a higher one is asked for */
 };
 
 /* ---- giving out ---- */
@@ -110,8 +111,8 @@ queue_paging_prepare(struct queue *q)
     uint64_t paged;
     if (ms->is_paging_in || !paging_next(q, &paged))
         return;
-    uint64_t ahead = ms->read_count / 2 < PAGING_READ_AHEAD ? ms->read_count / 2 : PAGING_READ_AHEAD;
-    if (paged - q->cursor <= ahead)
+    bool is_short = pool_bytes_used(q->broker->pool) > q->broker->log->resident_max;
+    if (paged - q->cursor <= (is_short ? ms->read_count / 2 : ms->read_count * PAGING_READS_AHEAD))
         paging_read(q, paged);
 }
 
