@@ -1,8 +1,10 @@
 /* Files on both sides. */
 #include "io/file.h"
 
+#include "io/oserr.h"
 #include "io/test_world.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,6 +108,8 @@ opening_says_what_is_wrong(void **state)
     assert_int_equal(file_rename(world, path("none"), path("x")), ERR_NOT_FOUND);
     assert_int_equal(dir_list(world, path("none"), NULL, NULL), ERR_NOT_FOUND);
     assert_int_equal(dir_sync(world, path("none")), ERR_NOT_FOUND);
+    /* who reads it looks at the mounts, not at the owner of the file */
+    assert_string_equal(err_text(oserr_of(EROFS)), "read-only file system");
 }
 
 static void

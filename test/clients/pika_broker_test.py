@@ -95,7 +95,7 @@ class Memory(PikaTest):
         queue = self.queue(consumer, queue=self.name(), exclusive=False)
         publisher = Publisher(self.parameters(broker.port), queue)
         publisher.start()
-        broker.wait_line('low on memory')
+        broker.wait_line('memory is short')
         got = []
         def take(channel, method, properties, body):
             got.append(int(body[:8]))
