@@ -70,20 +70,13 @@ struct consumer {
 };
 
 struct queue {
-    uint64_t id;
+    /* What each message needs comes first: one line of the cache. */
     struct broker *broker;
     struct queue_messages *messages; /* NULL: none since long */
     uint64_t cursor; /* every message from this position on is ready and was not delivered since we run */
     uint64_t holes;  /* positions behind the cursor without a message */
-    uint64_t paged;  /* positions behind the cursor whose message is on disk only */
-    uint64_t deliver_limit;     /* positions from here on may not be given out yet: the log must know first */
-    uint64_t redelivered_below; /* what was there before this start and stands below may have been delivered
-                                   then */
-    struct queue_kept *kept;    /* the log's own; NULL: it has nothing of this queue */
-    struct courier_waiting *waiting; /* basic.gets that wait for deliver_limit */
-    struct list dirty;               /* in broker.dirty */
-    struct list levels;
-    struct queue_deletion *deletion; /* META_QUEUE_DELETE is under way: courier_delete.c */
+    uint64_t deliver_limit;  /* positions from here on may not be given out yet: the log must know first */
+    struct queue_kept *kept; /* the log's own; NULL: it has nothing of this queue */
     uint32_t consumer_count;
     uint32_t round_count; /* consumers in rounds: 0 means that nobody can take anything */
     uint32_t unacked;
@@ -91,6 +84,15 @@ struct queue {
     bool durable;
     bool has_exclusive_consumer;
     bool is_reserving; /* a higher deliver_limit is on its way */
+
+    struct list dirty;               /* in broker.dirty */
+    struct queue_deletion *deletion; /* META_QUEUE_DELETE is under way: courier_delete.c */
+    struct list levels;
+    uint64_t id;
+    uint64_t paged;             /* positions behind the cursor whose message is on disk only */
+    uint64_t redelivered_below; /* what was there before this start and stands below may have been delivered
+                                   then */
+    struct courier_waiting *waiting; /* basic.gets that wait for deliver_limit */
 };
 
 /* What a message counts for in queue_messages.bytes: its memory, roughly, at the price of one load. */

@@ -23,8 +23,9 @@ enum {
     PAGING_TURN_QUEUES = 64,      /* most queues that are looked at in one turn */
     PAGING_READ_BYTES = 1 << 20,  /* of one read-ahead */
     PAGING_READ_BYTES_LOW = 1 << 16, /* the same when memory is short */
-    PAGING_READ_AHEAD = 4096,        /* messages left in memory at which the next read starts, at most */
-    PAGING_RESERVE_LOW = 4096,       /* positions left below the limit at which a higher one is asked for */
+    PAGING_READS_AHEAD =
+        2, /* the next one starts when so many are left in memory, or half of one if that is short */
+    PAGING_RESERVE_LOW = 4096, /* positions left below the limit at which a higher one is asked for */
 };
 
 /* ---- giving out ---- */
@@ -110,8 +111,8 @@ queue_paging_prepare(struct queue *q)
     uint64_t paged;
     if (ms->is_paging_in || !paging_next(q, &paged))
         return;
-    uint64_t ahead = ms->read_count / 2 < PAGING_READ_AHEAD ? ms->read_count / 2 : PAGING_READ_AHEAD;
-    if (paged - q->cursor <= ahead)
+    bool is_short = pool_bytes_used(q->broker->pool) > q->broker->log->resident_max;
+    if (paged - q->cursor <= (is_short ? ms->read_count / 2 : ms->read_count * PAGING_READS_AHEAD))
         paging_read(q, paged);
 }
 
@@ -291,11 +292,21 @@ paging_out(struct queue *q, size_t budget, bool *stops)
     return out;
 }
 
+/* Memory that this shard's backlogs take: of its own pool, or of those that their messages came from. */
+static size_t
+paging_used(const struct broker *b)
+{
+    size_t used = pool_bytes_used(b->pool), deep = 0;
+    LIST_FOREACH (at, &b->deep)
+        deep += LIST_ENTRY(at, struct queue_messages, deep)->bytes;
+    return used > deep ? used : deep;
+}
+
 void
 queue_paging_turn(struct broker *b)
 {
     struct queue_log *l = b->log;
-    size_t used = pool_bytes_used(b->pool);
+    size_t used = paging_used(b);
     bool stops = false;
     l->is_paging_late = false;
     if (used <= l->resident_max || l->is_failed)

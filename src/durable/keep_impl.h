@@ -130,6 +130,8 @@ void keep_again(struct keep *k);
 static inline uint64_t
 keep_last_batch(const struct keep *k)
 {
+    if (!k->journal) /* recovery: all that there is stands in earlier boots' logs */
+        return 0;
     return journal_batch(k->journal) - (journal_last_op(k->journal) == NULL);
 }
 

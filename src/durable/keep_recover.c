@@ -172,7 +172,7 @@ segment_owner(struct recovery *r, struct segment *g, unsigned *owner)
             continue;
         if (is_known && def->shard != *owner) {
             snprintf(r->why, r->why_size,
-                     "segment %016" PRIx64 " has queues of shards %u and %u, which cannot be: start with the "
+                     "%" PRIu64 ".segment has queues of shards %u and %u, which cannot be: start with the "
                      "number of shards that the node had before, and report this",
                      segment_id(g), *owner, def->shard);
             return ERR_CORRUPT;
@@ -360,14 +360,24 @@ make_message(struct recovery *r, const struct record_message *m)
     struct message *made = keep_entry_message(k, m);
     if (!m->body_file)
         return made;
-    enum err e = body_read(k->store, m->body_file, message_body_mut(made), m->body_size);
+    enum err e = body_read(k->store, m->body_file, message_body_mut(made), made->body_size);
     if (e == ERR_OK)
         return made;
     log_error(k->broker->node->log, LOG_STORAGE,
-              "the body %016" PRIx64 " of a message cannot be read (%s): the message is lost", m->body_file,
+              "%" PRIu64 ".body, a message's body, cannot be read (%s): the message is lost", m->body_file,
               err_text(e));
     message_drop(k->broker, &made);
     return NULL;
+}
+
+/* What a crash took with segments that were not in the manifest yet may be more than belongs into memory:
+ * then it goes into a segment again, and not through memory. The checkpoint that ends the recovery seals it.
+ */
+static bool
+must_store(const struct keep *k, const struct record *rec)
+{
+    return pool_bytes_used(k->broker->pool) > k->log.resident_max && !rec->message.body_file &&
+           (!k->open || segment_bytes_waiting(k->open->segment) <= KEEP_BEHIND_BYTES);
 }
 
 static void
@@ -389,6 +399,11 @@ second_pass(struct recovery *r, const struct record *rec)
             return;
         struct message *held = m;
         message_hold(held);
+        if (must_store(k, rec)) {
+            keep_run_store(k, f->queue->kept, t.sequence, held, false);
+            message_drop(k->broker, &held);
+            continue;
+        }
         if (rec->message.body_file) {
             keep_body_hold(k, rec->message.body_file);
             keep_body_enter(k, rec->message.body_file, m);
