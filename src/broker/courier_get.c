@@ -42,13 +42,19 @@ courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op)
     *end = w;
 }
 
+/* An answer may make the session do what was parked behind it, a purge of this queue for one, which comes
+ * here again: the first of the waiting ones is ours until it is answered. */
 void
 courier_waiting_retry(struct queue *q)
 {
+    if (q->is_retrying)
+        return;
+    q->is_retrying = true;
     for (struct courier_waiting *w; (w = q->waiting) && get_now(q->broker, q, &w->op);) {
         q->waiting = w->next;
         free(w);
     }
+    q->is_retrying = false;
 }
 
 void

@@ -84,6 +84,7 @@ struct queue {
     bool durable;
     bool has_exclusive_consumer;
     bool is_reserving; /* a higher deliver_limit is on its way */
+    bool is_retrying;  /* within courier_waiting_retry() */
 
     struct list dirty;               /* in broker.dirty */
     struct queue_deletion *deletion; /* META_QUEUE_DELETE is under way: courier_delete.c */

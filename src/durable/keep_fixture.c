@@ -86,6 +86,8 @@ replied(void *server, struct op_reply *reply)
         return;
     note_got(r, reply->message, reply->queue_id, reply->queue_shard, reply->position, reply->redelivered);
     message_drop(r->node.brokers[reply->to.shard], &reply->message);
+    if (r->on_reply)
+        r->on_reply(r);
 }
 
 static void

@@ -57,7 +57,8 @@ struct rig {
     size_t got_count, got_capacity;
     unsigned replies;
     struct op_reply reply;
-    bool is_full; /* consumers have no room */
+    void (*on_reply)(struct rig *r); /* what a session does with an answer; may be NULL */
+    bool is_full;                    /* consumers have no room */
     unsigned errors_logged;
     char last_error[512];
 };

@@ -123,6 +123,34 @@ a_get_that_waits_hears_of_a_purge(void **state)
     rig_fini(&r);
 }
 
+/* As when the purge was parked behind the get on its channel. */
+static void
+purge_once(struct rig *r)
+{
+    r->on_reply = NULL;
+    rig_purge(r, 0);
+}
+
+static void
+the_answer_of_a_get_makes_a_purge(void **state)
+{
+    struct rig r;
+    rig_init(&r, 15);
+    rig_start(&r, 1);
+    open_limit(&r, 0);
+    make_paged(&r, 10);
+    rig_faults(&r, slow);
+    unsigned replies = r.replies;
+    for (unsigned i = 0; i < 3; i++)
+        rig_ask(&r, 0, true);
+    r.on_reply = purge_once;
+    rig_faults(&r, (struct sim_disk_faults){0});
+    rig_run(&r, 10000);
+    assert_int_equal(r.replies, replies + 4);
+    assert_int_equal(r.got_count, 1);
+    rig_fini(&r);
+}
+
 static void
 a_get_that_waits_hears_of_the_queues_end(void **state)
 {
@@ -561,6 +589,7 @@ main(void)
         cmocka_unit_test(a_read_message_that_is_given_back_is_in_its_place),
         cmocka_unit_test(a_get_waits_and_is_answered_in_order),
         cmocka_unit_test(a_get_that_waits_hears_of_a_purge),
+        cmocka_unit_test(the_answer_of_a_get_makes_a_purge),
         cmocka_unit_test(a_get_that_waits_hears_of_the_queues_end),
         cmocka_unit_test(a_consumer_that_leaves_takes_nothing_along),
         cmocka_unit_test(what_was_read_before_a_purge_is_not_wanted),
