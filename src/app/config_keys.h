@@ -105,7 +105,7 @@
     X(SIZE, memory_watermark_bytes, "vm_memory_high_watermark.absolute", "0", 0, CONFIG_SIZE_MOST, "", \
       "the same in bytes; with .relative in the files too, .relative counts") \
     X(RATIO, memory_paging_ratio, "vm_memory_high_watermark_paging_ratio", "0.5", 0, 1, "", \
-      "the part of that watermark above which transient messages, too, are paged out to disk") \
+      "the part of that watermark above which transient messages, too, are paged out to disk; 1: never") \
     X(SIZE, disk_free_bytes, "disk_free_limit.absolute", "50MB", 0, CONFIG_SIZE_MOST, "", \
       "free space on the data directory's disk below which publishers are blocked") \
     X(RATIO, disk_free_ratio, "disk_free_limit.relative", "", 0, 1000, "", \

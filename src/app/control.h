@@ -2,8 +2,9 @@
  * DIR/control.sock: what a running node does for a command on the same machine. A request is a line of words,
  * an answer a line that begins with "ok" or "error TEXT".
  *
- *   backup       ok CUT (store_cut_format()); the files of the cut stay until backup-end, or the connection's
- * end backup-end   ok
+ *   backup       ok CUT (store_cut_format()); the files of the cut stay until backup-end,
+ *                or until the connection ends
+ *   backup-end   ok
  */
 #ifndef LEVERET_APP_CONTROL_H
 #define LEVERET_APP_CONTROL_H

@@ -32,6 +32,15 @@ make_dirs(const char *path, char *why, size_t why_size)
             snprintf(why, why_size, "cannot create the data directory %s: %s", part, err_text(e));
             return false;
         }
+        if (!e && (e = dir_sync_parent(NULL, part))) {
+            snprintf(why, why_size, "cannot sync the directory above %s: %s", part, err_text(e));
+            return false;
+        }
+        struct file_stat st;
+        if (e == ERR_EXISTS && file_stat(NULL, part, &st) == ERR_OK && !st.is_directory) {
+            snprintf(why, why_size, "cannot use the data directory %s: %s is a file", path, part);
+            return false;
+        }
         *slash = kept;
         if (!kept)
             return true;

@@ -228,5 +228,7 @@ setup_durable(struct durable_config *out, const struct config *c)
     s->log_files_max = (unsigned)c->store_log_files;
     s->segment_bytes = c->store_segment;
     out->resident_bytes = c->queue_memory;
-    out->pressure_bytes = (uint64_t)((double)setup_memory_watermark(c) * c->memory_paging_ratio);
+    out->pressure_bytes = c->memory_paging_ratio < 1
+                              ? (uint64_t)((double)setup_memory_watermark(c) * c->memory_paging_ratio)
+                              : 0; /* never: at the watermark itself publishers are blocked */
 }

@@ -171,11 +171,20 @@ dump_command(void *arg, struct slice command, struct buffer *line)
 
 /* ---- check ---- */
 
+struct check_output {
+    struct progress progress;
+    const char *dir;
+};
+
 static void
 check_on_problem(void *arg, const char *path, uint64_t offset, bool is_damage, const char *what)
 {
-    progress_clear(arg);
-    if (offset)
+    struct check_output *o = arg;
+    progress_clear(&o->progress);
+    if (strncmp(what, o->dir, strlen(o->dir)) ==
+        0) /* it names the file, perhaps another one of the same log */
+        printf("%s%s\n", is_damage ? "" : "cannot be read: ", what);
+    else if (offset)
         printf("%s: offset %" PRIu64 ": %s%s\n", path, offset, is_damage ? "" : "cannot be read: ", what);
     else
         printf("%s: %s%s\n", path, is_damage ? "" : "cannot be read: ", what);
@@ -184,7 +193,8 @@ check_on_problem(void *arg, const char *path, uint64_t offset, bool is_damage, c
 static void
 check_on_progress(void *arg, uint64_t done, uint64_t total)
 {
-    if (progress_is_due(arg))
+    struct check_output *o = arg;
+    if (progress_is_due(&o->progress))
         fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRIu64 " MB checked", done / 1000000, total / 1000000);
 }
 
@@ -193,18 +203,18 @@ run_check(const char *dir)
 {
     struct data_dir d;
     struct store s;
-    struct progress progress = {0};
+    struct check_output output = {.dir = dir};
     struct store_check how = {.on_problem = check_on_problem,
                               .on_progress = check_on_progress,
                               .on_snapshot = check_snapshot,
                               .on_meta = check_command,
-                              .arg = &progress};
+                              .arg = &output};
     struct store_check_counts n;
     int code = open_offline(&d, &s, dir);
     if (code != STORE_COMMAND_GOOD)
         return code;
     store_check(&s, &how, &n);
-    progress_clear(&progress);
+    progress_clear(&output.progress);
     if (!n.damages && !n.unreadable)
         n.damages += !check_declared(&s);
     store_close(&s);
@@ -368,6 +378,16 @@ store_command_help(struct buffer *out)
 }
 
 static int
+print_help(void)
+{
+    struct buffer text = {0};
+    store_command_help(&text);
+    printf("usage: leveret store COMMAND DIR\n%.*s", (int)text.len, (const char *)text.data);
+    buffer_fini(&text);
+    return STORE_COMMAND_GOOD;
+}
+
+static int
 usage(const char *what, const char *word)
 {
     fprintf(stderr, "leveret: store: %s%s%s\nTry 'leveret --help'.\n", what, word ? " " : "",
@@ -388,6 +408,8 @@ store_command_run(int argc, char **argv)
     bool with_bodies = false;
     if (!name)
         return usage("which command? check, dump or backup", NULL);
+    if (strcmp(name, "--help") == 0)
+        return print_help();
     while (command < 3 && strcmp(name, commands[command].name) != 0)
         command++;
     if (command == 3)

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the loads and stores below are for such machines");
+
 static inline uint16_t
 be16_get(const uint8_t *p)
 {

@@ -24,6 +24,7 @@
     X(ERR_NO_DESCRIPTORS, "out of file descriptors")                                                         \
     X(ERR_ADDRESS_IN_USE, "address already in use")                                                          \
     X(ERR_PERMISSION, "permission denied")                                                                   \
+    X(ERR_READ_ONLY, "read-only file system")                                                                \
     X(ERR_CORRUPT, "checksum or structure does not match")                                                   \
     X(ERR_UNSUPPORTED, "not supported")                                                                      \
     X(ERR_TIMEOUT, "timed out")

@@ -106,9 +106,9 @@ alarm_on_claim(struct broker *b, enum alarm_source source, bool is_raised)
     else if (is_raised)
         log_warning(
             b->node->log, LOG_GLOBAL,
-            "no room for the next file of the write-ahead log; publishers are blocked until there is");
+            "no room on the disk for what the store has to write; publishers are blocked until there is");
     else
-        log_info(b->node->log, LOG_GLOBAL, "there is room for the write-ahead log again");
+        log_info(b->node->log, LOG_GLOBAL, "there is room for the store again");
     alarm_tell(b, raised);
 }
 

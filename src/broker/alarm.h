@@ -21,7 +21,7 @@ struct broker;
 enum alarm_source {
     ALARM_MEMORY, /* more is used than the limit (0: no limit) */
     ALARM_DISK,   /* less is free than the limit */
-    ALARM_STORE,  /* the store has no room for the next file of its log */
+    ALARM_STORE,  /* the store has no room for what it has to write: the next file of its log, segments */
     ALARM_FAILED, /* the store has failed: it does not write any more, for good */
     ALARM_SOURCES
 };

@@ -234,7 +234,9 @@ check_queue(const struct queue *q, struct broker_sums *sums)
     }
     CHECK(round == q->round_count && round + resting == q->consumer_count);
     CHECK(q->consumer_count == 1 || !q->has_exclusive_consumer);
-    CHECK(!round || !queue_ready(q) || q->deletion || list_is_linked(&q->dirty));
+    bool waits_for_log = q->is_reserving || (q->messages && q->messages->is_paging_in);
+    CHECK(!round || !queue_ready(q) || q->deletion || waits_for_log || list_is_linked(&q->dirty));
+    CHECK(!q->waiting || waits_for_log);
     CHECK(q->messages || !q->unacked);
     sums->consumers += q->consumer_count;
     if (q->messages)

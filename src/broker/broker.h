@@ -66,7 +66,7 @@ struct broker {
     struct courier *courier;
     const struct effects *effects;
     void *server;           /* given back with effects that name no subscription */
-    bool has_backlog;       /* set when a publish met a queue that is far ahead of its consumers */
+    bool has_backlog;       /* set when a publish met a queue far ahead of its consumers, or a slow disk */
     uint64_t queues_opened; /* runtimes on this shard, now */
     uint64_t messages_ready, messages_unacked; /* over all queues of this shard */
 };

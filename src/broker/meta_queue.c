@@ -62,7 +62,9 @@ meta_queue_unplace(struct meta *m, uint64_t placed)
 static uint16_t
 place(const struct meta *m, const struct meta_command *cmd)
 {
-    return cmd->placed ? (uint16_t)((cmd->placed - 1) % m->shard_count) : choose(m, cmd);
+    if (!cmd->placed)
+        return choose(m, cmd);
+    return (uint16_t)((cmd->placed - 1) % m->shard_count);
 }
 
 /*

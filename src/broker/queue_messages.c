@@ -238,6 +238,7 @@ queue_purge(struct queue *q)
     q->holes = q->paged = 0;
     q->broker->messages_ready -= ready;
     queue_messages_rest(q);
+    courier_waiting_retry(q);
     return ready;
 }
 

@@ -292,11 +292,21 @@ paging_out(struct queue *q, size_t budget, bool *stops)
     return out;
 }
 
+/* Memory that this shard's backlogs take: of its own pool, or of those that their messages came from. */
+static size_t
+paging_used(const struct broker *b)
+{
+    size_t used = pool_bytes_used(b->pool), deep = 0;
+    LIST_FOREACH (at, &b->deep)
+        deep += LIST_ENTRY(at, struct queue_messages, deep)->bytes;
+    return used > deep ? used : deep;
+}
+
 void
 queue_paging_turn(struct broker *b)
 {
     struct queue_log *l = b->log;
-    size_t used = pool_bytes_used(b->pool);
+    size_t used = paging_used(b);
     bool stops = false;
     l->is_paging_late = false;
     if (used <= l->resident_max || l->is_failed)

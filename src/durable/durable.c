@@ -15,7 +15,6 @@
 #include "store/body.h"
 #include "store/chain.h"
 
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -173,10 +172,8 @@ static void
 delete_body(void *arg, uint64_t id)
 {
     struct durable *d = arg;
-    if (id >= d->found.next_id || bsearch(&id, d->bodies, d->body_count, sizeof id, compare_ids))
-        return;
-    if (body_delete(&d->store, id) != ERR_OK)
-        log_warning(d->store.log, LOG_STORAGE, "cannot delete the body file %016" PRIx64, id);
+    if (id < d->found.next_id && !bsearch(&id, d->bodies, d->body_count, sizeof id, compare_ids))
+        body_delete(&d->store, id);
 }
 
 static void
@@ -200,15 +197,19 @@ static void
 delete_old(struct durable *d)
 {
     char path[STORE_PATH_MAX];
+    enum err e;
     for (size_t i = 0; i < d->damaged_count; i++)
-        if (chain_quarantine(&d->store, &d->damaged[i]) != ERR_OK)
-            log_warning(d->store.log, LOG_STORAGE, "cannot move %s to quarantine", d->damaged[i].path);
+        if ((e = chain_quarantine(&d->store, &d->damaged[i])) != ERR_OK)
+            log_warning(d->store.log, LOG_STORAGE, "cannot move %s to quarantine: %s", d->damaged[i].path,
+                        err_text(e));
     store_path(&d->store, path, "log");
-    if (dir_list(d->store.world, path, delete_log_file, d) != ERR_OK)
-        log_warning(d->store.log, LOG_STORAGE, "cannot list %s", path);
+    if ((e = dir_list(d->store.world, path, delete_log_file, d)) != ERR_OK)
+        log_warning(d->store.log, LOG_STORAGE, "cannot list %s: %s; the next start tries again", path,
+                    err_text(e));
     qsort(d->bodies, d->body_count, sizeof *d->bodies, compare_ids);
-    if (body_list(&d->store, delete_body, d) != ERR_OK)
-        log_warning(d->store.log, LOG_STORAGE, "cannot list the body files");
+    if ((e = body_list(&d->store, delete_body, d)) != ERR_OK)
+        log_warning(d->store.log, LOG_STORAGE, "cannot list %s/body: %s; the next start tries again",
+                    d->store.dir, err_text(e));
 }
 
 bool
@@ -353,13 +354,14 @@ durable_close(struct durable *d)
 {
     if (!d)
         return;
-    for (unsigned i = 0; i < d->shard_count; i++)
-        if (d->keeps[i])
-            keep_close(d->keeps[i]);
+    /* All workers of a shard end before the first of its jobs is freed: the shard has them in one list. */
     if (d->meta_writer)
         worker_free(d->meta_writer);
     if (d->meta_keeper)
         worker_free(d->meta_keeper);
+    for (unsigned i = 0; i < d->shard_count; i++)
+        if (d->keeps[i])
+            keep_close(d->keeps[i]);
     backup_free(d->backup);
     meta_log_close(d->meta_log);
     meta_log_free(d->meta_log);

@@ -343,7 +343,7 @@ on_space(void *arg, bool is_short)
 {
     struct keep *k = arg;
     alarm_raise(k->broker, ALARM_STORE, is_short);
-    if (k->has_mark || k->is_marking || (!is_short && !k->is_unmarked))
+    if (k->is_marking || k->has_mark || (!is_short && !k->is_unmarked))
         return; /* on a full disk even the mark may find no room: then it follows when there is some */
     k->is_marking = true;
     worker_submit(k->keeper, &k->mark_job);
@@ -519,13 +519,13 @@ keep_close(struct keep *k)
         say_written(k);
         journal_free(k->journal);
     }
+    keep_mark_free(k); /* before what the marks name */
     size_t cursor = 0;
     for (struct queue_kept *kept; (kept = idmap_next(&k->kept, &cursor, NULL));) {
         free(kept->runs);
         free(kept);
     }
     idmap_fini(&k->kept);
-    keep_mark_free(k);
     keep_wait_free(k);
     keep_body_free(k);
     while (!list_is_empty(&k->segments))

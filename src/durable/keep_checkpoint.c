@@ -1,11 +1,13 @@
 /*
  * Making log files superfluous. In this order, always:
  *
- *   1. what the files have that is still in a queue and in no segment is copied into the open segment;
- * delivery marks that stand in them are logged once more
- *   2. the batch with those marks is durable; the segment is sealed and everything of it is with the disk
+ *   1. what the files have that is still in a queue, or was acked in a transaction whose end is not durable,
+ *      and is in no segment is copied into the open segment; delivery marks that stand in them are logged
+ * once more
+ *   2. the segment is sealed; everything of it is with the disk, and everything that was logged until then
+ *      (marks, transactions' ends) is durable
  *   3. on the keeper: segment files are synced, ack bitmaps that changed are written and synced, their
- * directory is synced, and the manifest, with the new low-water mark, is committed
+ *      directory is synced, and the manifest, with the new low-water mark, is committed
  *   4. the files may be used again
  *
  * A chore is step 3; it also names nothing but deletes: dead segments, old ack files, dead bodies. There is
@@ -37,6 +39,22 @@ chore_free(struct keep_chore *c)
     free(c);
 }
 
+/* Those that are dead now; again while it waits for room. */
+static void
+chore_gather_doomed(struct keep *k, struct keep_chore *c)
+{
+    LIST_FOREACH (at, &k->segments) {
+        struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state != KEEP_DOOMED || s->pins > 0)
+            continue;
+        s->state = KEEP_GOING;
+        keep_run_forget_segment(k, s);
+        c->doomed = realloc(c->doomed, (c->doomed_count + 1) * sizeof(void *));
+        CHECK(c->doomed);
+        c->doomed[c->doomed_count++] = s;
+    }
+}
+
 static void
 chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
 {
@@ -44,14 +62,9 @@ chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
     c->acks = calloc(count + 1, sizeof(void *));
     c->rows = calloc(count + 1, sizeof *c->rows);
     c->old_generations = calloc(count + 1, sizeof *c->old_generations);
-    c->doomed = calloc(count + 1, sizeof(void *));
-    CHECK(c->sealed && c->acks && c->rows && c->old_generations && c->doomed);
+    CHECK(c->sealed && c->acks && c->rows && c->old_generations);
     LIST_FOREACH (at, &k->segments) {
         struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
-        if (s->state == KEEP_DOOMED && s->pins == 0) {
-            keep_run_forget_segment(k, s);
-            c->doomed[c->doomed_count++] = s;
-        }
         if (s->state == KEEP_SEALED)
             c->sealed[c->sealed_count++] = s;
         bool has_acks = (s->state == KEEP_SEALED || s->state == KEEP_NAMED) && segment_is_dirty(s->segment);
@@ -128,8 +141,7 @@ chore_delete_doomed(struct keep_chore *c)
         }
     }
     for (uint32_t i = 0; i < c->body_count; i++)
-        if (body_delete(s, c->bodies[i]) != ERR_OK)
-            log_warning(s->log, LOG_STORAGE, "cannot delete a body file; the next start tries again");
+        body_delete(s, c->bodies[i]);
 }
 
 static void
@@ -180,6 +192,7 @@ static void
 on_retry(void *arg)
 {
     struct keep_chore *c = arg;
+    chore_gather_doomed(c->keep, c);
     LIST_FOREACH (at, &c->keep->segments)
         segment_flush(LIST_ENTRY(at, struct keep_segment, node)->segment);
     worker_submit(c->keep->pager, &c->barrier);
@@ -247,6 +260,7 @@ chore_start(struct keep *k, uint32_t low, bool ends_recovery)
     LIST_FOREACH (at, &k->segments)
         count++;
     chore_gather_segments(k, c, count);
+    chore_gather_doomed(k, c);
     c->bodies = keep_body_take_dead(k, &c->body_count);
     c->barrier =
         (struct worker_job){.run = run_barrier, .done = on_barrier_done, .arg = c, .shard = k->broker->shard};

@@ -173,6 +173,7 @@ rig_init(struct rig *r, uint64_t seed)
     r->machine = sim_node_new(r->sim, "n");
     log_init(&r->log, on_log, r, LOG_LEVEL_WARNING);
     CHECK(dir_create(r->machine, "/data") == ERR_OK && dir_sync(r->machine, "/") == ERR_OK);
+    r->limits = broker_limits_default();
     durable_config_init(&r->config);
     r->config.store.dir = "/data";
     r->config.store.log_file_bytes = 65536;
@@ -246,7 +247,7 @@ rig_try_start(struct rig *r, unsigned shards)
                                              .on_discard = shard_discard};
     char why[512] = "";
     r->shards = shards;
-    r->node = (struct node){.name = "rabbit@n", .log = &r->log, .limits = broker_limits_default()};
+    r->node = (struct node){.name = "rabbit@n", .log = &r->log, .limits = r->limits};
     r->node.shards = shards_new(r->machine, shards, &hooks, r);
     r->node.epoch = shards_epoch(r->node.shards);
     r->node.meta = meta_new(&r->node);
@@ -472,6 +473,16 @@ publish(struct rig *r, unsigned from, unsigned queues, uint32_t size, unsigned f
     return number;
 }
 
+bool
+rig_has_room(struct rig *r, unsigned from, unsigned queues)
+{
+    struct route *route = make_route(r, queues);
+    unsigned to;
+    bool has_room = courier_can_publish(r->node.brokers[from], route, &to);
+    free(route);
+    return has_room;
+}
+
 uint64_t
 rig_publish(struct rig *r, unsigned from, unsigned queues, uint32_t size, unsigned flags)
 {
@@ -642,6 +653,18 @@ rig_delete(struct rig *r, unsigned queue)
 }
 
 /* ---- the disk ---- */
+
+void
+rig_turn_log_over(struct rig *r, unsigned queue, unsigned checkpoints)
+{
+    uint64_t end = rig_keep(r, queue)->counts.checkpoints + checkpoints;
+    for (unsigned i = 0; i < 100 && rig_keep(r, queue)->counts.checkpoints < end; i++) {
+        rig_fill(r, queue, 20, 500, RIG_PERSISTENT);
+        rig_purge(r, queue);
+        rig_run(r, 100);
+    }
+    assert_true(rig_keep(r, queue)->counts.checkpoints >= end);
+}
 
 void
 rig_page_out(struct rig *r, unsigned queue)

@@ -45,6 +45,7 @@ struct rig {
     struct io_world *machine;
     struct log log;
     struct durable_config config;
+    struct broker_limits limits;
     struct node node;
     struct durable *durable;
     unsigned shards;
@@ -88,6 +89,8 @@ struct queue *rig_queue(struct rig *r, unsigned queue);
 /* One message to these queues (bits), from a channel on shard `from`. Returns its number. */
 enum { RIG_PERSISTENT = 1, RIG_IN_TX = 2 };
 uint64_t rig_publish(struct rig *r, unsigned from, unsigned queues, uint32_t size, unsigned flags);
+/* Would it be taken now? */
+bool rig_has_room(struct rig *r, unsigned from, unsigned queues);
 /* `count` of them to one queue, from its shard. Returns the first one's number. */
 uint64_t rig_fill(struct rig *r, unsigned queue, unsigned count, uint32_t size, unsigned flags);
 /* The transaction `seq` of that shard's channel: publishes of it have `seq` in common. */
@@ -113,6 +116,8 @@ void rig_consume(struct rig *r, unsigned queue, struct subscription *s, uint16_t
 void rig_purge(struct rig *r, unsigned queue);
 void rig_delete(struct rig *r, unsigned queue);
 
+/* Traffic through a queue without anything else, until so many checkpoints more are through. */
+void rig_turn_log_over(struct rig *r, unsigned queue, unsigned checkpoints);
 /* Everything of the queue that can leave memory does. */
 void rig_page_out(struct rig *r, unsigned queue);
 /* Files of that folder of the store. */

@@ -134,7 +134,7 @@ read_lost(struct keep_read *r, uint64_t from, uint64_t last)
         return;
     queue_paged_lost(q, lost);
     log_error(k->broker->node->log, LOG_STORAGE,
-              "segment %016" PRIx64 ": %" PRIu64 " messages of queue %" PRIu64 " (sequences %" PRIu64
+              "%" PRIu64 ".segment: %" PRIu64 " messages of queue %" PRIu64 " (sequences %" PRIu64
               " to %" PRIu64 ") cannot be read (%s) and are lost to their consumers; "
               "the file is kept",
               segment_id(r->segment->segment), lost, r->queue_id, from, last, err_text(r->result));
@@ -219,8 +219,7 @@ on_read_done(void *arg)
         worker_submit(r->keep->pager, &r->job);
         return;
     }
-    if (r->result == ERR_NO_SPACE && q) {
-        r->entries.len = 0;
+    if (r->result == ERR_NO_SPACE && r->entries.len == 0 && q) {
         timer_start(r->keep->broker->shard, &r->retry, KEEP_RETRY_MS, on_retry, r);
         return;
     }

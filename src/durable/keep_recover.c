@@ -172,7 +172,7 @@ segment_owner(struct recovery *r, struct segment *g, unsigned *owner)
             continue;
         if (is_known && def->shard != *owner) {
             snprintf(r->why, r->why_size,
-                     "segment %016" PRIx64 " has queues of shards %u and %u, which cannot be: start with the "
+                     "%" PRIu64 ".segment has queues of shards %u and %u, which cannot be: start with the "
                      "number of shards that the node had before, and report this",
                      segment_id(g), *owner, def->shard);
             return ERR_CORRUPT;
@@ -183,24 +183,37 @@ segment_owner(struct recovery *r, struct segment *g, unsigned *owner)
     return ERR_OK;
 }
 
-/* What of first..last no newer segment has becomes a part of the queue's; the rest is settled here. */
+/* Other runs reach over first..last of this one: what lives in them is settled here; what only fell into
+ * their gaps lives here. */
+static void
+take_covered(struct queue_kept *kept, struct keep_segment *s, uint32_t index, uint64_t first, uint64_t last)
+{
+    uint32_t count;
+    const struct segment_run run = segment_runs(s->segment, &count)[index];
+    for (uint64_t at = first; segment_next_live(s->segment, &run, at, &at) && at <= last; at++) {
+        const struct keep_run *other = keep_run_find(kept, at);
+        if (other && segment_is_live(other->segment->segment, keep_run_in_segment(other), at))
+            segment_settle(s->segment, &run, at, at);
+        else
+            keep_run_add(kept, s, index, at, at);
+    }
+}
+
+/* The run becomes the queue's, but for what a newer segment has, too. */
 static void
 take_run(struct queue_kept *kept, struct keep_segment *s, uint32_t index)
 {
     uint32_t count;
     const struct segment_run run = segment_runs(s->segment, &count)[index];
-    uint64_t position = run.first;
-    while (position <= run.last) {
-        uint64_t from, to;
-        if (!keep_run_gap(kept, position, run.last, &from, &to)) {
-            segment_settle(s->segment, &run, position, run.last);
-            return;
-        }
+    uint64_t position = run.first, from, to;
+    while (position <= run.last && keep_run_gap(kept, position, run.last, &from, &to)) {
         if (from > position)
-            segment_settle(s->segment, &run, position, from - 1);
+            take_covered(kept, s, index, position, from - 1);
         keep_run_add(kept, s, index, from, to);
         position = to + 1;
     }
+    if (position <= run.last)
+        take_covered(kept, s, index, position, run.last);
 }
 
 static void
@@ -216,7 +229,7 @@ take_segment(struct recovery *r, struct keep_segment *s)
 {
     uint32_t count;
     segment_runs(s->segment, &count);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = count; i-- > 0;) { /* the newest first: it may lie in a gap of one before it */
         const struct segment_run run = segment_runs(s->segment, &count)[i];
         struct found *f = found_get(r, run.queue_id);
         if (!f) { /* deleted, and that is on the disk */
@@ -347,11 +360,11 @@ make_message(struct recovery *r, const struct record_message *m)
     struct message *made = keep_entry_message(k, m);
     if (!m->body_file)
         return made;
-    enum err e = body_read(k->store, m->body_file, message_body_mut(made), m->body_size);
+    enum err e = body_read(k->store, m->body_file, message_body_mut(made), made->body_size);
     if (e == ERR_OK)
         return made;
     log_error(k->broker->node->log, LOG_STORAGE,
-              "the body %016" PRIx64 " of a message cannot be read (%s): the message is lost", m->body_file,
+              "%" PRIu64 ".body, a message's body, cannot be read (%s): the message is lost", m->body_file,
               err_text(e));
     message_drop(k->broker, &made);
     return NULL;

@@ -17,6 +17,7 @@ enum keep_segment_state {
     KEEP_SEALED,   /* complete, on its way to the disk */
     KEEP_VOLATILE, /* has nothing that outlives a restart: the manifest never names it */
     KEEP_NAMED,    /* in the manifest */
+    KEEP_GOING,    /* the chore under way deletes it */
     KEEP_DOOMED,   /* nothing lives in it: being deleted */
 };
 struct keep_segment {

@@ -3,19 +3,6 @@
 
 enum { SEQ = 1000 }; /* a transaction's number, far from those of other publishes */
 
-/* Traffic through another queue of the same shard, for so many checkpoints. */
-static void
-turn_log_over(struct rig *r, unsigned queue, unsigned checkpoints)
-{
-    uint64_t end = rig_keep(r, queue)->counts.checkpoints + checkpoints;
-    for (unsigned i = 0; i < 100 && rig_keep(r, queue)->counts.checkpoints < end; i++) {
-        rig_fill(r, queue, 20, 500, RIG_PERSISTENT);
-        rig_purge(r, queue);
-        rig_run(r, 100);
-    }
-    assert_true(rig_keep(r, queue)->counts.checkpoints >= end);
-}
-
 static void
 invariant_5_a_group_without_its_end_is_discarded(void **state)
 {
@@ -97,10 +84,10 @@ an_ack_reaches_segments_with_its_transactions_end(void **state)
     rig_start(&r, 1);
     uint64_t first = rig_fill(&r, 0, 20, 200, RIG_PERSISTENT);
     rig_page_out(&r, 0);
-    turn_log_over(&r, 1, 4);
+    rig_turn_log_over(&r, 1, 4);
     take_all(&r, 0, got, 20);
     ack_all(&r, got, 20);
-    turn_log_over(&r, 1, 1);
+    rig_turn_log_over(&r, 1, 1);
     rig_power(&r);
     rig_start(&r, 1);
     rig_expect(&r, 0, first, first + 19);
@@ -122,7 +109,32 @@ an_acked_message_outlives_its_log_file_until_the_end(void **state)
     }
     take_all(&r, 0, got, 20);
     ack_all(&r, got, 20);
-    turn_log_over(&r, 1, 1);
+    rig_turn_log_over(&r, 1, 1);
+    rig_power(&r);
+    rig_start(&r, 1);
+    rig_expect(&r, 0, first, first + 19);
+    rig_fini(&r);
+}
+
+/* Every second one is acked, so that a checkpoint writes them into gaps of the run that their neighbours
+ * make. */
+static void
+an_acked_message_in_the_gap_of_a_run_is_found_again(void **state)
+{
+    struct rig r;
+    struct rig_got got[20];
+    rig_init(&r, 15);
+    rig_start(&r, 1);
+    uint64_t first = rig_fill(&r, 0, 20, 200, RIG_PERSISTENT);
+    struct journal *j = rig_keep(&r, 0)->journal;
+    while (journal_current_file(j) - journal_oldest_file(j) < r.config.store.log_files_max) {
+        rig_fill(&r, 1, 20, 500, RIG_PERSISTENT);
+        rig_purge(&r, 1);
+    }
+    take_all(&r, 0, got, 20);
+    for (unsigned i = 1; i < 20; i += 2)
+        rig_tx_ack(&r, 0, &got[i], 77);
+    rig_turn_log_over(&r, 1, 1);
     rig_power(&r);
     rig_start(&r, 1);
     rig_expect(&r, 0, first, first + 19);
@@ -139,13 +151,13 @@ with_its_end_an_ack_is_for_good(void **state)
     rig_fill(&r, 0, 20, 200, RIG_PERSISTENT);
     take_all(&r, 0, got, 10);
     rig_page_out(&r, 0);
-    turn_log_over(&r, 1, 4);
+    rig_turn_log_over(&r, 1, 4);
     take_all(&r, 0, got + 10, 10);
     ack_all(&r, got, 20);
     assert_true(rig_tx_end(&r, 0, 0, SEQ));
     rig_run(&r, 10);
     assert_int_equal(r.answers[SEQ], 1);
-    turn_log_over(&r, 1, 4);
+    rig_turn_log_over(&r, 1, 4);
     assert_int_equal(rig_files(&r, "segment"), 0);
     assert_int_equal(pool_bytes_used(rig_broker(&r, 0)->pool), 0);
     rig_power(&r);
@@ -221,6 +233,7 @@ main(void)
         cmocka_unit_test(the_end_in_an_earlier_boot_completes_nothing_in_this_one),
         cmocka_unit_test(an_ack_reaches_segments_with_its_transactions_end),
         cmocka_unit_test(an_acked_message_outlives_its_log_file_until_the_end),
+        cmocka_unit_test(an_acked_message_in_the_gap_of_a_run_is_found_again),
         cmocka_unit_test(with_its_end_an_ack_is_for_good),
         cmocka_unit_test(an_open_transaction_is_not_paged_out),
         cmocka_unit_test(a_deleted_queue_takes_its_acks_along),

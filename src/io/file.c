@@ -4,6 +4,7 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Reads in growing steps, since files under /proc and pipes do not tell their size. */
 static enum err
@@ -42,5 +43,20 @@ file_read_all(struct io_world *world, const char *path, size_t max, char **data,
         *data = NULL;
         *len = 0;
     }
+    return e;
+}
+
+enum err
+dir_sync_parent(struct io_world *world, const char *path)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    while (len > 0 && path[len - 1] != '/')
+        len--;
+    char *parent = len > 0 ? strndup(path, len) : strdup(".");
+    CHECK(parent);
+    enum err e = dir_sync(world, parent);
+    free(parent);
     return e;
 }

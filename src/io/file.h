@@ -62,7 +62,10 @@ ERR_USE enum err dir_create(struct io_world *world, const char *path);
 ERR_USE enum err dir_remove(struct io_world *world, const char *path);
 /* Makes the creations, renames and removals in it durable. */
 ERR_USE enum err dir_sync(struct io_world *world, const char *path);
-/* Calls on_name for each entry but "." and "..", sorted by name; it may not change the directory. */
+/* Makes the name of `path` itself durable: syncs the directory that it stands in. */
+ERR_USE enum err dir_sync_parent(struct io_world *world, const char *path);
+/* Calls on_name for each entry but "." and "..", sorted by name: those that there were when it was called.
+ * on_name may change the directory. */
 ERR_USE enum err dir_list(struct io_world *world, const char *path,
                           void (*on_name)(void *arg, const char *name), void *arg);
 /* Convenience for small files: the whole content, at most `max` bytes (else ERR_LIMIT), zero-terminated, to

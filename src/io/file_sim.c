@@ -339,11 +339,21 @@ dir_list(struct io_world *world, const char *path, void (*on_name)(void *arg, co
     char *dir = sim_path(path);
     const struct sim_inode *inode = sim_names_find(&d->now, dir);
     enum err e = is_root(dir) || (inode && inode->is_directory) ? ERR_OK : ERR_NOT_FOUND;
+    char **names = malloc((d->now.count + 1) * sizeof *names);
+    size_t count = 0;
+    CHECK(names);
     for (size_t i = 0; e == ERR_OK && i < d->now.count; i++) {
         const char *name = d->now.names[i].path, *slash = strrchr(name, '/');
-        if (sim_is_inside(name, dir[0] ? dir : ".", true))
-            on_name(arg, slash ? slash + 1 : name);
+        if (!sim_is_inside(name, dir[0] ? dir : ".", true))
+            continue;
+        names[count] = strdup(slash ? slash + 1 : name);
+        CHECK(names[count++]);
     }
+    for (size_t i = 0; i < count; i++) {
+        on_name(arg, names[i]);
+        free(names[i]);
+    }
+    free(names);
     free(dir);
     return e;
 }

@@ -1,8 +1,10 @@
 /* Files on both sides. */
 #include "io/file.h"
 
+#include "io/oserr.h"
 #include "io/test_world.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -106,6 +108,8 @@ opening_says_what_is_wrong(void **state)
     assert_int_equal(file_rename(world, path("none"), path("x")), ERR_NOT_FOUND);
     assert_int_equal(dir_list(world, path("none"), NULL, NULL), ERR_NOT_FOUND);
     assert_int_equal(dir_sync(world, path("none")), ERR_NOT_FOUND);
+    /* who reads it looks at the mounts, not at the owner of the file */
+    assert_string_equal(err_text(oserr_of(EROFS)), "read-only file system");
 }
 
 static void
@@ -155,6 +159,45 @@ directories_list_what_is_in_them(void **state)
 }
 
 static void
+unlink_name(void *arg, const char *name)
+{
+    unsigned *count = arg;
+    char inside[64];
+    snprintf(inside, sizeof inside, "full/%s", name);
+    assert_int_equal(file_unlink(world, path(inside)), ERR_OK);
+    ++*count;
+}
+
+static void
+the_directory_above_a_name_is_found(void **state)
+{
+    assert_int_equal(dir_create(world, path("up")), ERR_OK);
+    assert_int_equal(dir_create(world, path("up/down")), ERR_OK);
+    assert_int_equal(dir_sync_parent(world, path("up/down")), ERR_OK);
+    assert_int_equal(dir_sync_parent(world, path("up/down//")), ERR_OK);
+    assert_int_equal(dir_sync_parent(world, path("up/none")), ERR_OK);
+    assert_int_equal(dir_sync_parent(world, path("none/none")), ERR_NOT_FOUND);
+    assert_int_equal(dir_sync_parent(world, "name"), ERR_OK);
+    assert_int_equal(dir_sync_parent(world, "/name"), ERR_OK);
+    assert_int_equal(dir_sync_parent(world, "/"), ERR_OK);
+}
+
+static void
+a_directory_can_be_emptied_while_it_is_listed(void **state)
+{
+    unsigned count = 0;
+    assert_int_equal(dir_create(world, path("full")), ERR_OK);
+    for (unsigned i = 0; i < 5; i++) {
+        char inside[64];
+        snprintf(inside, sizeof inside, "full/%u", i);
+        file_close(must_open(inside, FILE_WRITE | FILE_CREATE));
+    }
+    assert_int_equal(dir_list(world, path("full"), unlink_name, &count), ERR_OK);
+    assert_int_equal(count, 5);
+    assert_int_equal(dir_remove(world, path("full")), ERR_OK);
+}
+
+static void
 a_small_file_is_read_at_once(void **state)
 {
     char *data;
@@ -179,6 +222,8 @@ main(void)
         cmocka_unit_test_setup_teardown(opening_says_what_is_wrong, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_lock_excludes_another, set_up, tear_down),
         cmocka_unit_test_setup_teardown(directories_list_what_is_in_them, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_directory_above_a_name_is_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_directory_can_be_emptied_while_it_is_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_small_file_is_read_at_once, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

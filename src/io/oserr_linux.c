@@ -25,8 +25,8 @@ oserr_of(int number)
     case ENFILE: return ERR_NO_DESCRIPTORS;
     case EADDRINUSE: return ERR_ADDRESS_IN_USE;
     case EACCES:
-    case EPERM:
-    case EROFS: return ERR_PERMISSION;
+    case EPERM: return ERR_PERMISSION;
+    case EROFS: return ERR_READ_ONLY;
     case ENOMEM:
     case ENOBUFS: return ERR_MEMORY;
     case ETIMEDOUT: return ERR_TIMEOUT;

@@ -211,15 +211,14 @@ sim_broker_bury(struct sim_broker *b)
 void
 sim_broker_free(struct sim_broker *b)
 {
-    unsigned crashes = sim_node_crashes(b->world);
     sim_node_signal(b->world, SIGNAL_TERMINATE);
     shards_join(b->node.shards);
-    if (sim_node_crashes(b->world) != crashes) {
+    if (sim_node_crashes(b->world) != b->crashes) {
         sim_broker_bury(b);
         return;
     }
     end_durable(b);
-    if (sim_node_crashes(b->world) != crashes)
+    if (sim_node_crashes(b->world) != b->crashes)
         sim_node_crash(b->world); /* it went down in there, outside of any event */
     release(b);
 }
@@ -231,6 +230,7 @@ sim_broker_try(struct sim *sim, const struct sim_broker_options *options, char *
     CHECK(b);
     b->sim = sim;
     b->world = options->world ? options->world : sim_node_new(sim, options->name);
+    b->crashes = sim_node_crashes(b->world);
     b->memory_watermark = options->memory_watermark;
     b->disk_free_limit = options->disk_free_limit;
     b->node = (struct node){

@@ -46,6 +46,7 @@ struct sim_broker {
     struct node node;
     struct server *server;
     struct durable *durable; /* NULL: in memory */
+    unsigned crashes;        /* of the machine before this start */
     struct alarm_watch memory;
     struct alarm_disk disk;
     uint64_t memory_watermark, disk_free_limit;

@@ -1,8 +1,8 @@
 /*
  * The file of one large body, little-endian:
  *
- *   magic u64 | version u32 | zero u32 | id u64 | size u64 | XXH3 u64 of the body | zeros | XXH3 u64 of the
- * 56 bytes before | body
+ *   magic u64 | version u32 | zero u32 | id u64 | size u64 | XXH3 u64 of the body
+ *   | zeros | XXH3 u64 of the 56 bytes before | body
  *
  * It is written in pieces from the memory where it lies, and read in pieces into the memory where it will: it
  * is never held twice.
@@ -138,13 +138,15 @@ body_read(struct store *s, uint64_t id, uint8_t *body, uint64_t size)
 
 /* ---- names ---- */
 
-enum err
+void
 body_delete(struct store *s, uint64_t id)
 {
     char path[STORE_PATH_MAX];
     store_body_path(s, path, id);
     enum err e = store_unlink(s, path);
-    return e == ERR_NOT_FOUND ? ERR_OK : e;
+    if (e != ERR_OK && e != ERR_NOT_FOUND && store_failure(s) == ERR_OK)
+        log_warning(s->log, LOG_STORAGE, "cannot delete %s: %s; the next start tries again", path,
+                    err_text(e));
 }
 
 struct lister {

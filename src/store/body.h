@@ -14,9 +14,9 @@
 ERR_USE enum err body_write(struct store *s, uint64_t id, struct slice body);
 /* `body` has room for `size` bytes. ERR_CORRUPT when size or checksum differ, ERR_NOT_FOUND. Logged. */
 ERR_USE enum err body_read(struct store *s, uint64_t id, uint8_t *body, uint64_t size);
-/* No error when it is gone already. */
-ERR_USE enum err body_delete(struct store *s, uint64_t id);
-/* Calls fn for each file there is; it may not make or delete any meanwhile. */
+/* A failure is logged: the next start tries again. None when it is gone already. */
+void body_delete(struct store *s, uint64_t id);
+/* Calls fn for each file that there was when it was called; fn may delete them. */
 ERR_USE enum err body_list(struct store *s, void (*fn)(void *arg, uint64_t id), void *arg);
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * The header of a log file, one block:
  *
- *   magic 8 | version u16 | sync mode u8 | 0 u8 | number u32 | incarnation u64 | boot u32 | chain u16 | 0 u16
- * | salt u64 | checksum u64 | zeros
+ *   magic 8 | version u16 | sync mode u8 | 0 u8 | number u32 | incarnation u64
+ *   | boot u32 | chain u16 | 0 u16 | salt u64 | checksum u64 | zeros
  *
  * The checksum covers the 40 bytes in front of it.
  */

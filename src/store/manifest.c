@@ -5,9 +5,11 @@
  *
  * The file, little-endian:
  *
- *   magic u64 | version u32 | boot u32 | incarnation u64 | next id u64 | snapshot: id u64, term u64, index
- * u64 | chains u32 | segments u32 | chains x (boot u32, low u32, chain u32) | segments x (id u64, size u64,
- * ack generation u32) | XXH3 u64 over all before it
+ *   magic u64 | version u32 | boot u32 | incarnation u64 | next id u64
+ *   | snapshot: id u64, term u64, index u64 | chains u32 | segments u32
+ *   | chains x (boot u32, low u32, chain u32)
+ *   | segments x (id u64, size u64, ack generation u32)
+ *   | XXH3 u64 over all before it
  *
  * Every later version keeps magic, version and the checksum in the last 8 bytes. Chains are sorted by (boot,
  * chain) and segments by id, each there once; no id reaches `next id`.

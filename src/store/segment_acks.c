@@ -1,8 +1,8 @@
 /*
  * Ack files: the whole bitmap of a segment, a new file each time.
  *
- *   magic u64 | version u32 | generation u32 | segment id u64 | bits u32 | zero u32 | words x u64 | XXH3 u64
- * of all before it
+ *   magic u64 | version u32 | generation u32 | segment id u64 | bits u32 | zero u32
+ *   | words x u64 | XXH3 u64 of all before it
  *
  * What it holds is merged with the footer's bitmap: a bit counts when it is set in either.
  */

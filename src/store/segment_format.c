@@ -6,8 +6,9 @@
  *   footer:        runs x (queue u64, first u64, last u64, length u64 of its entries' bytes, epoch u32, count
  *                  u32) | bodies x (id u64, bit u32) | words x u64 of the bitmap of what is not there after a
  *                  restart (0 words: nothing is set)
- *   trailer, 64 B: magic u64 | version u32 | runs u32 | bodies u32 | words u32 | id u64 | size of the file
- * u64 | XXH3 u64 of the footer | zeros | XXH3 u64 of the 56 bytes before
+ *   trailer, 64 B: magic u64 | version u32 | runs u32 | bodies u32 | words u32 | id u64
+ *                  | size of the file u64 | XXH3 u64 of the footer | zeros
+ *                  | XXH3 u64 of the 56 bytes before
  *
  * An entry's checksum is the lower half of XXH3 over what follows it, seeded with the segment's id: an entry
  * of another file never passes. A run's offset and first bit follow from those before it.

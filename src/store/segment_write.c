@@ -61,6 +61,8 @@ write_chunk(struct segment *g, struct segment_chunk *c)
         e = file_pwrite(g->file, c->data, c->size, c->offset);
     }
     if (e == ERR_NO_SPACE && !has_failed) {
+        if (g->file) /* a part of it would leave no room for the manifest, without which nothing is deleted */
+            (void)!file_truncate(g->file, c->offset);
         if (!atomic_exchange(&g->is_short, true))
             log_warning(g->store->log, LOG_STORAGE,
                         "no space on the disk to write %s: make room; it is tried again", path);
@@ -321,10 +323,13 @@ segment_sync(struct segment *g)
     char path[STORE_PATH_MAX];
     enum err e = store_failure(g->store);
     CHECK(g->is_sealed);
-    if (e != ERR_OK || !g->file)
-        return e != ERR_OK || atomic_load(&g->waiting) == 0 ? e : ERR_NO_SPACE;
+    if (e != ERR_OK)
+        return e;
+    /* First this: while something waits the pager may be trying it again, and the file is its own. */
     if (atomic_load(&g->waiting) > 0)
         return ERR_NO_SPACE;
+    if (!g->file) /* synced before, or never made */
+        return store_failure(g->store);
     store_segment_path(g->store, path, g->id);
     e = file_sync(g->file);
     if (e == ERR_OK) {

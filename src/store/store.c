@@ -150,13 +150,18 @@ store_mark(struct store *s)
 {
     char path[STORE_PATH_MAX];
     struct file *f;
-    store_path(s, path, "UNMARKED");
+    store_path(s, path, STORE_MARK_NAME);
+    pthread_mutex_lock(&s->mark_lock);
+    s->has_marked = true;
     enum err e = file_open(s->world, path, FILE_WRITE | FILE_CREATE, &f);
-    if (e != ERR_OK)
-        return e;
-    e = file_sync(f);
-    file_close(f);
-    return e == ERR_OK ? dir_sync(s->world, s->dir) : e;
+    if (e == ERR_OK) {
+        e = file_sync(f);
+        file_close(f);
+    }
+    if (e == ERR_OK)
+        e = dir_sync(s->world, s->dir);
+    pthread_mutex_unlock(&s->mark_lock);
+    return e;
 }
 
 static bool
@@ -164,19 +169,22 @@ has_mark(const struct store *s)
 {
     char path[STORE_PATH_MAX];
     struct file_stat st;
-    store_path(s, path, "UNMARKED");
-    return file_stat(s->world, path, &st) == ERR_OK;
+    store_path(s, path, STORE_MARK_NAME);
+    return file_stat(s->world, path, &st) != ERR_NOT_FOUND;
 }
 
+/* Where it stays, the next start is as careful as this one. */
 void
 store_forget_mark(struct store *s)
 {
     char path[STORE_PATH_MAX];
-    if (!s->is_marked || store_failure(s) != ERR_OK)
-        return;
-    store_path(s, path, "UNMARKED");
-    (void)!file_unlink(s->world, path); /* else the next start is as careful as this one */
-    (void)!dir_sync(s->world, s->dir);
+    store_path(s, path, STORE_MARK_NAME);
+    pthread_mutex_lock(&s->mark_lock);
+    if (s->is_marked && !s->has_marked && store_failure(s) == ERR_OK && !store_is_pinned(s)) {
+        (void)!file_unlink(s->world, path);
+        (void)!dir_sync(s->world, s->dir);
+    }
+    pthread_mutex_unlock(&s->mark_lock);
 }
 
 void
@@ -454,6 +462,7 @@ static enum err
 init(struct store *s, struct io_world *world, const char *dir, char *why, size_t why_size)
 {
     *s = (struct store){.world = world};
+    CHECK(pthread_mutex_init(&s->mark_lock, NULL) == 0);
     size_t len = strlen(dir) + sizeof "/store";
     if (len + NAME_ROOM >= STORE_PATH_MAX) {
         snprintf(why, why_size,
@@ -535,6 +544,7 @@ store_close(struct store *s)
         free(atomic_exchange(&s->spare_chunks[i], NULL));
     manifest_free(s->manifest);
     store_pin_free(s->pins);
+    pthread_mutex_destroy(&s->mark_lock);
     free(s->dir);
     s->pins = NULL;
     s->manifest = NULL;

@@ -14,6 +14,7 @@
 #include "io/world.h"
 #include "store/format.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,7 +46,9 @@ struct store {
     uint32_t boot;        /* this boot's number, from 1 */
     bool is_new;          /* the manifest named nothing: no boot has come so far */
     bool is_marked;       /* an earlier boot left store_mark()'s mark */
-    _Atomic int failed;   /* enum err of the first failure, or ERR_OK */
+    bool has_marked;      /* this one made it, or tried to: behind mark_lock, as the file itself */
+    pthread_mutex_t mark_lock;
+    _Atomic int failed;                               /* enum err of the first failure, or ERR_OK */
     _Atomic(void *) spare_chunks[STORE_SPARE_CHUNKS]; /* segment_write.c: memory that is used again */
 };
 
@@ -69,7 +72,9 @@ void store_fail(struct store *s, enum err e, const char *what, const char *path)
  * room: an empty file says so to the next start, if the disk lets it. store_fail() does it by itself.
  */
 enum err store_mark(struct store *s);
-/* The mark of an earlier boot has been taken care of. */
+#define STORE_MARK_NAME "UNMARKED"
+/* The mark of an earlier boot has been taken care of: it goes, unless this boot has set it again, or a backup
+ * may still want it. */
 void store_forget_mark(struct store *s);
 static inline enum err
 store_failure(const struct store *s)

@@ -321,6 +321,17 @@ copy_bodies(struct copying *c)
     return ERR_OK;
 }
 
+/* store_mark()'s: the node that starts on the copy has to be as careful as one on the original. */
+static enum err
+copy_mark(struct copying *c)
+{
+    char from[STORE_PATH_MAX], to[STORE_PATH_MAX];
+    store_path(&c->from, from, STORE_MARK_NAME);
+    store_path(&c->to, to, STORE_MARK_NAME);
+    enum err e = copy_file(c, from, to, UINT64_MAX, PLAIN);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 static enum err
 measure(struct copying *c)
 {
@@ -388,7 +399,10 @@ sync_dirs(struct copying *c)
             return failed(c, e, "sync the directory", path);
     }
     enum err e = dir_sync(c->how->world, c->how->target);
-    return e == ERR_OK ? e : failed(c, e, "sync the directory", c->how->target);
+    if (e != ERR_OK)
+        return failed(c, e, "sync the directory", c->how->target);
+    e = dir_sync_parent(c->how->world, c->how->target);
+    return e == ERR_OK ? e : failed(c, e, "sync the directory above", c->how->target);
 }
 
 static enum err
@@ -430,6 +444,8 @@ copy_all(struct copying *c)
         e = copy_segment(c, &v->segments[i]);
     if (e == ERR_OK)
         e = copy_bodies(c);
+    if (e == ERR_OK)
+        e = copy_mark(c);
     if (e == ERR_OK)
         e = sync_dirs(c);
     if (e != ERR_OK) /* the target may be somebody's store: nothing of it is touched */

@@ -356,6 +356,33 @@ only_the_first_failure_is_told(void **state)
     store_close(&s);
 }
 
+static void
+open_and_mark(bool is_marked, bool marks, bool is_pinned)
+{
+    struct store s;
+    must_open(&s);
+    assert_int_equal(s.is_marked, is_marked);
+    if (is_pinned)
+        store_pin(&s);
+    if (marks)
+        assert_int_equal(store_mark(&s), ERR_OK);
+    store_forget_mark(&s);
+    if (is_pinned)
+        store_unpin(&s);
+    store_close(&s);
+}
+
+/* What an earlier boot's mark said is in the log by now; what this boot's says is nowhere else. */
+static void
+a_mark_goes_only_when_nobody_needs_it(void **state)
+{
+    open_and_mark(false, true, false);
+    open_and_mark(true, true, false);
+    open_and_mark(true, false, true); /* a backup under way copies it */
+    open_and_mark(true, false, false);
+    open_and_mark(false, false, false);
+}
+
 int
 main(void)
 {
@@ -370,6 +397,7 @@ main(void)
         TEST(a_directory_that_cannot_be_is_told),
         TEST(opening_survives_every_failure),
         TEST(only_the_first_failure_is_told),
+        TEST(a_mark_goes_only_when_nobody_needs_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -506,6 +506,37 @@ a_copy_is_the_same_under_another_identity(void **state)
     free(first);
 }
 
+/* The name of the copy is in a directory, too. */
+static void
+a_finished_copy_is_there_after_a_power_failure(void **state)
+{
+    struct tools *t = *state;
+    char target[64], path[128];
+    struct file_stat st;
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(target, sizeof target, "/copy%u", i);
+        snprintf(path, sizeof path, "%s/store/MANIFEST", target);
+        must(t, copy_whole(t, target));
+        sim_node_crash(t->node);
+        assert_int_equal(file_stat(t->node, path, &st), ERR_OK);
+    }
+}
+
+static void
+a_copy_has_the_mark_of_unmarked_deliveries(void **state)
+{
+    struct tools *t = *state;
+    struct file *f;
+    struct file_stat st;
+    must(t, copy_whole(t, "/copy1"));
+    assert_int_equal(file_stat(t->node, "/copy1/store/UNMARKED", &st), ERR_NOT_FOUND);
+    must(t, file_open(t->node, "/data/store/UNMARKED", FILE_WRITE | FILE_CREATE, &f));
+    file_close(f);
+    must(t, copy_whole(t, "/copy2"));
+    sim_node_crash(t->node);
+    assert_int_equal(file_stat(t->node, "/copy2/store/UNMARKED", &st), ERR_OK);
+}
+
 static void
 make_zeros(struct tools *t, const char *path)
 {
@@ -659,6 +690,8 @@ main(void)
         TEST(a_missing_file_is_damage),
         TEST(the_layer_above_looks_at_what_it_knows),
         TEST(a_copy_is_the_same_under_another_identity),
+        TEST(a_finished_copy_is_there_after_a_power_failure),
+        TEST(a_copy_has_the_mark_of_unmarked_deliveries),
         TEST(a_copy_ends_at_the_cut),
         TEST(a_copy_of_a_log_with_a_file_missing_is_refused),
         TEST(a_log_file_that_was_being_prepared_does_not_prevent_a_copy),

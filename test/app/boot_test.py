@@ -120,6 +120,14 @@ class Boot(unittest.TestCase):
         self.assertEqual(p.wait(DEADLINE_S), 1)
         self.assertIn(b"another process is using the data directory", p.stderr.read())
 
+    def test_a_file_where_the_data_directory_should_be_is_named(self):
+        path = pathlib.Path(self.dir.name, "file")
+        path.write_text("", encoding="ascii")
+        for data in (path, path / "below"):
+            done = self.run_to_end("--data-dir", str(data), "--listen", f"127.0.0.1:{self.port}")
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, f"leveret: cannot use the data directory {data}: {path} is a file\n"))
+
     def test_rabbitmqs_own_data_is_refused(self):
         node = ("schema.DAT", "LATEST.LOG", "DECISION_TAB.LOG", "cluster_nodes.config", "nodes_running_at_shutdown",
                 "rabbit_serial", "node-type.txt", "rabbit_durable_queue.DCD", "rabbit_vhost.DCL", "msg_stores/vhosts/a",

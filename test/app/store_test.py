@@ -166,8 +166,18 @@ class Store(unittest.TestCase):
         self.assertIn(f"{logs[0]}: offset ", done.stdout)
         self.assertEqual(done.stdout.splitlines()[-1], "damaged: 1 problems")
         self.assertEqual(leveret("store", "dump", self.data).returncode, 1)
+        snapshot = next(pathlib.Path(self.data, "store", "snapshot").iterdir())
+        snapshot.write_bytes(b"no snapshot")
+        lines = [line for line in leveret("store", "check", self.data).stdout.splitlines() if "snapshot" in line]
+        self.assertEqual([(line.startswith(str(snapshot)), line.count(str(snapshot))) for line in lines], [(True, 1)], lines)
         os.remove(os.path.join(self.data, "store", "MANIFEST"))
         self.assertEqual(leveret("store", "check", self.data).returncode, 3)
+
+    def test_help_lists_the_commands(self):
+        done = leveret("store", "--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for command in ("check DIR", "dump DIR", "backup DIR TARGET"):
+            self.assertIn(f"leveret store {command}", done.stdout)
 
     def test_wrong_command_lines_are_exit_code_2(self):
         for words in ([], ["nope"], ["check"], ["check", "a", "b"], ["check", "--bodies", "a"], ["backup", "a"], ["dump", "-x"]):

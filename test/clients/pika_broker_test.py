@@ -90,12 +90,12 @@ class Memory(PikaTest):
     def test_publisher_goes_on_when_memory_is_free_again(self):
         # What the address sanitizer keeps of freed memory counts as used.
         broker = self.own_broker('vm_memory_high_watermark.absolute = 256MiB\n'
-                                 'vm_memory_high_watermark_paging_ratio = 0.99\n', ASAN_OPTIONS='quarantine_size_mb=8')
+                                 'vm_memory_high_watermark_paging_ratio = 1\n', ASAN_OPTIONS='quarantine_size_mb=8')
         consumer = self.channel(port=broker.port)
         queue = self.queue(consumer, queue=self.name(), exclusive=False)
         publisher = Publisher(self.parameters(broker.port), queue)
         publisher.start()
-        broker.wait_line('low on memory')
+        broker.wait_line('memory is short')
         got = []
         def take(channel, method, properties, body):
             got.append(int(body[:8]))

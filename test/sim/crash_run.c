@@ -640,8 +640,10 @@ prepare(struct run *r)
     const uint64_t *latency = latencies_ns[trial_random(t, sizeof latencies_ns / sizeof *latencies_ns)];
     r->disk = (struct sim_disk_faults){.latency_min_ns = latency[0], .latency_max_ns = latency[1]};
     struct sim_net net = sim_net(t->sim);
-    if (net.chunk_max && net.chunk_max < 1000) /* many steps that show nothing here */
-        net.chunk_max = 1000 + trial_random(t, 4000);
+    if (net.chunk_max && net.chunk_max < 1000) /* bodies are long here: no small steps that show nothing */
+        net.chunk_max = 1000 + trial_random(t, 30000);
+    if (net.buffer_bytes < 16384)
+        net.buffer_bytes = 16384;
     sim_set_net(t->sim, &net);
     sim_broker_options_init(&r->options);
     sim_broker_durable_init(&r->durable);

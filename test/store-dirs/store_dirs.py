@@ -31,7 +31,7 @@ import broker  # noqa: E402  (its place is known only now)
 QUEUES = ["plain", "deep", "acked", "given", "fan1", "fan2", "big", "args", "empty"]
 EXCHANGES = ["x.direct", "x.fanout", "x.topic", "x.headers", "x.up"]
 ROUTES = [("x.direct", "k"), ("x.direct", "none"), ("x.fanout", ""), ("x.topic", "a.b"), ("x.topic", "b.a.c"),
-          ("x.up", ""), ("", "plain")]
+          ("x.up", "k"), ("", "plain")]
 CONFIG = """leveret.store.log_file_size = 1MiB
 leveret.store.log_files = 1
 leveret.store.segment_size = 1MiB
@@ -73,10 +73,10 @@ def declare(channel):
     channel.queue_unbind("empty", "x.direct", "gone")
 
 
-def get(channel, queue, count, ack):
-    for _ in range(count):
+def get(channel, queue, count, ack_every):
+    for i in range(count):
         method, _, _ = channel.basic_get(queue)
-        if ack:
+        if ack_every and i % ack_every == 0:
             channel.basic_ack(method.delivery_tag)
 
 
@@ -92,8 +92,12 @@ def fill(one):
             timestamp=1700000000, priority=2)
     publish(channel, "", "plain", 3, 0)
     publish(channel, "", "plain", 4, 10, delivery_mode=1)  # transient: not there after the start
-    for i in range(10, 3010):  # more than the log keeps: segments
-        publish(channel, "x.topic", "a.b", i, 1000)
+    for i in range(10, 710):  # more than the log keeps: segments
+        publish(channel, "x.topic", "a.b", i, 3500)
+    with connect(one) as other:  # every second one is acknowledged, the others come back
+        get(other.channel(), "deep", 300, ack_every=2)
+    for i in range(710, 1010):  # and their ack files
+        publish(channel, "x.topic", "a.b", i, 3500)
     for i in range(4000, 4050):
         publish(channel, "", "acked", i, 200)
     for i in range(5000, 5010):
@@ -101,10 +105,9 @@ def fill(one):
     publish(channel, "x.fanout", "", 6000, 3000)
     publish(channel, "", "big", 7000, 2_000_000)  # a file of its own
     publish(channel, "", "big", 7001, 1_500_000)
-    get(channel, "acked", 20, ack=True)
-    get(channel, "big", 1, ack=True)
-    get(channel, "deep", 700, ack=True)
-    get(channel, "given", 4, ack=False)
+    get(channel, "acked", 20, ack_every=1)
+    get(channel, "big", 1, ack_every=1)
+    get(channel, "given", 4, ack_every=0)
     with connect(one) as other:
         tx = other.channel()
         tx.tx_select()

@@ -1,0 +1,155 @@
+/*
+ * A node whose disk was full when it went down: its first checkpoint has no room for what is left in the old
+ * log. Emptying the queues must free the disk all the same, for nothing else can.
+ */
+#include "base/check.h"
+#include "durable/durable.h"
+#include "sim/sim_broker.h"
+#include "sim/sim_session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { CAPACITY = 1500000, START_ROOM = 100000, BODY = 3000, TRIES = 2000, WAIT_MS = 20000 };
+
+struct world {
+    struct sim *sim;
+    struct io_world *machine;
+    struct sim_broker *broker;
+    struct durable_config durable;
+    struct sim_session *session;
+    bool is_open, has_answer;
+    uint64_t confirmed, purged;
+};
+
+static void
+on_event(void *arg, struct sim_session *s, const struct sim_session_event *e)
+{
+    struct world *w = arg;
+    CHECK(e->kind == SIM_SESSION_OPENED || e->kind == SIM_SESSION_METHOD);
+    w->is_open |= e->kind == SIM_SESSION_OPENED;
+    if (e->kind != SIM_SESSION_METHOD)
+        return;
+    if (e->id == AMQP_BASIC_ACK)
+        w->confirmed = e->fields->basic_ack.delivery_tag;
+    if (e->id == AMQP_QUEUE_PURGE_OK)
+        w->purged = e->fields->queue_purge_ok.message_count;
+    w->has_answer |= e->id != AMQP_BASIC_ACK && e->channel == 1;
+}
+
+static void
+set_capacity(struct world *w, uint64_t bytes)
+{
+    sim_disk_set_faults(w->machine, &(struct sim_disk_faults){.capacity_bytes = bytes});
+}
+
+static void
+start(struct world *w)
+{
+    struct sim_broker_options options;
+    sim_broker_options_init(&options);
+    options.world = w->machine;
+    options.durable = &w->durable;
+    w->broker = sim_broker_new(w->sim, &options);
+    w->machine = w->broker->world;
+}
+
+static bool
+poll_has_answer(void *arg)
+{
+    struct world *w = arg;
+    (void)sim_session_poll(w->session);
+    return w->has_answer;
+}
+
+static bool
+poll_is_open(void *arg)
+{
+    struct world *w = arg;
+    (void)sim_session_poll(w->session);
+    return w->is_open;
+}
+
+static void
+ask(struct world *w, uint32_t method, const void *fields)
+{
+    w->has_answer = false;
+    sim_session_send(w->session, 1, method, fields);
+    assert_true(sim_run_until(w->sim, poll_has_answer, w, WAIT_MS));
+}
+
+static void
+login(struct world *w)
+{
+    struct sim_session_options options;
+    sim_session_options_init(&options);
+    w->is_open = false;
+    w->confirmed = 0;
+    w->session = sim_session_new(w->sim, w->machine, &options, on_event, w);
+    assert_true(sim_run_until(w->sim, poll_is_open, w, WAIT_MS));
+    ask(w, AMQP_CHANNEL_OPEN, &(struct amqp_channel_open){0});
+    ask(w, AMQP_QUEUE_DECLARE, &(struct amqp_queue_declare){.queue = slice_str("q"), .durable = true});
+    ask(w, AMQP_CONFIRM_SELECT, &(struct amqp_confirm_select){0});
+}
+
+static bool
+poll_is_confirmed(void *arg)
+{
+    struct world *w = arg;
+    (void)sim_session_poll(w->session);
+    return w->confirmed > 0;
+}
+
+/* One persistent message; is it confirmed within a while? */
+static bool
+publish(struct world *w, uint64_t ms)
+{
+    static const uint8_t persistent[] = {0x10, 0, 2};
+    static uint8_t body[BODY];
+    w->confirmed = 0;
+    sim_session_publish(w->session, 1, &(struct amqp_basic_publish){.routing_key = slice_str("q")},
+                        slice_of(persistent, sizeof persistent), slice_of(body, sizeof body), 0);
+    return sim_run_until(w->sim, poll_is_confirmed, w, ms);
+}
+
+static void
+a_disk_that_is_full_at_the_start_is_freed_by_a_purge(void **state)
+{
+    struct world w = {.sim = sim_new(1)};
+    uint64_t count = 0;
+    sim_broker_durable_init(&w.durable);
+    start(&w);
+    set_capacity(&w, CAPACITY);
+    login(&w);
+    while (count < TRIES && publish(&w, 3000))
+        count++;
+    assert_in_range(count, 100, TRIES - 1); /* it is full */
+    sim_node_kill(w.machine);
+    sim_session_free(w.session);
+    sim_broker_bury(w.broker);
+    set_capacity(&w, CAPACITY + START_ROOM);
+    start(&w);
+    login(&w);
+    sim_run_for(w.sim, 2000);
+    ask(&w, AMQP_QUEUE_PURGE, &(struct amqp_queue_purge){.queue = slice_str("q")});
+    assert_true(w.purged >= count);
+    for (uint64_t i = 0; i < count / 2; i++)
+        if (!publish(&w, WAIT_MS))
+            fail_msg("of %llu messages that had room before %llu have now", (unsigned long long)count,
+                     (unsigned long long)i);
+    sim_session_free(w.session);
+    sim_broker_free(w.broker);
+    sim_free(w.sim);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_disk_that_is_full_at_the_start_is_freed_by_a_purge),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
