@@ -15,12 +15,17 @@
  * the spare (one) or to be deleted; `next` is prepared. The keeper does one errand at a time: the next file
  * first, deleting last.
  *
+ * When a batch has become durable, those who are told mostly answer at once with more. So, where syncs are
+ * slow, what has gathered meanwhile is not frozen before the first answer is there, or a millisecond has
+ * passed: two halves of the publishers would else wait for every other sync for ever.
+ *
  * When the store has failed nothing is submitted any more; owners are given back as soon as no job needs
  * them.
  */
 #include "store/journal.h"
 
 #include "base/check.h"
+#include "io/clock.h"
 #include "io/file.h"
 #include "io/shard.h"
 #include "io/timer.h"
@@ -32,11 +37,13 @@
 #include <string.h>
 
 enum {
-    OPS_MIN = 32,         /* room for so many is kept at rest */
-    FIRST_FILE = 4 << 20, /* the chain's first file is made while the node's start waits: not larger */
-    SPACE_RETRY_MS = 250, /* between two attempts to find room */
-    REST_MS = 1000,       /* without a batch: what a burst needed is given back */
-    OPS_BYTES = 64,       /* an op's share of journal_bytes_waiting() beside its message */
+    OPS_MIN = 32,                /* room for so many is kept at rest */
+    FIRST_FILE = 4 << 20,        /* the chain's first file is made while the node's start waits: not larger */
+    SPACE_RETRY_MS = 250,        /* between two attempts to find room */
+    REST_MS = 1000,              /* without a batch: what a burst needed is given back */
+    OPS_BYTES = 64,              /* an op's share of journal_bytes_waiting() beside its message */
+    GATHER_MS = 1,               /* the longest wait for answers */
+    GATHER_SYNC_NS = 500 * 1000, /* of a batch's writing, from which on that is worth it */
 };
 
 /* Of a cut: the batch under way is not the last one yet; the last one is under way, or none is; told. */
@@ -78,6 +85,10 @@ struct journal {
     bool is_failed;
     struct wheel_timer sync_timer, space_timer, rest_timer, elided_timer;
     uint64_t batches_at_rest_timer;
+    uint64_t submitted_ns; /* the flight, to the writer */
+    bool is_gathering;     /* until more than gather_from ops are awaited, or gather_timer fires */
+    uint32_t gather_from;
+    struct wheel_timer gather_timer;
 };
 
 static void plan_keeper(struct journal *j);
@@ -100,8 +111,10 @@ op_bytes(const struct journal_ops *o, uint32_t i)
 static void
 account(struct journal_ops *o)
 {
-    for (; o->accounted < o->count; o->accounted++)
+    for (; o->accounted < o->count; o->accounted++) {
         o->bytes += op_bytes(o, o->accounted);
+        o->awaited += o->ops[o->accounted].type != JOURNAL_SETTLE;
+    }
 }
 
 static void
@@ -147,7 +160,7 @@ journal_bytes_waiting(const struct journal *j)
 static void
 clear_ops(struct journal_ops *o)
 {
-    o->count = o->accounted = 0;
+    o->count = o->accounted = o->awaited = 0;
     o->bytes = 0;
 }
 
@@ -224,6 +237,7 @@ fail(struct journal *j)
         j->is_failed = true;
         timer_stop(&j->sync_timer);
         timer_stop(&j->space_timer);
+        timer_stop(&j->gather_timer);
         if (j->config.events->on_failed)
             j->config.events->on_failed(j->config.arg, store_failure(j->store));
     }
@@ -257,6 +271,7 @@ submit_write(struct journal *j)
 {
     j->is_writing = true;
     j->is_waiting = false;
+    j->submitted_ns = clock_now_ns(j->store->world);
     j->writer.ops = &j->flight;
     j->writer.next = j->next;
     j->writer.outcome = JOURNAL_NOT_RUN;
@@ -346,6 +361,44 @@ advance(struct journal *j)
         j->config.events->on_full(j->config.arg, j->oldest);
 }
 
+/* ---- answers ---- */
+
+static void
+on_gather_timer(void *arg)
+{
+    struct journal *j = arg;
+    j->is_gathering = false;
+}
+
+/* The flight has become durable. */
+static void
+gather(struct journal *j)
+{
+    if (j->open.count == 0 || j->store->config.sync != STORE_SYNC_ALWAYS ||
+        clock_now_ns(j->store->world) - j->submitted_ns < GATHER_SYNC_NS)
+        return;
+    account(&j->open);
+    j->is_gathering = true;
+    j->gather_from = j->open.awaited;
+    timer_start(j->config.shard, &j->gather_timer, GATHER_MS, on_gather_timer, j);
+}
+
+/* The end of a turn: is there still nobody's answer? */
+static bool
+is_gathering(struct journal *j)
+{
+    if (!j->is_gathering)
+        return false;
+    account(&j->open);
+    if (j->open.awaited <= j->gather_from && j->hold == HOLD_NOT)
+        return true;
+    timer_stop(&j->gather_timer);
+    j->is_gathering = false;
+    return false;
+}
+
+/* ---- what the writer has done ---- */
+
 static void
 on_write_done(void *arg)
 {
@@ -361,6 +414,7 @@ on_write_done(void *arg)
     tell_space(j);
     if (j->writer.outcome == JOURNAL_WRITTEN) {
         on_written(j);
+        gather(j);
     } else {
         j->is_waiting = true;
         if (j->is_body_short)
@@ -436,7 +490,7 @@ journal_is_held(const struct journal *j)
 void
 journal_turn(struct journal *j)
 {
-    if (has_failed(j) || is_flying(j) || turn_held(j) || j->open.count == 0)
+    if (has_failed(j) || is_flying(j) || is_gathering(j) || turn_held(j) || j->open.count == 0)
         return;
     take_flight(j);
     uint64_t batch = j->batch++;
@@ -710,6 +764,7 @@ journal_free(struct journal *j)
     timer_stop(&j->space_timer);
     timer_stop(&j->rest_timer);
     timer_stop(&j->elided_timer);
+    timer_stop(&j->gather_timer);
     file_close(j->writer.current.file);
     file_close(j->next.file);
     journal_encode_trim(&j->writer.encoder, 0);

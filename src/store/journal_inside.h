@@ -13,7 +13,8 @@
 struct journal_ops {
     struct journal_op *ops;
     uint32_t count, capacity;
-    uint32_t accounted; /* so many of them are in `bytes` */
+    uint32_t accounted; /* so many of them are in `bytes` and `awaited` */
+    uint32_t awaited;   /* of them, all but settles: somebody waits for those */
     uint64_t bytes;
 };
 

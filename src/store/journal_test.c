@@ -74,6 +74,55 @@ more_gathers_while_a_batch_is_under_way(void **state)
     rig_fini(&r);
 }
 
+struct answerer {
+    struct rig rig;
+    unsigned turns_since; /* the first batch was told to be durable */
+    bool answers;
+};
+
+/* One message; a second while it is written; an answer in the turn behind the one in which the first is told.
+ */
+static void
+publish_and_answer(struct rig *r)
+{
+    struct answerer *a = (struct answerer *)r;
+    if (r->published < 2)
+        (void)rig_publish(r);
+    if (r->durable == 0 || a->turns_since++ == 0)
+        return;
+    if (a->answers)
+        (void)rig_publish(r);
+    r->on_turn = NULL;
+}
+
+static uint64_t
+batches_with_slow_syncs(bool answers, uint64_t expected)
+{
+    struct answerer a = {.answers = answers};
+    rig_init(&a.rig, 3);
+    rig_must_open(&a.rig);
+    sim_disk_set_faults(a.rig.node,
+                        &(struct sim_disk_faults){.latency_min_ns = 2000000, .latency_max_ns = 3000000});
+    rig_run(&a.rig, publish_and_answer);
+    uint64_t batches = a.rig.durable;
+    assert_int_equal(a.rig.confirmed, expected);
+    rig_close(&a.rig);
+    rig_fini(&a.rig);
+    return batches;
+}
+
+static void
+where_syncs_are_slow_the_answers_to_a_batch_are_in_the_next_one(void **state)
+{
+    assert_int_equal(batches_with_slow_syncs(true, 3), 2);
+}
+
+static void
+who_waits_for_no_answer_waits_a_millisecond(void **state)
+{
+    assert_int_equal(batches_with_slow_syncs(false, 2), 2);
+}
+
 static void
 look_at_the_open_batch(struct rig *r)
 {
@@ -604,6 +653,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ops_of_one_turn_are_one_batch),
         cmocka_unit_test(more_gathers_while_a_batch_is_under_way),
+        cmocka_unit_test(where_syncs_are_slow_the_answers_to_a_batch_are_in_the_next_one),
+        cmocka_unit_test(who_waits_for_no_answer_waits_a_millisecond),
         cmocka_unit_test(ops_can_be_found_until_they_are_frozen),
         cmocka_unit_test(what_is_elided_is_not_written_and_yet_done),
         cmocka_unit_test(full_files_are_used_again_and_never_show_old_batches),
