@@ -276,5 +276,5 @@ broker_is_idle(const struct broker *b)
             !list_is_empty(&lane->held))
             return false;
     }
-    return pool_bytes_used(b->pool) == 0;
+    return pool_bytes_used(b->pool) + b->foreign_bytes == 0;
 }

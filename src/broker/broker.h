@@ -49,6 +49,7 @@ struct broker {
     struct shard *shard;
     unsigned index;             /* of the shard */
     struct pool *pool;          /* message blobs */
+    size_t foreign_bytes;       /* of other shards' blobs that are held here: message_arrived() */
     struct list dirty;          /* queues that may have something to deliver this turn */
     struct slots subscriptions; /* of this shard's channels, for deliveries from other shards */
     struct slots consumers; /* of this shard's queues; a canceled one stays while something is unsettled */
@@ -80,6 +81,13 @@ struct broker *broker_new(struct node *node, struct shard *shard, const struct e
  * discarded (shards_free) before or afterwards.
  */
 void broker_free(struct broker *b);
+
+/* Of messages: blobs of this shard's, whoever holds them, and others' that it holds. */
+static inline size_t
+broker_message_bytes(const struct broker *b)
+{
+    return pool_bytes_used(b->pool) + b->foreign_bytes;
+}
 
 /* The end of a turn: deliver from dirty queues within their budgets. True: work is left, do not sleep. */
 bool broker_turn(struct broker *b);

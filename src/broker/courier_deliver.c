@@ -123,6 +123,7 @@ void
 courier_on_deliver(struct broker *b, const struct mail *m)
 {
     struct subscription *s = slots_get(&b->subscriptions, m->a);
+    message_arrived(b, m->p);
     if (!s) {
         deliver_put_back(b, m, (m->u32 & DELIVER_NO_ACK) != 0);
         return;

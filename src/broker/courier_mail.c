@@ -53,6 +53,7 @@ on_publish(struct broker *b, const struct mail *m)
 {
     struct message *message = m->p;
     uint32_t of[QUEUE_LOGGED + 1] = {0};
+    message_arrived(b, message);
     of[push_from_afar(b, m->a, &message, mail_tx(m))] = 1;
     answer_publish(b, m, of);
 }
@@ -63,6 +64,7 @@ on_publish_many(struct broker *b, const struct mail *m)
     struct message *message = m->p;
     uint32_t count, of[QUEUE_LOGGED + 1] = {0};
     const uint64_t *queues = message_numbers(message, &count);
+    message_arrived(b, message);
     for (uint32_t i = 0; i < count; i++) {
         struct message *held = message;
         message_hold(held);
@@ -76,6 +78,7 @@ static void
 on_direct_reply(struct broker *b, const struct mail *m)
 {
     struct message *message = m->p;
+    message_arrived(b, message);
     b->effects->direct_reply(b->server, mail_channel(m, (uint16_t)b->index), m->a, message);
     message_drop(b, &message);
 }

@@ -49,6 +49,8 @@ void
 courier_on_reply(struct broker *b, struct op_reply *r)
 {
     struct subscription *s = r->subscription ? slots_get(&b->subscriptions, r->subscription) : NULL;
+    if (r->message)
+        message_arrived(b, r->message);
     if (s && r->consumer)
         s->consumer_handle = r->consumer;
     else if (s) /* canceled, or the consume was refused */

@@ -138,11 +138,26 @@ message_copy_with(struct broker *b, const struct message *m, struct slice exchan
 }
 
 void
+message_arrived(struct broker *b, const struct message *m)
+{
+    if (m->home != b->index)
+        b->foreign_bytes += message_size(m);
+}
+
+static inline void
+message_leaves(struct broker *b, const struct message *m)
+{
+    if (m->home != b->index)
+        b->foreign_bytes -= message_size(m);
+}
+
+void
 message_free(struct broker *b, struct message *m)
 {
-    if (__builtin_expect(m->home != b->index, 0))
+    if (__builtin_expect(m->home != b->index, 0)) {
+        message_leaves(b, m);
         courier_return(b, m);
-    else if (__builtin_expect(m->flags & MESSAGE_REMOTE, 0))
+    } else if (__builtin_expect(m->flags & MESSAGE_REMOTE, 0))
         message_returned(b, m);
     else
         pool_release(b->pool, m, message_allocation(m, m->body_size));
@@ -177,6 +192,7 @@ message_hand_over(struct broker *b, struct message **m)
     if ((*m)->refs > 1)
         return message_hand_over_with(b, m, 0, NULL);
     struct message *whole = *m;
+    message_leaves(b, whole);
     *m = NULL;
     return whole;
 }

@@ -86,6 +86,8 @@ struct message *message_hand_over(struct broker *b, struct message **m);
 struct message *message_hand_over_with(struct broker *b, struct message **m, uint32_t count,
                                        uint64_t **numbers);
 const uint64_t *message_numbers(const struct message *m, uint32_t *count);
+/* What another shard has handed over is here: its memory is this shard's to answer for. */
+void message_arrived(struct broker *b, const struct message *m);
 /* A blob or reference that came from here is back: nobody holds it any more. */
 void message_returned(struct broker *b, struct message *m);
 

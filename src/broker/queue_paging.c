@@ -45,7 +45,7 @@ paging_read(struct queue *q, uint64_t from)
     if (q->messages->is_paging_in)
         return;
     q->messages->is_paging_in = true;
-    bool is_short = pool_bytes_used(q->broker->pool) > l->resident_max;
+    bool is_short = broker_message_bytes(q->broker) > l->resident_max;
     l->ops->page_in(l, q, from, is_short ? PAGING_READ_BYTES_LOW : PAGING_READ_BYTES);
 }
 
@@ -295,7 +295,7 @@ void
 queue_paging_turn(struct broker *b)
 {
     struct queue_log *l = b->log;
-    size_t used = pool_bytes_used(b->pool);
+    size_t used = broker_message_bytes(b);
     if (used <= l->resident_max || l->is_failed)
         return;
     bool is_pressed = l->pressure_max && used > l->pressure_max;

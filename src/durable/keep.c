@@ -448,7 +448,7 @@ watch_pace(struct keep *k)
     }
     uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
     k->log.is_behind =
-        waiting > KEEP_BEHIND_BYTES || pool_bytes_used(k->broker->pool) > 2 * k->log.resident_max;
+        waiting > KEEP_BEHIND_BYTES || broker_message_bytes(k->broker) > 2 * k->log.resident_max;
 }
 
 void

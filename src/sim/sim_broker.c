@@ -308,7 +308,7 @@ sim_broker_residue(const struct sim_broker *b)
             return "messages";
         if (slots_count(&broker->consumers) || slots_count(&broker->subscriptions))
             return "consumers";
-        if (pool_bytes_used(broker->pool))
+        if (pool_bytes_used(broker->pool) + broker->foreign_bytes > 0)
             return "message memory";
         if (!broker_is_idle(broker))
             return "broker work";
