@@ -1,7 +1,4 @@
-/*
- * A node whose disk was full when it went down: its first checkpoint has no room for what is left in the old
- * log. Emptying the queues must free the disk all the same, for nothing else can.
- */
+/* Deep queues: what they cost in memory, and that a disk which they have filled becomes free again. */
 #include "base/check.h"
 #include "durable/durable.h"
 #include "sim/sim_broker.h"
@@ -9,10 +6,12 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+enum { SHARDS = 3, QUEUES = 6, DEEP = 60, DEEP_BODY = 50000 };
 enum { CAPACITY = 1500000, START_ROOM = 100000, BODY = 3000, TRIES = 2000, WAIT_MS = 20000 };
 
 struct world {
@@ -47,11 +46,12 @@ set_capacity(struct world *w, uint64_t bytes)
 }
 
 static void
-start(struct world *w)
+start(struct world *w, unsigned shards)
 {
     struct sim_broker_options options;
     sim_broker_options_init(&options);
     options.world = w->machine;
+    options.shards = shards;
     options.durable = &w->durable;
     w->broker = sim_broker_new(w->sim, &options);
     w->machine = w->broker->world;
@@ -105,39 +105,68 @@ poll_is_confirmed(void *arg)
 
 /* One persistent message; is it confirmed within a while? */
 static bool
-publish(struct world *w, uint64_t ms)
+publish(struct world *w, const char *queue, size_t size, uint64_t ms)
 {
     static const uint8_t persistent[] = {0x10, 0, 2};
-    static uint8_t body[BODY];
+    static uint8_t body[DEEP_BODY];
     w->confirmed = 0;
-    sim_session_publish(w->session, 1, &(struct amqp_basic_publish){.routing_key = slice_str("q")},
-                        slice_of(persistent, sizeof persistent), slice_of(body, sizeof body), 0);
+    sim_session_publish(w->session, 1, &(struct amqp_basic_publish){.routing_key = slice_str(queue)},
+                        slice_of(persistent, sizeof persistent), slice_of(body, size), 0);
     return sim_run_until(w->sim, poll_is_confirmed, w, ms);
 }
 
+/* The connection is on one shard, the queues are on all: a message is in the memory of the shard that it came
+ * in by, and those that hold it there must know. */
+static void
+backlogs_on_other_shards_than_the_publishers_are_paged_out(void **state)
+{
+    struct world w = {.sim = sim_new(1)};
+    sim_broker_durable_init(&w.durable);
+    w.durable.resident_bytes = SHARDS << 20;
+    start(&w, SHARDS);
+    login(&w);
+    for (unsigned i = 0; i < QUEUES; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "deep%u", i);
+        ask(&w, AMQP_QUEUE_DECLARE, &(struct amqp_queue_declare){.queue = slice_str(name), .durable = true});
+        for (unsigned k = 0; k < DEEP; k++)
+            assert_true(publish(&w, name, DEEP_BODY, WAIT_MS));
+    }
+    sim_run_for(w.sim, 1000);
+    size_t bytes = sim_broker_pool_bytes(w.broker);
+    if (bytes > 2 * w.durable.resident_bytes)
+        fail_msg("%zu bytes of %u are in memory, and %zu may be", bytes, QUEUES * DEEP * DEEP_BODY,
+                 (size_t)w.durable.resident_bytes);
+    sim_session_free(w.session);
+    sim_broker_free(w.broker);
+    sim_free(w.sim);
+}
+
+/* A node whose disk was full when it went down: its first checkpoint has no room for what is left in the old
+ * log. Emptying the queues must free the disk all the same, for nothing else can. */
 static void
 a_disk_that_is_full_at_the_start_is_freed_by_a_purge(void **state)
 {
     struct world w = {.sim = sim_new(1)};
     uint64_t count = 0;
     sim_broker_durable_init(&w.durable);
-    start(&w);
+    start(&w, 1);
     set_capacity(&w, CAPACITY);
     login(&w);
-    while (count < TRIES && publish(&w, 3000))
+    while (count < TRIES && publish(&w, "q", BODY, 3000))
         count++;
     assert_in_range(count, 100, TRIES - 1); /* it is full */
     sim_node_kill(w.machine);
     sim_session_free(w.session);
     sim_broker_bury(w.broker);
     set_capacity(&w, CAPACITY + START_ROOM);
-    start(&w);
+    start(&w, 1);
     login(&w);
     sim_run_for(w.sim, 2000);
     ask(&w, AMQP_QUEUE_PURGE, &(struct amqp_queue_purge){.queue = slice_str("q")});
     assert_true(w.purged >= count);
     for (uint64_t i = 0; i < count / 2; i++)
-        if (!publish(&w, WAIT_MS))
+        if (!publish(&w, "q", BODY, WAIT_MS))
             fail_msg("of %llu messages that had room before %llu have now", (unsigned long long)count,
                      (unsigned long long)i);
     sim_session_free(w.session);
@@ -149,6 +178,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(backlogs_on_other_shards_than_the_publishers_are_paged_out),
         cmocka_unit_test(a_disk_that_is_full_at_the_start_is_freed_by_a_purge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
