@@ -14,8 +14,8 @@
  * Every later version keeps magic, version and the checksum in the last 8 bytes. Chains are sorted by (boot,
  * chain) and segments by id, each there once; no id reaches `next id`.
  *
- * Ids below `next id` may have been given out: a commit reserves ID_BLOCK of them when less than half of that
- * is left, and those count when it has ended. So manifest_next_id() seldom has to commit itself.
+ * Ids below `next id` may have been given out: a commit reserves MANIFEST_ID_BLOCK of them when less than
+ * half of that is left, and those count when it has ended. So manifest_next_id() seldom has to commit itself.
  */
 #include "store/manifest.h"
 
@@ -37,7 +37,6 @@ enum {
     CHAIN_BYTES = 12,
     SEGMENT_BYTES = 20,
     CHECKSUM = 8,
-    ID_BLOCK = 1024,
     FILE_BYTES_MAX = 1 << 28,
 };
 
@@ -465,7 +464,8 @@ commit_now(struct manifest *m)
     uint64_t changes = m->changes;
     view.boot = m->store->boot;
     view.incarnation = m->store->incarnation;
-    view.next_id = m->id_end < view.next_id + ID_BLOCK / 2 ? view.next_id + ID_BLOCK : m->id_end;
+    view.next_id =
+        m->id_end < view.next_id + MANIFEST_ID_BLOCK / 2 ? view.next_id + MANIFEST_ID_BLOCK : m->id_end;
     manifest_format(&view, &bytes);
     pthread_mutex_unlock(&m->lock);
 

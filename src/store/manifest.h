@@ -25,6 +25,10 @@ struct manifest_segment {
     uint32_t acks_generation; /* 0: no ack file */
 };
 
+enum {
+    MANIFEST_ID_BLOCK = 1 << 20
+}; /* ids reserved at once: so many that a shard never has to commit by itself */
+
 struct manifest *manifest_new(struct store *s);
 void manifest_free(struct manifest *m);
 /* ERR_NOT_FOUND: there is none. */

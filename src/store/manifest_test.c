@@ -250,7 +250,7 @@ ids_are_never_given_twice_over_crashes(void **state)
         struct store s;
         must_open(&s, node);
         uint64_t operations = 0;
-        for (unsigned i = 0; i < 700 * (round + 1); i++) {
+        for (unsigned i = 0; i < MANIFEST_ID_BLOCK / 8 * (2 * round + 3); i++) {
             uint64_t id = manifest_next_id(s.manifest);
             assert_true(id > last);
             last = id;
@@ -461,7 +461,7 @@ ids_that_cannot_be_reserved_fail_the_store(void **state)
     struct store s;
     must_open(&s, node);
     sim_disk_set_faults(node, &(struct sim_disk_faults){.capacity_bytes = 1});
-    for (unsigned i = 0; i < 1024; i++)
+    for (unsigned i = 0; i < MANIFEST_ID_BLOCK; i++)
         (void)manifest_next_id(s.manifest);
     assert_int_equal(store_failure(&s), ERR_OK);
     (void)manifest_next_id(s.manifest);
