@@ -129,7 +129,7 @@ broker_turn(struct broker *b)
         if (queue_deliver(q))
             queue_mark_dirty(q);
     }
-    if (b->log && !list_is_empty(&b->deep))
+    if (b->log)
         queue_paging_turn(b);
     broker_flush(b);
     if (b->node->durability)

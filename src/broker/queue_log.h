@@ -21,6 +21,7 @@ struct queue_log {
     const struct queue_log_ops *ops;
     bool is_failed;        /* it can keep nothing any more: what would have to be kept is refused */
     bool is_behind;        /* publishers should slow down: the disk is slower than they are */
+    bool is_paging;        /* the last turn has paged something out, and may find more */
     uint64_t resident_max; /* bytes of messages on this shard above which durable backlogs are paged out */
     uint64_t pressure_max; /* the same for all others; 0: never */
 };

@@ -296,6 +296,7 @@ queue_paging_turn(struct broker *b)
 {
     struct queue_log *l = b->log;
     size_t used = broker_message_bytes(b);
+    l->is_paging = false;
     if (used <= l->resident_max || l->is_failed)
         return;
     bool is_pressed = l->pressure_max && used > l->pressure_max;
@@ -312,5 +313,6 @@ queue_paging_turn(struct broker *b)
             continue;
         size_t out = paging_out(ms->queue, budget < PAGING_SLICE_BYTES ? budget : PAGING_SLICE_BYTES);
         budget -= out < budget ? out : budget;
+        l->is_paging |= out > 0;
     }
 }

@@ -447,8 +447,9 @@ watch_pace(struct keep *k)
         k->pager_bytes += segment_bytes_waiting(s->segment);
     }
     uint64_t waiting = journal_bytes_waiting(k->journal) + k->pager_bytes;
-    k->log.is_behind =
-        waiting > KEEP_BEHIND_BYTES || broker_message_bytes(k->broker) > 2 * k->log.resident_max;
+    /* Much in memory is a reason only while it becomes less: what cannot be paged out may stay for ever. */
+    bool is_full = k->log.is_paging && broker_message_bytes(k->broker) > 2 * k->log.resident_max;
+    k->log.is_behind = waiting > KEEP_BEHIND_BYTES || is_full;
 }
 
 void
