@@ -27,11 +27,13 @@ struct crash_plan {
     unsigned lives;    /* at least 2; in the last one nothing new happens */
     unsigned acts;     /* of clients, in each life */
     enum crash_end end;
-    unsigned shards;    /* 0: at random, others in each life */
-    bool is_calm;       /* what was asked is answered before the end comes */
-    bool is_sudden;     /* the power may go at any operation, of a start, too */
-    bool down_keeps;    /* below: the process is killed, the power stays */
-    uint64_t down_at;   /* the power goes at this disk operation, ... */
+    unsigned shards;  /* 0: at random, others in each life */
+    bool is_hasty;    /* in the second life one queue is looked at as soon as it serves; then the power goes,
+                         before a slow disk has done more than it must */
+    bool is_calm;     /* what was asked is answered before the end comes */
+    bool is_sudden;   /* the power may go at any operation, of a start, too */
+    bool down_keeps;  /* below: the process is killed, the power stays */
+    uint64_t down_at; /* the power goes at this disk operation, ... */
     unsigned down_life; /* ... counted from the beginning of this life, from 0; 0: at the end of its acts */
     struct sim_disk_faults faults; /* fail_at likewise, in life 0, and until its end */
     void (*on_finding)(void *arg, const char *text);

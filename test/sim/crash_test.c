@@ -93,6 +93,10 @@ plan_at(const struct mode *mode, uint64_t operation, struct crash_plan *plan)
     crash_plan_init(plan);
     plan->acts = CRASH_TEST_ACTS;
     plan->end = mode->is_recovery || !mode->fails_with ? CRASH_POWER : CRASH_KILL;
+    if (mode->fails_with) {
+        plan->is_hasty = true;
+        plan->lives = 3;
+    }
     if (operation == 0)
         return;
     if (mode->fails_with) {
