@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CRASH_TEST_ACTS = 150, CRASH_TEST_FAILURES_MAX = 5 };
+enum { CRASH_TEST_ACTS = 80, CRASH_TEST_FAILURES_MAX = 5 };
 
 struct options {
     uint64_t seed, seeds, stride, only;
