@@ -24,7 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CRASH_TEST_ACTS = 80, CRASH_TEST_FAILURES_MAX = 5 };
+enum {
+    CRASH_TEST_ACTS = 80,
+    CRASH_TEST_FAILURES_MAX = 5,
+    CRASH_TEST_JOBS_MAX = 16,
+    CRASH_TEST_CHILD_S = 120,
+};
 
 struct options {
     uint64_t seed, seeds, stride, only;
@@ -100,22 +105,60 @@ plan_at(const struct mode *mode, uint64_t operation, struct crash_plan *plan)
     plan->down_keeps = mode->keeps;
 }
 
-/* In a process of its own: true when it ends well. */
-static bool
-run_apart(const struct mode *mode, const struct options *o, uint64_t seed, const struct crash_plan *plan)
+/* ---- each run in a process of its own, as many at once as there are cores ---- */
+
+struct children {
+    const struct mode *mode;
+    const struct options *options;
+    uint64_t seed;
+    pid_t pids[CRASH_TEST_JOBS_MAX]; /* 0: free */
+    uint64_t operations[CRASH_TEST_JOBS_MAX];
+    unsigned jobs, runs, failures;
+};
+
+static void
+child_start(struct children *c, unsigned slot, uint64_t operation)
 {
+    struct crash_plan plan;
     struct crash_report report;
-    int status = -1;
     fflush(stdout);
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        alarm(60); /* a loop without an end */
-        one_run(mode, o, seed, plan, &report);
+        alarm(CRASH_TEST_CHILD_S); /* a loop without an end */
+        plan_at(c->mode, operation, &plan);
+        one_run(c->mode, c->options, c->seed, &plan, &report);
         _exit(0);
     }
-    CHECK(waitpid(pid, &status, 0) == pid);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    c->pids[slot] = pid;
+    c->operations[slot] = operation;
+    c->runs++;
+}
+
+/* Waits for one, whose slot is free then; false: there is none. */
+static bool
+child_reap(struct children *c, unsigned *slot)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, 0);
+    if (pid < 0)
+        return false;
+    for (*slot = 0; c->pids[*slot] != pid; ++*slot)
+        CHECK(*slot + 1 < c->jobs);
+    c->pids[*slot] = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    c->failures++;
+    printf("FAILED: crash_test --seed %llu --only %llu %s -v\n", (unsigned long long)c->seed,
+           (unsigned long long)c->operations[*slot], c->mode->name);
+    return true;
+}
+
+static unsigned
+count_jobs(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > CRASH_TEST_JOBS_MAX ? CRASH_TEST_JOBS_MAX : (unsigned)cores;
 }
 
 static bool
@@ -123,7 +166,7 @@ run_each(const struct mode *mode, const struct options *o, uint64_t seed)
 {
     struct crash_plan plan;
     struct crash_report report;
-    unsigned failures = 0, runs = 0;
+    struct children c = {.mode = mode, .options = o, .seed = seed, .jobs = count_jobs()};
     time_t from = time(NULL);
     plan_at(mode, o->only, &plan);
     one_run(mode, o, seed, &plan, &report);
@@ -134,20 +177,21 @@ run_each(const struct mode *mode, const struct options *o, uint64_t seed)
         fprintf(stderr, "%s, seed %llu: nothing touches the disk\n", mode->name, (unsigned long long)seed);
         return false;
     }
-    for (uint64_t n = 1 + seed % o->stride; n <= count && failures < CRASH_TEST_FAILURES_MAX;
+    unsigned slot = 0, started = 0;
+    for (uint64_t n = 1 + seed % o->stride; n <= count && c.failures < CRASH_TEST_FAILURES_MAX;
          n += o->stride) {
-        plan_at(mode, n, &plan);
-        runs++;
-        if (run_apart(mode, o, seed, &plan))
-            continue;
-        failures++;
-        printf("FAILED: crash_test --seed %llu --only %llu %s -v\n", (unsigned long long)seed,
-               (unsigned long long)n, mode->name);
+        if (started < c.jobs)
+            slot = started++;
+        else
+            CHECK(child_reap(&c, &slot));
+        child_start(&c, slot, n);
     }
+    while (child_reap(&c, &slot))
+        ;
     printf("%s, seed %llu: %llu confirms, %llu operations, %u runs, %u failed, %ld s\n", mode->name,
-           (unsigned long long)seed, (unsigned long long)report.confirms, (unsigned long long)count, runs,
-           failures, (long)(time(NULL) - from));
-    return failures == 0;
+           (unsigned long long)seed, (unsigned long long)report.confirms, (unsigned long long)count, c.runs,
+           c.failures, (long)(time(NULL) - from));
+    return c.failures == 0;
 }
 
 /* clang-format off */
