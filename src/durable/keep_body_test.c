@@ -58,7 +58,7 @@ read_again_for_one_queue_while_another_has_it(void **state)
         rig_page_out(&r, 0);
         assert_int_equal(rig_queue(&r, 0)->paged, 1);
         assert_true(rig_get(&r, 0, false, &got) && got.number == number);
-        assert_int_equal(idmap_count(&rig_keep(&r, 0)->larges), 2);
+        assert_int_equal(idmap_count(&rig_keep(&r, 0)->larges), i == 0 ? 2 : 1); /* a start reads no body */
         if (i == 0) {
             rig_kill(&r);
             rig_start(&r, 1);
@@ -177,11 +177,12 @@ settled_while_its_segment_is_compacted(void **state)
     int count = 0, at = -1;
     rig_init(&r, 7);
     r.config.store.segment_bytes = 8192;
+    r.config.resident_bytes = 1;
     rig_start(&r, 1);
     for (unsigned i = 0; i < 400; i++)
         rig_publish(&r, 0, 1, i % 20 ? 200 : LARGE, RIG_PERSISTENT);
     answered(&r);
-    rig_kill(&r); /* the next start writes everything into segments, and has it in memory */
+    rig_kill(&r); /* the next start writes everything into segments */
     rig_start(&r, 1);
     while (rig_get(&r, 0, false, &got))
         if (got.number % 20 == 1)

@@ -123,6 +123,29 @@ a_get_that_waits_hears_of_a_purge(void **state)
     rig_fini(&r);
 }
 
+static void
+a_message_of_three_queues_is_written_into_a_segment_once(void **state)
+{
+    struct rig r;
+    rig_init(&r, 16);
+    rig_start(&r, 1);
+    uint64_t first = r.next;
+    for (unsigned i = 0; i < 20; i++)
+        rig_publish(&r, 0, 7, 800, RIG_PERSISTENT);
+    rig_until(&r, rig_has_answers);
+    for (unsigned queue = 0; queue < 3; queue++)
+        rig_page_out(&r, queue);
+    struct keep *k = rig_keep(&r, 0);
+    assert_int_equal(rig_queue(&r, 0)->paged + rig_queue(&r, 1)->paged + rig_queue(&r, 2)->paged, 60);
+    assert_non_null(k->open);
+    assert_in_range(segment_size(k->open->segment), 20 * 800, 2 * 20 * 800);
+    rig_power(&r);
+    rig_start(&r, 1);
+    for (unsigned queue = 0; queue < 3; queue++)
+        rig_expect(&r, queue, first, first + 19);
+    rig_fini(&r);
+}
+
 /* As when the purge was parked behind the get on its channel. */
 static void
 purge_once(struct rig *r)
@@ -589,6 +612,7 @@ main(void)
         cmocka_unit_test(a_read_message_that_is_given_back_is_in_its_place),
         cmocka_unit_test(a_get_waits_and_is_answered_in_order),
         cmocka_unit_test(a_get_that_waits_hears_of_a_purge),
+        cmocka_unit_test(a_message_of_three_queues_is_written_into_a_segment_once),
         cmocka_unit_test(the_answer_of_a_get_makes_a_purge),
         cmocka_unit_test(a_get_that_waits_hears_of_the_queues_end),
         cmocka_unit_test(a_consumer_that_leaves_takes_nothing_along),

@@ -19,7 +19,6 @@
 #include "broker/meta.h"
 #include "durable/durable_impl.h"
 #include "durable/keep_impl.h"
-#include "store/body.h"
 #include "store/chain.h"
 
 #include <inttypes.h>
@@ -352,31 +351,13 @@ first_pass_end(struct recovery *r)
 
 /* ---- the second pass ---- */
 
-/* NULL: its body is missing, and that is said. */
-static struct message *
-make_message(struct recovery *r, const struct record_message *m)
-{
-    struct keep *k = r->keep;
-    struct message *made = keep_entry_message(k, m);
-    if (!m->body_file)
-        return made;
-    enum err e = body_read(k->store, m->body_file, message_body_mut(made), made->body_size);
-    if (e == ERR_OK)
-        return made;
-    log_error(k->broker->node->log, LOG_STORAGE,
-              "%" PRIu64 ".body, a message's body, cannot be read (%s): the message is lost", m->body_file,
-              err_text(e));
-    message_drop(k->broker, &made);
-    return NULL;
-}
-
 /* What a crash took with segments that were not in the manifest yet may be more than belongs into memory:
  * then it goes into a segment again, and not through memory. The checkpoint that ends the recovery seals it.
  */
 static bool
 must_store(const struct keep *k, const struct record *rec)
 {
-    return pool_bytes_used(k->broker->pool) > k->log.resident_max && !rec->message.body_file &&
+    return pool_bytes_used(k->broker->pool) > k->log.resident_max &&
            (!k->open || segment_bytes_waiting(k->open->segment) <= KEEP_BEHIND_BYTES);
 }
 
@@ -395,18 +376,19 @@ second_pass(struct recovery *r, const struct record *rec)
         struct keep_run *run = keep_run_find(f->queue->kept, t.sequence);
         if (run && segment_is_live(run->segment->segment, keep_run_in_segment(run), t.sequence))
             continue;
-        if (!m && !(m = make_message(r, &rec->message)))
-            return;
+        if (rec->message.body_file) { /* read when it is wanted; damage is told then */
+            keep_body_hold(k, rec->message.body_file);
+            keep_run_store_record(k, f->queue->kept, t.sequence, &rec->message, false, 0);
+            continue;
+        }
+        if (!m)
+            m = keep_entry_message(k, &rec->message);
         struct message *held = m;
         message_hold(held);
         if (must_store(k, rec)) {
             keep_run_store(k, f->queue->kept, t.sequence, held, false);
             message_drop(k->broker, &held);
             continue;
-        }
-        if (rec->message.body_file) {
-            keep_body_hold(k, rec->message.body_file);
-            keep_body_enter(k, rec->message.body_file, m);
         }
         queue_recover_put(f->queue, t.sequence, &held);
         f->log_first = t.sequence < f->log_first ? t.sequence : f->log_first;
