@@ -10,21 +10,24 @@
 #include <stdlib.h>
 
 enum {
-    KEEP_SAME_PLACES = 8192,
     KEEP_SAME_BYTES = 2 << 20,
     KEEP_SAME_LEAST = 256, /* smaller ones are written again: an entry that refers costs nearly as much */
 };
 
+struct keep_same_item {
+    struct message *message;
+    uint64_t offset;
+};
 struct keep_same {
-    struct message *messages[KEEP_SAME_PLACES];
-    uint64_t offsets[KEEP_SAME_PLACES];
-    size_t bytes;
+    struct idmap places; /* in items, from 1; by message */
+    struct keep_same_item *items;
+    size_t count, capacity, bytes;
 };
 
-static size_t
-place_of(const struct message *m)
+static uint64_t
+key_of(const struct message *m)
 {
-    return (size_t)(hash_u64((uint64_t)(uintptr_t)m) % KEEP_SAME_PLACES);
+    return (uint64_t)(uintptr_t)m;
 }
 
 static bool
@@ -38,8 +41,8 @@ keep_same_find(const struct keep *k, const struct message *m)
 {
     if (!k->same || !is_shared(m))
         return 0;
-    size_t at = place_of(m);
-    return k->same->messages[at] == m ? k->same->offsets[at] : 0;
+    uintptr_t place = (uintptr_t)idmap_get(&k->same->places, key_of(m));
+    return place ? k->same->items[place - 1].offset : 0;
 }
 
 void
@@ -53,25 +56,33 @@ keep_same_note(struct keep *k, struct message *m, uint64_t offset)
         k->same = calloc(1, sizeof *k->same);
         CHECK(k->same);
     }
-    size_t at = place_of(m);
-    if (k->same->messages[at]) {
-        k->same->bytes -= message_size(k->same->messages[at]);
-        message_drop(k->broker, &k->same->messages[at]);
+    struct keep_same *same = k->same;
+    uintptr_t place = (uintptr_t)idmap_get(&same->places, key_of(m));
+    if (place) {
+        same->items[place - 1].offset = offset;
+        return;
+    }
+    if (same->count == same->capacity) {
+        same->capacity = same->capacity ? same->capacity * 2 : 64;
+        same->items = realloc(same->items, same->capacity * sizeof *same->items);
+        CHECK(same->items);
     }
     message_hold(m);
-    k->same->messages[at] = m;
-    k->same->offsets[at] = offset;
-    k->same->bytes += message_size(m);
+    same->items[same->count++] = (struct keep_same_item){.message = m, .offset = offset};
+    same->bytes += message_size(m);
+    idmap_put(&same->places, key_of(m), (void *)(uintptr_t)same->count);
 }
 
 void
 keep_same_forget(struct keep *k)
 {
-    if (!k->same)
+    struct keep_same *same = k->same;
+    if (!same)
         return;
-    for (size_t i = 0; i < KEEP_SAME_PLACES && !k->is_closing; i++)
-        if (k->same->messages[i])
-            message_drop(k->broker, &k->same->messages[i]);
-    free(k->same);
+    for (size_t i = 0; i < same->count && !k->is_closing; i++)
+        message_drop(k->broker, &same->items[i].message);
+    idmap_fini(&same->places);
+    free(same->items);
+    free(same);
     k->same = NULL;
 }
