@@ -2,9 +2,10 @@
  * What the clients of a node know about the messages in its durable queues, over crashes. A message's copy in
  * a queue is described by what was told to somebody, not by what the node has in its memory:
  *
- *   is_sure       its publish was confirmed (or committed), or a recovered node has shown it: it must be
- * there may_be_gone   something was sent that takes it away, and nobody knows how far that came is_gone it
- * must never come again was_given     it reached a client: after a crash it must come as redelivered
+ *   is_sure       its publish was confirmed or committed, or a recovered node has shown it: it is there
+ *   may_be_gone   something was sent that takes it away, and nobody knows how far that came
+ *   is_gone       it must never come again
+ *   was_given     it reached a client: after a crash it must come as redelivered
  *
  * A crash settles what was open: transient messages and non-durable queues are gone, open transactions never
  * were. What remains open (neither sure nor gone) is settled by looking: crash_look_*() compares a queue's
