@@ -248,8 +248,7 @@ sync_words(const struct store_config *c)
     case STORE_SYNC_ALWAYS: return "always: a confirm means that the message is synced to the disk";
     case STORE_SYNC_INTERVAL:
         return "interval: a confirm means that the message is written, and synced a moment later; a power "
-               "loss "
-               "may take confirmed messages";
+               "loss may take confirmed messages";
     case STORE_SYNC_NEVER:
         return "never: a confirm means that the message is written; a power loss may take confirmed messages";
     }
@@ -265,7 +264,8 @@ durable_open(struct node *node, struct io_world *world, const struct durable_con
     *out = d;
     d->config = *config;
     d->node = node;
-    d->shard_count = d->unsettled = shards_count(node->shards);
+    d->shard_count = shards_count(node->shards);
+    d->unsettled = d->shard_count;
     pthread_mutex_init(&d->lock, NULL);
     enum err e = store_open(&d->store, world, &config->store, node->log, why, why_size);
     if (e != ERR_OK) {
