@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ACCEPT_PAUSE_MS = 100 };
@@ -26,6 +27,7 @@ struct net_listener {
     uv_poll_t poll; /* first */
     struct shard *shard;
     int fd, reserve_fd;
+    int fd_end;        /* descriptors from here on are for files: a client that gets one is sent away */
     bool is_exhausted; /* and it was reported */
     bool is_closed;
     struct wheel_timer pause;
@@ -35,6 +37,17 @@ struct net_listener {
 };
 
 /* ---- listening ---- */
+
+/* Clients must not take what the store needs to go on: an eighth of the descriptors, at most 64. */
+static int
+descriptors_end(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT32_MAX)
+        return INT32_MAX;
+    rlim_t kept = limit.rlim_cur / 8 < 64 ? limit.rlim_cur / 8 : 64;
+    return (int)(limit.rlim_cur - kept);
+}
 
 static int
 reserve_descriptor(void)
@@ -106,6 +119,14 @@ static bool
 accept_one(struct net_listener *l)
 {
     int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= l->fd_end) {
+        close(fd);
+        if (!l->is_exhausted) {
+            l->is_exhausted = true;
+            report(l, ERR_NO_DESCRIPTORS, strerror(EMFILE));
+        }
+        return !l->is_closed;
+    }
     if (fd >= 0) {
         if (l->is_exhausted) {
             l->is_exhausted = false;
@@ -213,6 +234,7 @@ net_listener_of(struct shard *s, int fd, net_on_accept *on_accept, net_on_proble
     *l = (struct net_listener){.shard = s,
                                .fd = fd,
                                .reserve_fd = reserve_descriptor(),
+                               .fd_end = descriptors_end(),
                                .on_accept = on_accept,
                                .on_problem = on_problem,
                                .arg = arg};
