@@ -33,6 +33,10 @@
       "milliseconds from accepting a connection to the end of its AMQP handshake") \
     X(LIMIT, ssl_handshake_timeout_ms, "ssl_handshake_timeout", "5000", 1, 86400000, "", \
       "milliseconds for the TLS handshake") \
+    X(LIMIT, login_failures_max, "leveret.login_failures", "60", 0, 1000000, "", \
+      "failed logins of one address (IPv6: one /64) before it is refused without a look at its password; 0: any number") \
+    X(LIMIT, login_window_ms, "leveret.login_window", "60000", 16, 86400000, "", \
+      "milliseconds in which it gets that budget back, evenly") \
     X(INTEGER, tcp_backlog, "tcp_listen_options.backlog", "128", 1, 65535, "", \
       "connections that the system holds until they are accepted") \
     X(BOOL, tcp_keepalive, "tcp_listen_options.keepalive", "false", 0, 0, "", "TCP keepalive on clients' connections") \

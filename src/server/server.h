@@ -30,6 +30,7 @@
 #include "server/outbound.h"
 
 struct connection;
+struct login_limit;
 struct net_socket;
 struct server;
 struct server_listener;
@@ -111,6 +112,7 @@ struct server {
     struct server_config config;
     struct buffer server_properties; /* the table's fields */
     struct server_counts *counts;    /* a shard each */
+    struct login_limit *logins;      /* from shard 0's start on */
     _Atomic uint32_t channels;       /* of all connections; counted only where limits.channels_max is set */
     struct server_shard **parts;     /* a shard each; for tests and views */
     unsigned shard_count;
