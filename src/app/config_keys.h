@@ -72,8 +72,11 @@
     \
     X(ENUMS, auth_mechanisms, "auth_mechanisms.$n", "1=PLAIN 2=AMQPLAIN", 0, 0, "PLAIN AMQPLAIN EXTERNAL ANONYMOUS", \
       "ways to log in, in the order in which they are offered") \
-    X(ENUMS, auth_backends, "auth_backends.$n", "1=internal", 0, 0, "internal rabbit_auth_backend_internal", \
-      "who knows the users: only the broker itself") \
+    X(ENUMS, auth_backends, "auth_backends.$n", "1=internal", 0, 0, \
+      "internal rabbit_auth_backend_internal cache rabbit_auth_backend_cache", \
+      "who knows the users: only the broker itself; cache is the same, looking one up takes no time worth saving") \
+    X(ENUM, auth_cached_backend, "auth_cache.cached_backend", "internal", 0, 0, "internal rabbit_auth_backend_internal", \
+      "what stands behind auth_backends.N = cache") \
     X(ENUM, password_hashing, "password_hashing_module", "rabbit_password_hashing_sha256", 0, 0, \
       "rabbit_password_hashing_sha256", "how passwords are kept") \
     X(STRING, anonymous_login_user, "anonymous_login_user", "guest", 0, 0, "", \
