@@ -257,7 +257,10 @@ handshake_start_ok(struct connection *c, struct slice payload)
     if (!sasl_mechanism_by_name(m.mechanism, &mechanism) || !handshake_offers(c, mechanism)) {
         connection_fail(c, AMQP_REPLY_COMMAND_INVALID, AMQP_CONNECTION_START_OK,
                         "unknown authentication mechanism '%.*s'", SLICE_FMT(m.mechanism));
-    } else if ((err = sasl_parse(mechanism, m.response, &response))) {
+        return;
+    }
+    c->mechanism = (unsigned)mechanism & 7u;
+    if ((err = sasl_parse(mechanism, m.response, &response))) {
         connection_fail(c, AMQP_REPLY_SYNTAX_ERROR, AMQP_CONNECTION_START_OK, "invalid response for %.*s: %s",
                         SLICE_FMT(m.mechanism), err_text(err));
     } else if (mechanism == SASL_EXTERNAL) {
