@@ -38,6 +38,12 @@ ctl_has(const struct ctl *c, const char *name)
     return options_has(c->options, name);
 }
 
+bool
+ctl_given(const struct ctl *c, const char *name)
+{
+    return options_flag(c->options, name, true) == options_flag(c->options, name, false);
+}
+
 const char *
 ctl_text(const struct ctl *c, const char *name, const char *fallback)
 {

@@ -126,8 +126,10 @@ struct ctl {
     int failure_code;
 };
 
-/* An option of the command's own: given at all, its text or `fallback`, its number or `fallback`. */
+/* An option of the command's own: on, given at all (--no-x is), its text or `fallback`, its number or
+ * `fallback`. */
 bool ctl_has(const struct ctl *c, const char *name);
+bool ctl_given(const struct ctl *c, const char *name);
 const char *ctl_text(const struct ctl *c, const char *name, const char *fallback);
 long long ctl_number(const struct ctl *c, const char *name, long long fallback);
 

@@ -238,6 +238,14 @@ node_connect(struct node *n, uint64_t timeout_ms)
     return !n->has_failed;
 }
 
+void
+node_forget(struct node *n)
+{
+    node_fini(n);
+    n->has_failed = false;
+    n->is_local = false;
+}
+
 /* ---- explaining ---- */
 
 void

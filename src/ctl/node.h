@@ -40,6 +40,8 @@ void node_init(struct node *n, const struct options *o);
 void node_fini(struct node *n);
 /* Connects, once: a failure stays one. `timeout_ms` 0: as long as it takes. */
 bool node_connect(struct node *n, uint64_t timeout_ms);
+/* The connection or the failure never was: node_connect() tries again. */
+void node_forget(struct node *n);
 /* Where a socket stands or would stand: for messages and for files beside it. */
 const char *node_socket(const struct node *n, char path[NODE_PATH_SIZE]);
 /* Base64 of the cookie's MD5, as RabbitMQ shows it: lets two be compared, never seen. */
