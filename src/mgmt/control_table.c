@@ -12,6 +12,7 @@ const struct control_command *const control_tables[] = {
     command_connection_table,
     command_definitions_table,
     command_node_table,
+    command_plugins_table,
     command_policy_table,
     command_queue_table,
     info_table,
