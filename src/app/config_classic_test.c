@@ -248,7 +248,7 @@ wrong_shapes_are_refused_with_their_line(void **state)
                   "advanced.config:1: rabbit.default_pass: expected text; encrypted values are not read\n");
     expect_errors("[{rabbit, [{auth_backends, [rabbit_auth_backend_ldap]}]}].",
                   "advanced.config:1: auth_backends.1 = rabbit_auth_backend_ldap: expected one of internal, "
-                  "rabbit_auth_backend_internal\n");
+                  "rabbit_auth_backend_internal, cache, rabbit_auth_backend_cache\n");
     expect_errors("[{rabbit, [{auth_backends, [{a, b}]}]}].",
                   "advanced.config:1: rabbit.auth_backends: expected a list of names\n");
     expect_errors("[{rabbit, [{ssl_options, [{crl_check, true}]}]}].",
