@@ -9,6 +9,7 @@ const struct control_command *const control_tables[] = {
     command_access_table,
     command_app_table,
     command_backup_table,
+    command_cluster_table,
     command_connection_table,
     command_definitions_table,
     command_node_table,
