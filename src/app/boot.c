@@ -263,8 +263,7 @@ boot_run(const struct boot_request *request)
     static struct boot boot; /* one node a process here; too large for a stack */
     struct boot *b = &boot;
     char why[BOOT_WHY_SIZE] = "";
-    *b = (struct boot){
-        .request = request, .config = request->config, .logger = {.console_fd = -1, .file_fd = -1}};
+    *b = (struct boot){.request = request, .config = request->config};
     mallopt(M_MMAP_THRESHOLD, BOOT_MMAP_BYTES);
     system_descriptors_raise(NULL);
     bool good = prepare(b, why);
