@@ -5,12 +5,11 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/meta_impl.h"
+#include "broker/password.h"
 #include "broker/permission.h"
 #include "wire/amqp.h"
 
 #include <stdlib.h>
-
-enum { PASSWORD_HASH_SIZE = 36 };
 
 uint64_t
 meta_user_hash(const void *item)
@@ -80,10 +79,12 @@ meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result
                   cmd->name.len);
         return;
     }
-    if (cmd->password_hash.len != 0 && cmd->password_hash.len != PASSWORD_HASH_SIZE) {
+    enum password_algorithm algorithm;
+    if (cmd->password_hash.len != 0 && !password_algorithm_of(cmd->password_hash, &algorithm)) {
         meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED,
-                  "the password hash of user '%.*s' has %zu bytes instead of %d", SLICE_FMT(cmd->name),
-                  cmd->password_hash.len, PASSWORD_HASH_SIZE);
+                  "the password hash of user '%.*s' has %zu bytes, which is none of 20 (MD5), 36 (SHA-256) "
+                  "and 68 (SHA-512)",
+                  SLICE_FMT(cmd->name), cmd->password_hash.len);
         return;
     }
     struct user *old = (struct user *)user_find(m, cmd->name);

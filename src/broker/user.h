@@ -22,14 +22,13 @@ struct user {
     uint64_t id;
     uint32_t tags;              /* USER_TAG_* */
     struct slice tags_text;     /* all tags as given, comma separated, owned */
-    struct slice password_hash; /* RabbitMQ's: 4 bytes of salt, then the digest; empty: no password, never
-                                   logs in by one */
+    struct slice password_hash; /* password.h; empty: no password, never logs in by one */
     uint8_t name_size;
     char name[];
 };
 
 const struct user *user_find(const struct meta *m, struct slice name);
-/* Constant-time comparison of the salted SHA-256. False for a user without a password. */
+/* False for a user without a password. */
 bool user_password_matches(const struct user *u, struct slice password);
 /* RabbitMQ's salted SHA-256 (rabbit_password_hashing_sha256): out gets 4 + 32 bytes. */
 void user_password_hash(struct slice password, const uint8_t salt[4], uint8_t out[36]);
