@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The log of a running node: signals, files that are moved away or rotated, JSON, syslog, a terminal that nobody reads.
+"""What a running node tells the machine that it runs on: the service manager, and its log: signals, files that are moved away or rotated, JSON, syslog, a terminal that nobody reads.
 
 logging_test.py LEVERET
 """
@@ -32,11 +32,11 @@ class Logging(unittest.TestCase):
             p.stdout.close()
         self.dir.cleanup()
 
-    def start(self, config, stdout=subprocess.PIPE, wait=True):
+    def start(self, config, wait=True, env=None):
         path = pathlib.Path(self.dir.name, "the.conf")
         path.write_text("log.console = false\n" + config, encoding="utf-8")
         p = subprocess.Popen([LEVERET, "--data-dir", os.path.join(self.dir.name, "data"), "--listen", "127.0.0.1:0", "--shards", "1",
-                              "--config", str(path)], stdout=stdout)
+                              "--config", str(path)], stdout=subprocess.PIPE, env=env)
         self.running.append(p)
         if wait:
             self.assertIn(b"ready", p.stdout.readline())
@@ -45,6 +45,15 @@ class Logging(unittest.TestCase):
     def stop(self, p):
         p.send_signal(signal.SIGTERM)
         self.assertEqual(p.wait(DEADLINE_S), 0)
+
+    def test_service_manager_is_told_when_it_serves(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            path = os.path.join(self.dir.name, "notify")
+            manager.bind(path)
+            manager.settimeout(DEADLINE_S)
+            p = self.start("", env={**os.environ, "NOTIFY_SOCKET": path}, wait=False)
+            self.assertRegex(manager.recv(8192).decode(), r"^READY=1\nSTATUS=leveret .* ready: .*\n$")
+            self.stop(p)
 
     def test_lines_have_rabbitmqs_shape(self):
         self.stop(self.start(f"log.file = {self.log}\n"))
