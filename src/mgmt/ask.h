@@ -2,8 +2,8 @@
  * A question to a shard of the node from a thread that is none (control, HTTP): it runs on that shard, within
  * one turn, and comes back. The asking thread is a shard of other shards (`shards_new()` of its own).
  *
- * A question that the application's end overtakes comes back with `discarded`: then `run` did not run, or what
- * it waited for will not happen.
+ * A question that the application's end overtakes comes back with `discarded`: then `run` did not run, or
+ * what it waited for will not happen.
  */
 #ifndef LEVERET_MGMT_ASK_H
 #define LEVERET_MGMT_ASK_H
@@ -33,8 +33,8 @@ struct ask {
 struct asker *asker_new(struct shard *own);
 /* No question is open. */
 void asker_free(struct asker *k);
-/* From the main thread, while the application's shards do not run: `server` is there to be asked from now on; NULL: there is
- * nobody to ask, what is open comes back discarded. */
+/* From the main thread, while the application's shards do not run: `server` is there to be asked from now on;
+ * NULL: there is nobody to ask, what is open comes back discarded. */
 void asker_set_server(struct asker *k, struct server *server);
 /* On the asking thread: is there an application to ask, and how many shards has it? 0: none. */
 unsigned asker_shard_count(const struct asker *k);
