@@ -115,15 +115,14 @@ queue_rules_close(struct queue *q, bool is_stopping)
 
 /* ---- in ---- */
 
-/* As RabbitMQ does, a transaction does not fail for it. */
 static enum queue_pushed
-refuse(struct queue *q, struct message *m, uint64_t tx)
+refuse(struct queue *q, struct message *m)
 {
     if (q->rules->settings.is_rejecting_to_dead_letters)
         deadletter_refused(q, &m);
     else
         message_drop(q->broker, &m);
-    return tx ? QUEUE_TAKEN : QUEUE_REFUSED;
+    return QUEUE_REFUSED;
 }
 
 /* Somebody could take the first message, but it may not be given out yet. */
@@ -150,7 +149,7 @@ queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
     uint64_t deadline = queue_expiry_deadline(q, m);
     struct queue_rules *r = queue_rules_get(q);
     if (r->settings.is_rejecting && queue_limit_would_overflow(q, m))
-        return refuse(q, m, tx);
+        return refuse(q, m);
     if (!q->messages)
         queue_messages_open(q);
     if (deadline)
@@ -184,4 +183,6 @@ queue_rules_look(struct queue *q)
 {
     if (queue_expiry_run(q))
         queue_mark_dirty(q);
+    if (!q->rules->settings.is_rejecting && queue_limit_is_over(q))
+        drop_for_room(q);
 }

@@ -50,7 +50,7 @@ enum queue_pushed queue_rules_push(struct queue *q, struct message *m, uint64_t 
 /* At the end of a delivery round: drops what has expired, and what is too much unless more of it can be given
  * out. True: there is more to do in the next turn. */
 bool queue_rules_enforce(struct queue *q, bool can_deliver);
-/* Drops what has expired before somebody looks at the queue. */
+/* Before somebody looks at the queue: the same, as far as it can be done at once. */
 void queue_rules_look(struct queue *q);
 
 /* ---- messages expire ---- */
