@@ -138,6 +138,8 @@ struct server_shard {
     struct connection
         *flush_first;            /* connections with something to write or to free at the end of the turn */
     struct server_handles again; /* connections to read or resume before the next poll */
+    struct list operator_ops;    /* operator.c's, not answered yet */
+    uint32_t operator_numbers;   /* given to them */
     struct list confirming;      /* channels with acks or nacks to send at the end of the turn */
     struct server_handles paced; /* connections in a pause: connection_pace() */
     struct wheel_timer pace_timer;
