@@ -215,6 +215,28 @@ test_connection_in_its_handshake_is_left_alone(void **state)
     session_client_free(c);
 }
 
+/* ---- users ---- */
+
+static void
+delete_guest(struct session_node *n, uint64_t arg)
+{
+    struct meta_result result;
+    meta_apply(n->node.meta, &(struct meta_command){.kind = META_USER_DELETE, .name = slice_str("guest")},
+               &result);
+    assert_int_equal(result.code, 0);
+}
+
+static void
+test_connections_of_a_deleted_user_are_closed_on_every_shard(void **state)
+{
+    struct session_client *clients[SHARDS];
+    for (int i = 0; i < SHARDS; i++)
+        clients[i] = session_login(world(state));
+    session_node_run(session_world_node(world(state)), delete_guest, 0);
+    for (int i = 0; i < SHARDS; i++)
+        expect_told(clients[i], "CONNECTION_FORCED - user 'guest' is deleted");
+}
+
 static int
 setup(void **state)
 {
@@ -239,6 +261,8 @@ main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections_are_closed_by_id_user_and_vhost_and_told_why,
                                         setup_one, teardown),
+        cmocka_unit_test_setup_teardown(test_connections_of_a_deleted_user_are_closed_on_every_shard, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_connection_in_its_handshake_is_left_alone, setup_one, teardown),
     };
     return cmocka_run_group_tests_name("operator", tests, NULL, NULL);
