@@ -2,6 +2,7 @@
 #include "ctl/commands.h"
 #include "ctl/complete.h"
 #include "ctl/help.h"
+#include "ctl/manual.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -113,6 +114,31 @@ completion_names_commands_options_and_columns(void **state)
     buffer_fini(&text);
 }
 
+/* Every command is in the page, and no line of its texts is taken for a request of roff's. */
+static void
+manual_page_has_every_command(void **state)
+{
+    struct buffer page = {0};
+    manual_page(&page, "leveretctl", CTL_ALL);
+    buffer_add_u8(&page, 0);
+    const char *text = (const char *)page.data;
+    for (size_t t = 0; commands_tables[t]; t++)
+        for (const struct ctl_command *row = commands_tables[t]; row->name; row++) {
+            char line[80];
+            snprintf(line, sizeof line, "\n.B %s\n", row->name);
+            if (!strstr(text, line))
+                fail_msg("%s", row->name);
+        }
+    for (const char *at = text; at; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (*at == '.' && strspn(at + 1, "BIPRSTHEbr") == 0)
+            fail_msg("%.40s", at);
+        if (*at == '\'')
+            fail_msg("%.40s", at);
+    }
+    buffer_fini(&page);
+}
+
 int
 main(void)
 {
@@ -125,6 +151,7 @@ main(void)
         cmocka_unit_test(mistyped_name_finds_the_nearest),
         cmocka_unit_test(commands_of_a_group_are_in_order),
         cmocka_unit_test(completion_names_commands_options_and_columns),
+        cmocka_unit_test(manual_page_has_every_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
