@@ -13,12 +13,16 @@ MESON_asan := -Db_sanitize=address,undefined
 MESON_tsan := -Db_sanitize=thread
 MESON_ubsan := -Db_sanitize=undefined
 
+# What the operator's tool is called: it tells by its name which commands it has.
+CTL_NAMES := leveretctl rabbitmqctl rabbitmq-plugins rabbitmq-diagnostics rabbitmq-queues rabbitmq-upgrade
+
 # built,DIR: configures the directory once and builds what changed.
 define built
 @test -f build/$(1)/build.ninja || meson setup build/$(1) $(MESON_$(1)) >/dev/null
 @ninja --quiet -C build/$(1)
 @ln -sfn src/app/leveret build/$(1)/leveret
 @ln -sfn src/bench/leveret-bench build/$(1)/leveret-bench
+@for name in $(CTL_NAMES); do ln -sfn src/ctl/leveretctl build/$(1)/$$name; done
 endef
 
 # script,PATH,ARGS: runs the script of an area, or says that it is missing.

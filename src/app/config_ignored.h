@@ -22,6 +22,9 @@
     X("memory_monitor_interval", "memory is looked at continually") \
     X("collect_statistics", "statistics are always there") \
     X("collect_statistics_interval", "statistics are always there") \
+    X("auth_cache.cache_ttl", "nothing is cached: a change of a user takes effect at once") \
+    X("auth_cache.cache_refusals", "nothing is cached: a change of a user takes effect at once") \
+    X("auth_cache.cache_module", "nothing is cached: a change of a user takes effect at once") \
     X("reverse_dns_lookups", "addresses are shown as numbers") \
     X("ssl_allow_poodle_attack", "TLS 1.2 and 1.3 only") \
     X("ssl_options.client_renegotiation", "never allowed") \

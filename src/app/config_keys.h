@@ -33,6 +33,10 @@
       "milliseconds from accepting a connection to the end of its AMQP handshake") \
     X(LIMIT, ssl_handshake_timeout_ms, "ssl_handshake_timeout", "5000", 1, 86400000, "", \
       "milliseconds for the TLS handshake") \
+    X(LIMIT, login_failures_max, "leveret.login_failures", "60", 0, 1000000, "", \
+      "failed logins of one address (IPv6: one /64) before it is refused without a look at its password; 0: any number") \
+    X(LIMIT, login_window_ms, "leveret.login_window", "60000", 16, 86400000, "", \
+      "milliseconds in which it gets that budget back, evenly") \
     X(INTEGER, tcp_backlog, "tcp_listen_options.backlog", "128", 1, 65535, "", \
       "connections that the system holds until they are accepted") \
     X(BOOL, tcp_keepalive, "tcp_listen_options.keepalive", "false", 0, 0, "", "TCP keepalive on clients' connections") \
@@ -68,8 +72,11 @@
     \
     X(ENUMS, auth_mechanisms, "auth_mechanisms.$n", "1=PLAIN 2=AMQPLAIN", 0, 0, "PLAIN AMQPLAIN EXTERNAL ANONYMOUS", \
       "ways to log in, in the order in which they are offered") \
-    X(ENUMS, auth_backends, "auth_backends.$n", "1=internal", 0, 0, "internal rabbit_auth_backend_internal", \
-      "who knows the users: only the broker itself") \
+    X(ENUMS, auth_backends, "auth_backends.$n", "1=internal", 0, 0, \
+      "internal rabbit_auth_backend_internal cache rabbit_auth_backend_cache", \
+      "who knows the users: only the broker itself; cache is the same, looking one up takes no time worth saving") \
+    X(ENUM, auth_cached_backend, "auth_cache.cached_backend", "internal", 0, 0, "internal rabbit_auth_backend_internal", \
+      "what stands behind auth_backends.N = cache") \
     X(ENUM, password_hashing, "password_hashing_module", "rabbit_password_hashing_sha256", 0, 0, \
       "rabbit_password_hashing_sha256", "how passwords are kept") \
     X(STRING, anonymous_login_user, "anonymous_login_user", "guest", 0, 0, "", \

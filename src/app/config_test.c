@@ -335,7 +335,11 @@ what_would_weaken_security_is_refused(void **state)
 {
     expect_errors(
         "auth_backends.1 = ldap\n",
-        "a.conf:1: auth_backends.1 = ldap: expected one of internal, rabbit_auth_backend_internal\n");
+        "a.conf:1: auth_backends.1 = ldap: expected one of internal, rabbit_auth_backend_internal, cache, "
+        "rabbit_auth_backend_cache\n");
+    expect_errors("auth_backends.1 = cache\nauth_cache.cached_backend = http\n",
+                  "a.conf:2: auth_cache.cached_backend = http: expected one of internal, "
+                  "rabbit_auth_backend_internal\n");
     expect_errors("ssl_options.crl_check = true\n", "a.conf:1: there is no key ssl_options.crl_check\n");
     expect_errors("password_hashing_module = rabbit_password_hashing_sha512\n",
                   "a.conf:1: password_hashing_module = rabbit_password_hashing_sha512: expected "

@@ -89,6 +89,8 @@ setup_server(struct server_config *out, const struct config *c)
     l->initial_frame_max = (uint32_t)c->initial_frame_max;
     l->channels_max = limit_or_none(c->channel_max_per_node);
     l->tls_handshake_timeout_ms = limit_or_long(c->ssl_handshake_timeout_ms);
+    l->login_failures_max = limit_or_none(c->login_failures_max);
+    l->login_window_ms = limit_or_long(c->login_window_ms);
     out->proxy_protocol = c->proxy_protocol;
     out->socket = (struct net_options){.send_buffer = (uint32_t)c->tcp_sndbuf,
                                        .receive_buffer = (uint32_t)c->tcp_recbuf,

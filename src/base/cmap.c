@@ -13,10 +13,15 @@
  * Used slots (items and tombstones) are at most 3/4 of a table; when an insertion would pass that, the items
  * move to a new table, which they fill to between 1/4 and 1/2. Removal never makes a new table (a walk may
  * remove), but the last one gives it up.
+ *
+ * A walk in pieces goes in the order of the hashes' bits read backwards. The home slot is the hash's lowest
+ * bits, so the items of one slot are neighbours in that order in a table of any size, and the position (such a
+ * reversed hash) means the same after a rebuild.
  */
 #include "base/cmap.h"
 
 #include "base/check.h"
+#include "base/hash.h"
 
 #include <stdlib.h>
 
@@ -223,4 +228,25 @@ cmap_next(const struct cmap *m, size_t *cursor)
             return item_of(word);
     }
     return NULL;
+}
+
+bool
+cmap_walk(const struct cmap *m, uint64_t *position, void (*fn)(void *arg, void *item), void *arg)
+{
+    const struct cmap_table *t = atomic_load_explicit(&m->table, memory_order_acquire);
+    if (!t)
+        return false;
+    size_t mask = t->cap - 1, home = hash_reverse(*position) & mask;
+    for (size_t i = home;; i = (i + 1) & mask) {
+        uintptr_t word = atomic_load_explicit(&t->slots[i], memory_order_acquire);
+        if (word == FREE)
+            break;
+        if (!IS_ITEM(word))
+            continue;
+        uint64_t hash = m->hash_of(item_of(word));
+        if ((hash & mask) == home && hash_reverse(hash) >= *position)
+            fn(arg, item_of(word));
+    }
+    *position = hash_walk_next(*position, t->cap);
+    return *position != 0;
 }

@@ -62,4 +62,12 @@ bool cmap_replace(struct cmap *m, uint64_t hash, const void *old, void *item);
  */
 void *cmap_next(const struct cmap *m, size_t *cursor);
 
+/*
+ * Any thread. Walks the map in pieces that may lie in different turns: `*position` starts at 0; each call
+ * shows the items of one place of the table to `fn` (often none) and moves the position behind it; false:
+ * that was the last place. Whatever is inserted, removed and rebuilt meanwhile, an item that is there from
+ * the first call to the last is shown exactly once.
+ */
+bool cmap_walk(const struct cmap *m, uint64_t *position, void (*fn)(void *arg, void *item), void *arg);
+
 #endif

@@ -306,6 +306,64 @@ test_readers_always_find_what_stays_while_the_rest_changes(void **state)
     graveyard_empty(&g);
 }
 
+/* ---- a walk in pieces ---- */
+
+enum { WALK_STAYING = 500, WALK_PASSING = 20000 };
+
+static void
+count_shown(void *arg, void *item)
+{
+    unsigned *shown = arg;
+    const struct item *i = item;
+    assert_int_equal(i->check, ~i->key);
+    if (i->key < WALK_STAYING)
+        shown[i->key]++;
+}
+
+/* `more` of the passing items come (or the last ones of them go) between two pieces: the table grows many
+ * times, and is built anew smaller. */
+static void
+test_walk_in_pieces_shows_what_stays_once(void **state)
+{
+    static struct graveyard g;
+    struct cmap m;
+    cmap_init(&m, hash_of, retire, &g);
+    uint64_t position = 0;
+    assert_false(cmap_walk(&m, &position, count_shown, NULL));
+    for (unsigned step = 0; step < 400; step++) { /* where in the walk the change happens */
+        unsigned shown[WALK_STAYING] = {0};
+        uint64_t passing = WALK_STAYING;
+        bool is_growing = step % 2 == 0;
+        for (uint64_t key = 0; key < WALK_STAYING; key++)
+            cmap_insert(&m, hash_of_key(key), item_new(key));
+        for (; !is_growing && passing < WALK_PASSING; passing++)
+            cmap_insert(&m, hash_of_key(passing), item_new(passing));
+        unsigned pieces = 0;
+        position = 0;
+        while (cmap_walk(&m, &position, count_shown, shown)) {
+            if (pieces++ != step)
+                continue;
+            for (; is_growing && passing < WALK_PASSING; passing++)
+                cmap_insert(&m, hash_of_key(passing), item_new(passing));
+            while (!is_growing && passing > WALK_STAYING) {
+                struct item *gone = find(&m, --passing);
+                assert_true(cmap_remove(&m, hash_of_key(passing), gone));
+                bury(&g, gone);
+            }
+            uint64_t extra = WALK_PASSING + 1; /* an insertion builds the table anew, smaller */
+            cmap_insert(&m, hash_of_key(extra), item_new(extra));
+        }
+        for (uint64_t key = 0; key < WALK_STAYING; key++)
+            assert_int_equal(shown[key], 1);
+        size_t cursor = 0;
+        for (struct item *i; (i = cmap_next(&m, &cursor));) {
+            assert_true(cmap_remove(&m, hash_of_key(i->key), i));
+            bury(&g, i);
+        }
+        graveyard_empty(&g);
+    }
+}
+
 int
 main(void)
 {
@@ -315,6 +373,7 @@ main(void)
         cmocka_unit_test(test_random_changes_match_an_array),
         cmocka_unit_test(test_table_fits_its_items_while_growing_and_after_a_walk_that_removes),
         cmocka_unit_test(test_readers_always_find_what_stays_while_the_rest_changes),
+        cmocka_unit_test(test_walk_in_pieces_shows_what_stays_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

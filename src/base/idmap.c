@@ -119,3 +119,18 @@ idmap_foreach(const struct idmap *m, void (*fn)(void *arg, uint64_t key, void *v
     for (void *value; (value = idmap_next(m, &cursor, &key));)
         fn(arg, key, value);
 }
+
+bool
+idmap_walk(const struct idmap *m, uint64_t *position, void (*fn)(void *arg, void *value), void *arg)
+{
+    if (m->count == 0)
+        return false;
+    uint32_t mask = m->cap - 1, home = (uint32_t)hash_reverse(*position) & mask;
+    for (uint32_t i = home; m->slots[i].key != 0; i = (i + 1) & mask) {
+        uint64_t hash = hash_u64(m->slots[i].key);
+        if (((uint32_t)hash & mask) == home && hash_reverse(hash) >= *position)
+            fn(arg, m->slots[i].value);
+    }
+    *position = hash_walk_next(*position, m->cap);
+    return *position != 0;
+}

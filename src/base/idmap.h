@@ -62,6 +62,9 @@ idmap_count(const struct idmap *m)
  */
 void *idmap_next(const struct idmap *m, size_t *cursor, uint64_t *key);
 
+/* As cmap_walk(): in pieces, between which the map may change in any way. `fn` must not change it. */
+bool idmap_walk(const struct idmap *m, uint64_t *position, void (*fn)(void *arg, void *value), void *arg);
+
 /* Calls `fn` for every pair; `fn` must not change the map. */
 void idmap_foreach(const struct idmap *m, void (*fn)(void *arg, uint64_t key, void *value), void *arg);
 

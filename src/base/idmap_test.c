@@ -96,6 +96,43 @@ test_table_shrinks_when_most_is_removed(void **state)
     idmap_fini(&m);
 }
 
+static void
+count_shown(void *arg, void *value)
+{
+    unsigned *shown = arg;
+    shown[(uintptr_t)value - 1]++;
+}
+
+static void
+test_walk_in_pieces_shows_what_stays_once(void **state)
+{
+    enum { STAYING = 300, PASSING = 5000 };
+    struct idmap m = {0};
+    static unsigned shown[PASSING];
+    uint64_t position = 0;
+    assert_false(idmap_walk(&m, &position, count_shown, shown));
+    for (unsigned step = 0; step < 400; step++) { /* where in the walk the change happens */
+        memset(shown, 0, sizeof shown);
+        bool is_growing = step % 2 == 0;
+        unsigned pieces = 0;
+        for (uint64_t key = 1; key <= (is_growing ? STAYING : PASSING); key++)
+            idmap_put(&m, key, (void *)(uintptr_t)key);
+        position = 0;
+        while (idmap_walk(&m, &position, count_shown, shown)) {
+            for (uint64_t key = STAYING + 1; pieces == step && key <= PASSING; key++) {
+                if (is_growing)
+                    idmap_put(&m, key, (void *)(uintptr_t)key);
+                else
+                    idmap_remove(&m, key);
+            }
+            pieces++;
+        }
+        for (unsigned i = 0; i < STAYING; i++)
+            assert_int_equal(shown[i], 1);
+        idmap_fini(&m);
+    }
+}
+
 int
 main(void)
 {
@@ -104,6 +141,7 @@ main(void)
         cmocka_unit_test(test_key_zero_is_never_found),
         cmocka_unit_test(test_random_changes_match_an_array),
         cmocka_unit_test(test_table_shrinks_when_most_is_removed),
+        cmocka_unit_test(test_walk_in_pieces_shows_what_stays_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

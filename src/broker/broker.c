@@ -197,7 +197,7 @@ check_entries(const struct queue *q, struct broker_sums *sums)
 {
     const struct queue_messages *ms = q->messages;
     uint32_t unacked = 0, ready = 0;
-    uint64_t position, bytes = 0;
+    uint64_t position, bytes = 0, unacked_bytes = 0, logged = 0;
     for (struct queue_entry *e = seqdeque_first(&ms->entries, &position); e;
          e = seqdeque_next(&ms->entries, &position)) {
         CHECK(e->message && e->message->refs > 0);
@@ -207,6 +207,8 @@ check_entries(const struct queue *q, struct broker_sums *sums)
             unacked++;
         else
             ready++;
+        unacked_bytes += e->is_unacked ? e->message->body_size : 0;
+        logged += e->is_logged;
         sums->held += e->is_unacked && e->consumer != QUEUE_NO_CONSUMER;
     }
     CHECK(unacked == q->unacked && ready + q->paged == queue_ready(q));
@@ -216,6 +218,8 @@ check_entries(const struct queue *q, struct broker_sums *sums)
         CHECK(i == 0 || ms->returned[(i - 1) / 2] < ms->returned[i]);
     }
     CHECK(bytes == ms->bytes);
+    CHECK(unacked_bytes == q->tally.unacked_bytes);
+    CHECK(q->tally.persistent >= logged && q->tally.persistent <= logged + q->paged);
     sums->ready += ready + (uint32_t)q->paged;
     sums->unacked += unacked;
 }

@@ -61,7 +61,6 @@ struct meta_command {
     struct slice routing_key;
     struct slice user, configure, write, read; /* permissions */
     struct slice password_hash, tags;          /* users; tags: vhosts, too; both "a,b" */
-    uint64_t hashing;                          /* enum user_hashing */
     /* JSON text as given (it is stored sorted and compact): a policy's definition, a parameter's value,
      * limits. META_VHOST_ADD and META_USER_PUT take limits too (empty: none; those of a user that exists
      * stay). */

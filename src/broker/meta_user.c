@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/meta_impl.h"
+#include "broker/password.h"
 #include "broker/permission.h"
 #include "broker/quota.h"
 #include "wire/amqp.h"
@@ -68,7 +69,6 @@ user_new(uint64_t id, const struct meta_command *cmd)
     if (cmd->password_hash.len > 0)
         memcpy(at, cmd->password_hash.data, cmd->password_hash.len);
     u->password_hash = slice_of(at, cmd->password_hash.len);
-    u->hashing = (enum user_hashing)cmd->hashing;
     u->connections_max = u->channels_max = QUOTA_NONE;
     return u;
 }
@@ -104,16 +104,12 @@ meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result
                   cmd->name.len);
         return;
     }
-    if (cmd->hashing >= USER_HASHINGS) {
-        meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED, "user '%.*s' has an unknown hashing algorithm",
-                  SLICE_FMT(cmd->name));
-        return;
-    }
-    size_t size = user_hashing_size((enum user_hashing)cmd->hashing);
-    if (cmd->password_hash.len != 0 && cmd->password_hash.len != size) {
+    enum password_algorithm algorithm;
+    if (cmd->password_hash.len != 0 && !password_algorithm_of(cmd->password_hash, &algorithm)) {
         meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED,
-                  "the password hash of user '%.*s' has %zu bytes instead of %zu", SLICE_FMT(cmd->name),
-                  cmd->password_hash.len, size);
+                  "the password hash of user '%.*s' has %zu bytes, which is none of 20 (MD5), 36 (SHA-256) "
+                  "and 68 (SHA-512)",
+                  SLICE_FMT(cmd->name), cmd->password_hash.len);
         return;
     }
     struct user *old = (struct user *)user_find(m, cmd->name);
@@ -139,8 +135,7 @@ user_copy(const struct user *old)
 {
     return user_new(old->id, &(struct meta_command){.name = slice_of(old->name, old->name_size),
                                                     .tags = old->tags_text,
-                                                    .password_hash = old->password_hash,
-                                                    .hashing = old->hashing});
+                                                    .password_hash = old->password_hash});
 }
 
 static struct user *

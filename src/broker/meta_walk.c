@@ -66,7 +66,6 @@ walk_user(void *arg, const struct user *u)
                                     .forced_id = u->id,
                                     .name = slice_of(u->name, u->name_size),
                                     .password_hash = u->password_hash,
-                                    .hashing = u->hashing,
                                     .tags = u->tags_text,
                                     .value = limits(&json)});
     buffer_fini(&json);

@@ -10,6 +10,7 @@
 #include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/queue_log.h"
+#include "broker/queue_tally.h"
 
 /* A queue keeps so much at its head in memory; what is behind that may be paged out. */
 enum { QUEUE_WINDOW_BYTES = 1 << 20, QUEUE_MESSAGE_COST = 64 };
@@ -94,6 +95,7 @@ struct queue {
     uint64_t redelivered_below; /* what was there before this start and stands below may have been delivered
                                    then */
     struct courier_waiting *waiting; /* basic.gets that wait for deliver_limit */
+    struct queue_tally tally;
 };
 
 /* What a message counts for in queue_messages.bytes: its memory, roughly, at the price of one load. */
@@ -221,6 +223,7 @@ queue_messages_lend(struct queue *q, uint64_t position, struct queue_entry *e, u
     e->consumer = consumer;
     e->is_unacked = true;
     q->unacked++;
+    q->tally.unacked_bytes += e->message->body_size;
     q->broker->messages_unacked++;
     return e->message;
 }

@@ -87,9 +87,9 @@ void queue_lower_deliver_limit(struct queue *q);
 
 /* After a restart, for a queue that was just opened: `next` is the first position that was never used. Then
  * what is only in the log, in any order (takes the hold; false: it is there already), then how many are paged
- * out. */
+ * out, and how long they are, roughly. */
 void queue_recover_begin(struct queue *q, uint64_t next, uint64_t redelivered_below);
 bool queue_recover_put(struct queue *q, uint64_t position, struct message **m);
-void queue_recover_end(struct queue *q, uint64_t paged);
+void queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes);
 
 #endif

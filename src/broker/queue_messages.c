@@ -48,6 +48,7 @@ queue_messages_close(struct queue *q)
         message_drop(b, &e->message);
     }
     q->unacked = 0;
+    queue_tally_clear(&q->tally);
     q->cursor = seqdeque_next_sequence(&ms->entries);
     q->holes = q->paged = 0;
     list_remove(&ms->resting);
@@ -161,6 +162,9 @@ queue_push_logged(struct queue *q, struct queue_messages *ms, struct message *m,
     }
     if (l->is_behind || (q->consumer_count && ms->bytes > l->resident_max / 2))
         q->broker->has_backlog = true; /* it can wait a little rather than be paged out and read again */
+    q->tally.persistent++;
+    q->tally.persistent_bytes += m->body_size;
+    q->tally.disk_writes++;
     uint32_t op = l->ops->publish(l, q, seqdeque_next_sequence(&ms->entries), m, tx);
     queue_put(q, ms, &(struct queue_entry){.message = m, .is_logged = 1, .op = op & 0xfffffff});
     return QUEUE_LOGGED;
@@ -186,6 +190,8 @@ void
 queue_messages_leave(struct queue *q, uint64_t position, struct queue_entry *e, uint64_t tx)
 {
     struct queue_log *l = q->broker->log;
+    if (e->is_logged)
+        queue_tally_leave(&q->tally, e->message->body_size);
     l->ops->settle(l, q, position, e, tx);
 }
 
@@ -237,6 +243,7 @@ queue_purge(struct queue *q)
     q->cursor = seqdeque_next_sequence(&ms->entries);
     q->holes = q->paged = 0;
     q->broker->messages_ready -= ready;
+    queue_tally_count(q);
     queue_messages_rest(q);
     courier_waiting_retry(q);
     return ready;
@@ -253,6 +260,7 @@ queue_messages_settle(struct queue *q, uint64_t position)
         return NULL;
     e->is_unacked = false;
     q->unacked--;
+    q->tally.unacked_bytes -= e->message->body_size;
     q->broker->messages_unacked--;
     return e;
 }

@@ -143,6 +143,7 @@ queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_l
                               .is_stored = 1,
                               .is_redelivered = position < q->redelivered_below};
     ms->bytes += queue_weight(*m);
+    queue_tally_page_in(q, (*m)->body_size);
     ms->read_count++;
     q->paged--;
     *m = NULL;
@@ -170,6 +171,7 @@ void
 queue_paged_lost(struct queue *q, uint64_t count)
 {
     CHECK(q->paged >= count);
+    queue_tally_lose(q, count);
     q->paged -= count;
     q->holes += count;
     q->broker->messages_ready -= count;
@@ -235,6 +237,8 @@ queue_recover_put(struct queue *q, uint64_t position, struct message **m)
     *e = (struct queue_entry){
         .message = *m, .is_logged = 1, .op = 0xfffffff, .is_redelivered = position < q->redelivered_below};
     ms->bytes += queue_weight(*m);
+    q->tally.persistent++;
+    q->tally.persistent_bytes += (*m)->body_size;
     *m = NULL;
     if (ms->bytes > QUEUE_WINDOW_BYTES && !list_is_linked(&ms->deep))
         list_push_back(&q->broker->deep, &ms->deep);
@@ -242,7 +246,7 @@ queue_recover_put(struct queue *q, uint64_t position, struct message **m)
 }
 
 void
-queue_recover_end(struct queue *q, uint64_t paged)
+queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes)
 {
     struct queue_log *l = q->broker->log;
     struct queue_messages *ms = q->messages;
@@ -250,6 +254,9 @@ queue_recover_end(struct queue *q, uint64_t paged)
     uint64_t live = seqdeque_count(&ms->entries) + paged;
     seqdeque_first(&ms->entries, &first);
     q->paged = paged;
+    q->tally.persistent += paged;
+    q->tally.persistent_bytes += paged_bytes;
+    q->tally.paged_bytes = paged_bytes;
     if (paged && l->ops->paged_next(l, q, 0, &on_disk) && on_disk < first)
         first = on_disk;
     q->cursor = first;
@@ -282,6 +289,7 @@ paging_out(struct queue *q, size_t budget, bool *stops)
         size_t size = message_size(m);
         out += size;
         ms->bytes -= queue_weight(m);
+        queue_tally_page_out(q, m->body_size);
         ms->page_from = at + 1;
         q->paged++;
         if (at < ms->paged_from)

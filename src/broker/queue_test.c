@@ -4,6 +4,7 @@
  * nothing waits while anybody can take.
  */
 #include "broker/broker_fixture.h"
+#include "broker/queue_tally.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -405,6 +406,35 @@ test_a_deleted_queue_is_not_opened_again_by_an_old_route(void **state)
     assert_true(broker_is_idle(w.b));
 }
 
+/* What is shown: fixture messages have 16 bytes each. */
+static void
+test_figures_follow_what_happens(void **state)
+{
+    struct queue_figures f;
+    struct queue *q = queue_of(w.b, w.def);
+    queue_tally_figures(q, &f);
+    assert_true(f.ready == 0 && f.memory > 0 && !f.is_taken_at_once && !f.has_head_timestamp);
+    for (int i = 0; i < 10; i++)
+        push();
+    uint64_t empty = f.memory;
+    room(0, true);
+    consume(0, &(struct consumer_options){.prefetch_count = 3});
+    turn();
+    queue_tally_figures(q, &f);
+    assert_true(f.ready == 7 && f.unacked == 3 && f.consumers == 1 && !f.is_taken_at_once);
+    assert_true(f.ready_bytes == 7 * 16 && f.unacked_bytes == 3 * 16 && f.memory_bytes == 10 * 16);
+    assert_true(f.ready_in_memory == 7 && f.persistent == 0 && f.memory > empty + 10 * 16);
+    settle(0, SETTLE_ACK);
+    settle(1, SETTLE_REQUEUE);
+    turn();
+    queue_tally_figures(q, &f);
+    assert_true(f.ready == 6 && f.unacked == 3 && f.ready_bytes == 6 * 16 && f.unacked_bytes == 3 * 16);
+    assert_int_equal(queue_purge(q), 6);
+    queue_tally_figures(q, &f);
+    assert_true(f.ready == 0 && f.ready_bytes == 0 && f.unacked == 3 && f.unacked_bytes == 3 * 16);
+    broker_check(w.b);
+}
+
 int
 main(void)
 {
@@ -416,6 +446,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_a_turn_is_shared_between_queues, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_exclusive_consumer_is_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_closing_cancels_consumers_and_drops_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_figures_follow_what_happens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_deleted_queue_is_not_opened_again_by_an_old_route, setup,
                                         teardown),
     };

@@ -19,33 +19,19 @@ enum {
     USER_TAG_IMPERSONATOR = 1 << 4,
 };
 
-/* How password_hash was made; numbers are kept in files. */
-enum user_hashing { USER_HASHING_SHA256, USER_HASHING_SHA512, USER_HASHING_MD5, USER_HASHINGS };
-enum { USER_SALT_SIZE = 4, USER_HASH_SIZE_MAX = 68 }; /* salt included */
-
 struct user {
     uint64_t id;
-    uint32_t tags;              /* USER_TAG_* */
-    struct slice tags_text;     /* all tags as given, comma separated, owned */
-    struct slice password_hash; /* RabbitMQ's: 4 bytes of salt, then the digest; empty: no password, never
-                                   logs in by one */
-    enum user_hashing hashing;
+    uint32_t tags;                         /* USER_TAG_* */
+    struct slice tags_text;                /* all tags as given, comma separated, owned */
+    struct slice password_hash;            /* password.h; empty: no password, never logs in by one */
     int64_t connections_max, channels_max; /* limits: -1 none */
     uint8_t name_size;
     char name[];
 };
 
 const struct user *user_find(const struct meta *m, struct slice name);
-/* Constant-time comparison of the salted hash. False for a user without a password. */
+/* False for a user without a password. */
 bool user_password_matches(const struct user *u, struct slice password);
-/* "rabbit_password_hashing_sha256", ...; false if it is none that we know. */
-bool user_hashing_parse(struct slice name, enum user_hashing *out);
-const char *user_hashing_name(enum user_hashing hashing);
-/* Bytes of salt and digest. */
-size_t user_hashing_size(enum user_hashing hashing);
-/* Salt, then digest(salt, password): returns the bytes written to `out`. */
-size_t user_password_digest(enum user_hashing hashing, struct slice password,
-                            const uint8_t salt[USER_SALT_SIZE], uint8_t out[USER_HASH_SIZE_MAX]);
 /* RabbitMQ's salted SHA-256 (rabbit_password_hashing_sha256): out gets 4 + 32 bytes. */
 void user_password_hash(struct slice password, const uint8_t salt[4], uint8_t out[36]);
 

@@ -680,6 +680,7 @@ rig_page_out(struct rig *r, unsigned queue)
             continue;
         struct message *m = e->message;
         q->messages->bytes -= queue_weight(m);
+        queue_tally_page_out(q, m->body_size);
         q->paged++;
         if (at < q->messages->paged_from)
             q->messages->paged_from = at;

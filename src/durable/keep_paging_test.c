@@ -603,10 +603,38 @@ a_random_life_of_one_queue(void **state)
     assert_true(compactions > 0 && stored > 1000);
 }
 
+/* ---- what is shown of it ---- */
+
+static void
+figures_know_what_is_on_the_disk(void **state)
+{
+    struct rig r;
+    struct queue_figures f;
+    struct rig_got got;
+    rig_init(&r, 23);
+    rig_start(&r, 1);
+    make_paged(&r, 100);
+    rig_fill(&r, 0, 10, 50, 0);
+    queue_tally_figures(rig_queue(&r, 0), &f);
+    assert_true(f.ready == 110 && f.ready_in_memory == 10 && f.ready_bytes == 100 * 200 + 10 * 50);
+    assert_true(f.memory_bytes == 10 * 50 && f.persistent == 100 && f.persistent_bytes == 100 * 200);
+    assert_true(f.disk_writes == 100 && f.disk_reads == 0);
+    assert_true(rig_get(&r, 0, true, &got));
+    queue_tally_figures(rig_queue(&r, 0), &f);
+    assert_true(f.disk_reads > 0 && f.ready == 109 && f.persistent == 99);
+    assert_true(f.ready_bytes == 99 * 200 + 10 * 50 && f.persistent_bytes == 99 * 200);
+    rig_purge(&r, 0);
+    queue_tally_figures(rig_queue(&r, 0), &f);
+    assert_true(f.ready == 0 && f.ready_bytes == 0 && f.persistent == 0 && f.persistent_bytes == 0);
+    rig_check(&r);
+    rig_fini(&r);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(figures_know_what_is_on_the_disk),
         cmocka_unit_test(in_order_whatever_comes_behind),
         cmocka_unit_test(what_was_given_back_comes_first),
         cmocka_unit_test(a_read_message_that_is_given_back_is_in_its_place),

@@ -407,6 +407,16 @@ count_paged(const struct queue_kept *kept)
     return paged;
 }
 
+/* As far as the length of their runs tells. */
+static uint64_t
+estimate_paged_bytes(const struct queue_kept *kept)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < kept->run_count; i++)
+        bytes += keep_run_live_bytes(&kept->runs[i]);
+    return bytes;
+}
+
 static void
 second_pass_end(struct recovery *r)
 {
@@ -420,7 +430,7 @@ second_pass_end(struct recovery *r)
             q->kept->reserved = f->delivered;
             q->deliver_limit = f->delivered;
         }
-        queue_recover_end(q, count_paged(q->kept));
+        queue_recover_end(q, count_paged(q->kept), estimate_paged_bytes(q->kept));
         bool has_delivered = f->delivered > 0 && q->messages;
         if (f->log_last || has_delivered)
             keep_mark_recovered(k, old, id, f->log_first, f->log_last, has_delivered);

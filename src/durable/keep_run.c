@@ -151,6 +151,13 @@ keep_run_live(const struct keep_run *run)
     return live;
 }
 
+uint64_t
+keep_run_live_bytes(const struct keep_run *run)
+{
+    const struct segment_run *in_segment = keep_run_in_segment(run);
+    return in_segment->count ? in_segment->length / in_segment->count * keep_run_live(run) : 0;
+}
+
 /* Does anything live in this part of the segment's run? */
 static bool
 run_lives(const struct keep_run *run)

@@ -56,6 +56,8 @@ void keep_run_settle_all(struct keep *k, struct queue_kept *kept, uint64_t first
 bool keep_run_gap(const struct queue_kept *kept, uint64_t position, uint64_t last, uint64_t *from,
                   uint64_t *to);
 uint64_t keep_run_live(const struct keep_run *run);
+/* Bytes that those take in the segment, if all of its entries were alike. */
+uint64_t keep_run_live_bytes(const struct keep_run *run);
 /* No queue has a part of it any more: nothing lives in it. */
 void keep_run_forget_segment(struct keep *k, const struct keep_segment *s);
 /* Drops the runs of a queue in which nothing lives. */

@@ -102,7 +102,6 @@ channel_new(struct connection *c, uint16_t number)
     if (c->channels)
         idmap_put(c->channels, number, ch);
     c->channel = ch;
-    c->channel_count++;
     channel_count_node(c->home->server, 1);
     return ch;
 }
@@ -158,7 +157,6 @@ channel_free(struct channel *ch)
         size_t cursor = 0;
         c->channel = c->channels ? idmap_next(c->channels, &cursor, NULL) : NULL;
     }
-    c->channel_count--;
     channel_count_node(c->home->server, -1);
     if (ch->parked) { /* its replay is up the stack */
         ch->parked->is_orphan = true;
@@ -419,10 +417,10 @@ channel_open_frame(struct connection *c, const struct frame *frame)
         return;
     }
     uint32_t method = amqp_method_id(frame->payload);
-    if (c->channel_max && c->channel_count >= c->channel_max) {
+    if (c->channel_max && connection_channel_count(c) >= c->channel_max) {
         connection_fail(c, AMQP_REPLY_NOT_ALLOWED, 0,
                         "number of channels opened (%u) has reached the negotiated channel_max (%u)",
-                        c->channel_count, c->channel_max);
+                        connection_channel_count(c), c->channel_max);
         return;
     }
     if (method != AMQP_CHANNEL_OPEN) {

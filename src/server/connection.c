@@ -12,6 +12,7 @@
 #include "broker/vhost.h"
 #include "server/class.h"
 #include "server/handshake.h"
+#include "wire/sasl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,9 @@ _Static_assert(sizeof(struct connection) <= 200, "an idle connection must be sma
 _Static_assert(sizeof(struct channel) <= 104, "an idle channel must be small");
 
 _Static_assert(CONNECTION_ROOM_AWAITED <= UINT16_MAX, "the last of the flags fits connection.flags");
+_Static_assert(CONNECTION_DEAD < 1 << 5 && SASL_MECHANISM_COUNT <= 1 << 3,
+               "state and mechanism share an octet");
+_Static_assert(SHARDS_COUNT_MAX <= 1 << (64 - CONNECTION_ID_SHARD_SHIFT), "a shard's index fits an id");
 _Static_assert(BLOCK_PACE <= UINT8_MAX, "the last of the blocks fits connection.blocked");
 
 enum { CONNECTION_IOV_MAX = 128 };
@@ -27,7 +31,9 @@ enum { CONNECTION_IOV_MAX = 128 };
 static uint64_t
 connection_new_id(struct server_shard *home)
 {
-    return (uint64_t)home->index << 48 | ++home->connections_made;
+    uint64_t now = shard_wall_ms(home->shard) << CONNECTION_ID_TIME_SHIFT;
+    home->connection_last = now > home->connection_last ? now : home->connection_last + 1;
+    return (uint64_t)home->index << CONNECTION_ID_SHARD_SHIFT | home->connection_last;
 }
 
 void
@@ -49,7 +55,6 @@ connection_accept(struct server_shard *home, struct net_socket *socket, struct t
     }
     c->id = connection_new_id(home);
     c->handle = slots_add(&home->connections, c);
-    c->connected_at_s = (uint32_t)(shard_wall_ms(home->shard) / 1000);
     handshake_begin(c);
     connection_want(c);
     server_close_stale(home, c);
@@ -204,6 +209,7 @@ connection_wrote(struct connection *c, ssize_t got, size_t n)
 {
     if (got > 0) {
         c->sent_bytes += (uint64_t)got;
+        c->writes++;
         c->flags |= CONNECTION_SPOKE;
         outbound_written(&c->home->outputs, c->out, (size_t)got);
     }

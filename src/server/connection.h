@@ -100,7 +100,7 @@ struct connection_closing {
 
 struct connection {
     struct server_shard *home;
-    uint64_t id;     /* unique on the node for ever: shard << 48 | count */
+    uint64_t id;     /* unique on the node for ever: connection_id_make() */
     uint64_t handle; /* in home->connections */
     struct stream stream;
     struct wheel_timer timer; /* the handshake's, then the heartbeats', then the close's */
@@ -117,20 +117,52 @@ struct connection {
     };
     struct connection *flush_next;
     uint64_t received_bytes, sent_bytes;
-    uint32_t connected_at_s; /* wall clock */
+    uint32_t reads, writes; /* of the socket, modulo 2^32: for views */
     uint32_t frame_max;
     uint32_t body_left; /* of the body frame in progress */
     uint32_t parked_bytes;
     uint16_t channel_max;
-    uint16_t channel_count;
     uint16_t heartbeat_s;
     uint16_t body_channel; /* whose body frame is in progress */
     uint16_t flags;        /* enum connection_flag */
     uint8_t move_to;       /* shard; with CONNECTION_MOVING */
-    uint8_t state;
-    uint8_t blocked; /* enum connection_block */
-    uint8_t missed;  /* heartbeat ticks without a byte */
+    uint8_t state : 5;
+    uint8_t mechanism : 3; /* enum sasl_mechanism, once it is known */
+    uint8_t blocked;       /* enum connection_block */
+    uint8_t missed;        /* heartbeat ticks without a byte */
 };
+
+/*
+ * An id tells when its connection was accepted, and on which shard: shard << 57 | milliseconds since 1970 <<
+ * 14 | a number among those of one millisecond. More than 2^14 of these, or a clock that goes back, take from
+ * the milliseconds that follow the last id's.
+ */
+enum { CONNECTION_ID_SHARD_SHIFT = 57, CONNECTION_ID_TIME_SHIFT = 14 };
+
+static inline unsigned
+connection_id_shard(uint64_t id)
+{
+    return (unsigned)(id >> CONNECTION_ID_SHARD_SHIFT);
+}
+/* Milliseconds since 1970. */
+static inline uint64_t
+connection_id_time(uint64_t id)
+{
+    return (id & ((UINT64_C(1) << CONNECTION_ID_SHARD_SHIFT) - 1)) >> CONNECTION_ID_TIME_SHIFT;
+}
+
+/* It came from another shard. It will not move again. */
+static inline bool
+connection_has_moved(const struct connection *c)
+{
+    return connection_id_shard(c->id) != c->home->index;
+}
+
+static inline uint32_t
+connection_channel_count(const struct connection *c)
+{
+    return c->channels ? (uint32_t)idmap_count(c->channels) : c->channel != NULL;
+}
 
 /* ---- connection.c ---- */
 

@@ -278,6 +278,7 @@ connection_read(struct connection *c)
         return;
     }
     c->received_bytes += (uint64_t)got;
+    c->reads++;
     c->home->read_bytes += (size_t)got;
     c->flags |= CONNECTION_HEARD;
     if (room.len > 0) {

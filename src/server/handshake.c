@@ -6,17 +6,21 @@
  * One timer covers all of it, so that a client at one byte a minute is gone after handshake_timeout_ms; TLS
  * must be done after tls_handshake_timeout_ms of that. Frames may have initial_frame_max bytes until tune-ok.
  * Before the login an error is answered with silence for a while (RabbitMQ does, to slow down guessing), a
- * refused login with 403 if the client said that it understands that; afterwards every error is told. None of
- * our mechanisms needs a second step: connection.secure is never sent.
+ * refused login with 403 if the client said that it understands that; afterwards every error is told. A
+ * source whose logins have failed too often is refused before its password is looked at (login_limit.h);
+ * certificates are no guesses and always are. None of our mechanisms needs a second step: connection.secure
+ * is never sent.
  */
 #include "server/handshake.h"
 #include "broker/user.h"
 #include "broker/vhost.h"
 #include "server/class.h"
 #include "server/heartbeat.h"
+#include "server/login_limit.h"
 #include "wire/sasl.h"
 #include "wire/table.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 enum { HANDSHAKE_CHANNEL_MIN = 1 };
@@ -109,14 +113,10 @@ handshake_capabilities(struct connection *c, struct slice client_properties)
 
 /* ---- login ---- */
 
-/* Says why in the log, to the client only that. */
+/* What the client learns of it, whatever the reason. */
 static void
-handshake_refuse(struct connection *c, struct slice mechanism, const char *why)
+handshake_refuse_quietly(struct connection *c, struct slice mechanism)
 {
-    char name[2 * NET_ADDR_TEXT_SIZE + 8];
-    log_error(c->home->server->node->log, LOG_CONNECTION,
-              "Error on AMQP connection (%s, state: starting): %.*s login refused: %s",
-              connection_name(c, name), SLICE_FMT(mechanism), why);
     if (!(c->flags & CONNECTION_AUTH_CLOSE)) {
         connection_silence(c);
         return;
@@ -126,6 +126,51 @@ handshake_refuse(struct connection *c, struct slice mechanism, const char *why)
         c, AMQP_REPLY_ACCESS_REFUSED, AMQP_CONNECTION_START_OK,
         "Login was refused using authentication mechanism %.*s. For details see the broker logfile.",
         SLICE_FMT(mechanism));
+}
+
+/* Says why in the log. */
+static void
+handshake_refuse(struct connection *c, struct slice mechanism, const char *why)
+{
+    char name[2 * NET_ADDR_TEXT_SIZE + 8];
+    log_error(c->home->server->node->log, LOG_CONNECTION,
+              "Error on AMQP connection (%s, state: starting): %.*s login refused: %s",
+              connection_name(c, name), SLICE_FMT(mechanism), why);
+    handshake_refuse_quietly(c, mechanism);
+}
+
+/* A password was wrong. Who has used up the budget of wrong ones is named once; what it tries then is worth
+ * no line at the usual levels. */
+static void
+handshake_count_failure(struct connection *c)
+{
+    const struct server *server = c->home->server;
+    struct net_addr peer;
+    char host[NET_ADDR_TEXT_SIZE];
+    net_peer(c->stream.net, &peer);
+    if (login_limit_failed(server->logins, &peer, shard_now_ms(c->home->shard)))
+        log_warning(server->node->log, LOG_CONNECTION,
+                    "%" PRIu32
+                    " logins from %s have failed: further ones are refused, the right password or not, "
+                    "but for one every %" PRIu32 " ms",
+                    server->config.limits.login_failures_max, net_addr_host_text(&peer, host),
+                    server->config.limits.login_window_ms / server->config.limits.login_failures_max);
+}
+
+static bool
+handshake_is_limited(struct connection *c)
+{
+    const struct server *server = c->home->server;
+    struct net_addr peer;
+    char name[2 * NET_ADDR_TEXT_SIZE + 8];
+    net_peer(c->stream.net, &peer);
+    uint64_t wait_ms = login_limit_wait_ms(server->logins, &peer, shard_now_ms(c->home->shard));
+    if (wait_ms > 0)
+        log_debug(server->node->log, LOG_CONNECTION,
+                  "connection (%s): login refused for another %" PRIu64
+                  " ms: too many from there have failed",
+                  connection_name(c, name), wait_ms);
+    return wait_ms > 0;
 }
 
 /* The user's name in the client's certificate. */
@@ -174,6 +219,10 @@ handshake_login(struct connection *c, struct slice mechanism, struct slice name,
 {
     const struct user *user = user_find(c->home->server->node->meta, name);
     char why[AMQP_REPLY_TEXT_SIZE + 256];
+    if (needs_password && handshake_is_limited(c)) {
+        handshake_refuse_quietly(c, mechanism);
+        return;
+    }
     if (needs_password && password.len == 0)
         snprintf(why, sizeof why,
                  "user '%.*s' attempted to log in with a blank password, which is prohibited",
@@ -187,6 +236,8 @@ handshake_login(struct connection *c, struct slice mechanism, struct slice name,
         return;
     }
     handshake_refuse(c, mechanism, why);
+    if (needs_password)
+        handshake_count_failure(c);
 }
 
 static void
@@ -206,7 +257,10 @@ handshake_start_ok(struct connection *c, struct slice payload)
     if (!sasl_mechanism_by_name(m.mechanism, &mechanism) || !handshake_offers(c, mechanism)) {
         connection_fail(c, AMQP_REPLY_COMMAND_INVALID, AMQP_CONNECTION_START_OK,
                         "unknown authentication mechanism '%.*s'", SLICE_FMT(m.mechanism));
-    } else if ((err = sasl_parse(mechanism, m.response, &response))) {
+        return;
+    }
+    c->mechanism = (unsigned)mechanism & 7u;
+    if ((err = sasl_parse(mechanism, m.response, &response))) {
         connection_fail(c, AMQP_REPLY_SYNTAX_ERROR, AMQP_CONNECTION_START_OK, "invalid response for %.*s: %s",
                         SLICE_FMT(m.mechanism), err_text(err));
     } else if (mechanism == SASL_EXTERNAL) {

@@ -14,6 +14,8 @@
     X(method_frame_max, 131072, "bytes of a method or header frame, whatever frame_max says")                \
     X(handshake_timeout_ms, 10000, "from accept to connection.open-ok, TLS included")                        \
     X(tls_handshake_timeout_ms, 5000, "of that, for TLS")                                                    \
+    X(login_failures_max, 60, "failed logins of a source at once (login_limit.h); 0: no limit")              \
+    X(login_window_ms, 60000, "in which it gets that budget back")                                           \
     X(close_timeout_ms, 30000, "how long connection.close waits for its close-ok; shorter heartbeats win")   \
     X(silent_close_delay_ms, 3000, "before a failed login's socket is closed")                               \
     X(read_turn_bytes, 65536, "read from one connection in a turn")                                          \

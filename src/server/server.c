@@ -13,8 +13,10 @@
 #include "broker/courier.h"
 #include "broker/meta.h"
 #include "broker/vhost.h"
+#include "io/random.h"
 #include "server/class.h"
 #include "server/connection.h"
+#include "server/login_limit.h"
 #include "wire/table.h"
 
 #include <stdlib.h>
@@ -108,6 +110,7 @@ server_free(struct server *server)
         server_shard_free(server->parts[i]);
         broker_free(broker);
     }
+    login_limit_free(server->logins);
     buffer_fini(&server->server_properties);
     free(server->counts);
     free(server->parts);
@@ -198,6 +201,16 @@ server_close_stale(struct server_shard *home, struct connection *c)
         connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0, "vhost '%s' is deleted", c->vhost->name);
 }
 
+/* Before anybody listens. */
+static struct login_limit *
+server_login_limit(const struct server *server)
+{
+    uint64_t seed;
+    random_bytes(shards_world(server->node->shards), &seed, sizeof seed);
+    const struct server_limits *limits = &server->config.limits;
+    return login_limit_new(limits->login_failures_max, limits->login_window_ms, seed);
+}
+
 static void
 server_on_start(struct shard *s, void *owner)
 {
@@ -214,11 +227,13 @@ server_on_start(struct shard *s, void *owner)
     CHECK(home->waiting_for_room.to);
     shard_set_data(s, home);
     server->parts[home->index] = home;
-    if (home->index == 0)
+    if (home->index == 0) {
+        server->logins = server_login_limit(server);
         meta_set_hooks(server->node->meta,
                        &(struct meta_hooks){.queue_deleted = server_on_queue_deleted,
                                             .vhost_deleted = server_on_vhost_deleted},
                        home->broker);
+    }
     if (home->index == 0 && server->config.on_started)
         server->config.on_started(server->config.arg);
 }

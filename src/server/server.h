@@ -30,6 +30,7 @@
 #include "server/outbound.h"
 
 struct connection;
+struct login_limit;
 struct net_socket;
 struct server;
 struct server_listener;
@@ -111,6 +112,7 @@ struct server {
     struct server_config config;
     struct buffer server_properties; /* the table's fields */
     struct server_counts *counts;    /* a shard each */
+    struct login_limit *logins;      /* from shard 0's start on */
     _Atomic uint32_t channels;       /* of all connections; counted only where limits.channels_max is set */
     struct server_shard **parts;     /* a shard each; for tests and views */
     unsigned shard_count;
@@ -125,12 +127,12 @@ struct server_shard {
     struct shard *shard;
     struct broker *broker;
     unsigned index;
-    bool is_closing;           /* the node stops: nobody new */
-    size_t read_bytes;         /* since the last server_deliver() */
-    uint64_t turn;             /* pointers into declared things are good within one */
-    uint64_t connections_made; /* for ids */
-    uint32_t channels_made;    /* for serials */
-    struct slots connections;  /* all of this shard: the list that a view walks */
+    bool is_closing;          /* the node stops: nobody new */
+    size_t read_bytes;        /* since the last server_deliver() */
+    uint64_t turn;            /* pointers into declared things are good within one */
+    uint64_t connection_last; /* the last one's id, without the shard */
+    uint32_t channels_made;   /* for serials */
+    struct slots connections; /* all of this shard: the list that a view walks */
     struct intern_table interned;
     struct outbound_pool outputs;
     struct connection

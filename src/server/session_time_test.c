@@ -1,4 +1,5 @@
 /* What time and the node's state do to a session; in the simulated world, where an hour costs nothing. */
+#include "base/byteorder.h"
 #include "broker/alarm.h"
 #include "io/file.h"
 #include "io/sim.h"
@@ -131,6 +132,59 @@ test_guest_logs_in_from_anywhere_when_no_user_is_bound_to_loopback(void **state)
                                         slice_of("\0guest\0guest", 12), true);
     session_expect(c, 0, AMQP_CONNECTION_TUNE, NULL);
     session_client_free(c);
+}
+
+/* ---- guessing ---- */
+
+static const struct net_addr guesser = {.family = NET_IPV4, .port = 40000, .ip = {10, 0, 0, 1}},
+                             neighbour = {.family = NET_IPV4, .port = 40000, .ip = {10, 0, 0, 2}};
+
+static bool
+logs_in(void **state, const struct net_addr *from, const char *password)
+{
+    char response[64];
+    struct session_client *c =
+        from ? session_client_open_from(world(state), from) : session_client_open(world(state));
+    int len = snprintf(response, sizeof response, "%cguest%c%s", 0, 0, password);
+    start_on(c, "PLAIN", slice_of(response, (size_t)len), true);
+    struct buffer payload = {0};
+    session_next_frame(c, &payload);
+    uint32_t method = be32_get(payload.data);
+    buffer_fini(&payload);
+    assert_true(method == AMQP_CONNECTION_TUNE || method == AMQP_CONNECTION_CLOSE);
+    session_client_free(c);
+    return method == AMQP_CONNECTION_TUNE;
+}
+
+/* Whatever shards its connections are on. */
+static void
+test_who_guesses_is_refused_the_right_password_too_for_a_while(void **state)
+{
+    unsigned budget = server_limits_default()->login_failures_max;
+    for (unsigned i = 0; i < budget; i++) {
+        assert_true(logs_in(state, &guesser, "guest"));
+        assert_false(logs_in(state, &guesser, "wrong"));
+        assert_false(logs_in(state, NULL, "wrong"));
+    }
+    assert_false(logs_in(state, &guesser, "guest"));
+    assert_true(logs_in(state, &neighbour, "guest"));
+    assert_true(logs_in(state, NULL, "guest")); /* loopback has no budget */
+    session_world_wait(world(state), server_limits_default()->login_window_ms);
+    assert_true(logs_in(state, &guesser, "guest"));
+}
+
+/* The refusal is the one of a wrong password: it does not tell whether this one was right. */
+static void
+test_who_guessed_too_often_is_not_told_so(void **state)
+{
+    while (logs_in(state, &guesser, "guest"))
+        assert_false(logs_in(state, &guesser, "wrong"));
+    expect_close(
+        start_on(session_client_open_from(world(state), &guesser), "PLAIN", slice_of("\0guest\0guest", 12),
+                 true),
+        403,
+        "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the "
+        "broker logfile.");
 }
 
 /* ---- behind a proxy ---- */
@@ -426,6 +480,9 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_client_without_a_proxy_is_dropped_where_there_must_be_one,
                                         setup_proxy, teardown),
+        cmocka_unit_test_setup_teardown(test_who_guesses_is_refused_the_right_password_too_for_a_while,
+                                        setup_open, teardown),
+        cmocka_unit_test_setup_teardown(test_who_guessed_too_often_is_not_told_so, setup_open, teardown),
         TEST(test_tune),
         TEST(test_handshake_at_one_byte_a_second),
         TEST(test_heartbeats),

@@ -1,0 +1,6 @@
+/* rabbitmq-plugins. */
+#include "ctl/commands.h"
+
+const struct ctl_command commands_plugins[] = {
+    {0},
+};
