@@ -89,8 +89,7 @@
     X("management.**", "not in this version") \
     X("management_agent.**", "not in this version") \
     X("prometheus.**", "not in this version") \
-    X("leveret.http_listen", "not in this version") \
-    X("leveret.peer_listen", "not in this version")
+    X("leveret.http_listen", "not in this version")
 /* clang-format on */
 
 #endif

@@ -130,6 +130,11 @@
       "the least level of one category: connection, channel, queue, ...; default: of all others") \
     \
     X(STRING, data_dir, "leveret.data_dir", "/var/lib/leveret", 0, 0, "", "where the node keeps what it must not lose") \
+    X(STRING, pid_file, "leveret.pid_file", "", 0, 0, "", \
+      "where the process's number stands while it runs; not set: the data directory's name with .pid behind it") \
+    X(ADDRESS, peer_listen, "leveret.peer_listen", "", 0, 0, "", \
+      "where other nodes, and commands from other machines, connect; not set: the first listener's port + 20000, on all " \
+      "addresses; none: nowhere") \
     X(STRING, node_name, "leveret.node_name", "", 0, 0, "", "the node's name, as rabbit@host; not set: rabbit@ and the host's name") \
     X(ENUM, store_sync, "leveret.store.sync", "always", 0, 0, "always interval never", \
       "what a confirm of a persistent message means: synced to the disk; written, and synced every so often; " \

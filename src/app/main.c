@@ -1,8 +1,8 @@
 /* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line; those
  * of `leveret store` are in store_command.h. */
-#include "app/boot.h"
 #include "app/detach.h"
 #include "app/options.h"
+#include "app/process.h"
 #include "app/store_command.h"
 #include "base/buffer.h"
 #include "io/file.h"
@@ -86,11 +86,11 @@ run(struct options *o)
         code = 0;
     } else if (good) {
         int fd = o->is_detached ? detach_start() : -1;
-        struct boot_request request = {.config = &c,
-                                       .log_file = o->is_detached ? "leveret.log" : NULL,
-                                       .on_ready = on_ready,
-                                       .arg = o->is_detached ? &fd : NULL};
-        code = boot_run(&request);
+        struct process_request request = {.config = &c,
+                                          .log_file = o->is_detached ? "leveret.log" : NULL,
+                                          .on_ready = on_ready,
+                                          .arg = o->is_detached ? &fd : NULL};
+        code = process_run(&request);
     }
     config_fini(&c);
     return code;

@@ -183,6 +183,13 @@ uint16_t exchange_check_redeclare(const struct exchange *x, const struct meta_co
 uint16_t queue_def_check_exclusive(const struct queue_def *q, uint64_t connection_id, char text[256]);
 
 /* Mail types, one table for the whole broker: `struct mail.type`. */
-enum mail_range { MAIL_META = 100, MAIL_COURIER = 200, MAIL_SERVER = 300, MAIL_RANGE_SIZE = 100 };
+enum mail_range {
+    MAIL_META = 100,
+    MAIL_COURIER = 200,
+    MAIL_SERVER = 300,
+    MAIL_MGMT = 400, /* ask.c */
+    MAIL_APP = 500,
+    MAIL_RANGE_SIZE = 100
+};
 
 #endif

@@ -69,7 +69,7 @@ dump_user(void *arg, const struct user *u)
                    SLICE_FMT(u->tags_text));
     for (size_t i = 0; i < u->password_hash.len; i++)
         buffer_add_fmt(&line, "%02x", u->password_hash.data[i]);
-    buffer_add_fmt(&line, " limits=");
+    buffer_add_str(&line, " limits=");
     user_limits_add(&line, u);
     add_line(arg, &line);
 }

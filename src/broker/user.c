@@ -1,4 +1,4 @@
-/* Finding users, and whether a password is theirs. */
+/* Finding users, whether a password is theirs, and their limits. */
 #include "broker/user.h"
 
 #include "base/hash.h"

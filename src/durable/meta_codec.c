@@ -70,8 +70,8 @@ static const struct field {
     {50, FORM_NUMBER, offsetof(struct meta_command, random)},
     {51, FORM_NUMBER, offsetof(struct meta_command, forced_id)},
     {52, FORM_NUMBER, offsetof(struct meta_command, placed)},
-    {53, FORM_NUMBER, offsetof(struct meta_command, priority)},
-    {54, FORM_NUMBER, offsetof(struct meta_command, changes)},
+    {54, FORM_NUMBER, offsetof(struct meta_command, priority)},
+    {55, FORM_NUMBER, offsetof(struct meta_command, changes)},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
