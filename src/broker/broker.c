@@ -135,8 +135,9 @@ broker_turn(struct broker *b)
     if (b->node->durability)
         b->node->durability->turn(b->node->durability_arg, b);
     route_cache_turn(b->routes);
+    bool is_behind = b->index == 0 && b->node->meta && meta_turn(b->node->meta);
     broker_tidy(b);
-    return !list_is_empty(&b->dirty);
+    return is_behind || !list_is_empty(&b->dirty);
 }
 
 void
