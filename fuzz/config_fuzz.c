@@ -43,11 +43,13 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = slice_of(data, size);
-    const char *files[] = {"fuzz.conf"};
-    struct config_override overrides[] = {{"--shards", "leveret.shards", "2"}};
+    /* The same bytes in both forms: as lines, and, in a third of the cases, as Erlang terms on top of them.
+     */
+    const char *files[] = {size % 2 ? "fuzz" : "fuzz.conf", "fuzz.config"};
+    struct config_override overrides[] = {{"--shards", "leveret.shards", "2", CONFIG_OPTION}};
     struct config_request request = {
         .files = files,
-        .file_count = 1,
+        .file_count = size % 3 ? 1 : 2,
         .overrides = overrides,
         .override_count = 1,
         .io = {.read = read_input, .probe = probe_nothing, .arg = &input},

@@ -1,14 +1,15 @@
 /*
- * Loading goes in five steps: read all files into settings; find each setting's row, so that unknown keys are
- * found; drop settings that a later one of the same key replaces; turn values into members and list elements;
- * check what only several keys together can get wrong. Every step goes on after an error, so that one run
- * shows all of them.
+ * Loading goes in five steps: read all files, of either form, into settings; find each setting's row, so that
+ * unknown keys are found; drop settings that a later one of the same key replaces; turn values into members
+ * and list elements; check what only several keys together can get wrong. Every step goes on after an error,
+ * so that one run shows all of them.
  *
  * A row without any setting gets its default, which is written as text and parsed like everything else. For a
  * list that means: naming one element replaces the default list.
  */
 #include "app/config.h"
 
+#include "app/config_classic.h"
 #include "app/config_row.h"
 #include "app/config_text.h"
 #include "app/config_value.h"
@@ -24,8 +25,9 @@ enum { SHOWN_VALUE_MAX = 80, IGNORED_SHOWN_MAX = 20 };
 /* A setting with what it means. Slices point into the texts of the loader or into the overrides. */
 struct setting {
     const char *origin;
-    unsigned line; /* 0: no file, `origin` is an option */
+    unsigned line; /* 0: no file, `origin` is an option or a variable */
     unsigned order;
+    unsigned rank; /* of all settings of a row those with the highest count */
     struct slice key, value;
     struct config_match match;
 };
@@ -35,10 +37,16 @@ struct loader {
     const struct config_request *request;
     struct config_report *report;
     struct buffer *texts; /* one per file */
+    struct arena arena;   /* of settings that are made, not read */
+    const char *path;     /* of the classic file that is read, and its rank */
+    unsigned rank;
     struct setting *settings;
     size_t count, cap;
     size_t ignored;
 };
+
+/* From weak to strong; a classic file's rank is RANK_CLASSIC and its place among the files. */
+enum { RANK_PRESET, RANK_TEXT, RANK_CLASSIC, RANK_ENVIRONMENT = 1 << 16, RANK_OPTION };
 
 /* ---- reporting ---- */
 
@@ -125,20 +133,29 @@ error_unknown(struct loader *l, const struct setting *s)
     buffer_add_u8(out, '\n');
 }
 
+static void
+error_refused(struct loader *l, const struct setting *s)
+{
+    if (!error_begin(l, s->origin, s->line))
+        return;
+    show(&l->report->errors, s->key);
+    buffer_add_fmt(&l->report->errors, ": %s\n", s->match.refused->text);
+}
+
 /* One warning for all of them. */
 static void
-warn_ignored(struct loader *l, const struct setting *s)
+warn_ignored(struct loader *l, const char *origin, unsigned line, struct slice key, const char *why)
 {
     struct buffer *out = &l->report->warnings;
     if (l->ignored++ >= IGNORED_SHOWN_MAX)
         return;
     buffer_add_str(out, l->ignored == 1 ? "keys without effect here: " : "; ");
-    show(out, s->key);
+    show(out, key);
     buffer_add_str(out, " (");
-    show(out, slice_str(s->origin));
-    if (s->line > 0)
-        buffer_add_fmt(out, ":%u", s->line);
-    buffer_add_fmt(out, ", %s)", s->match.ignored->text);
+    show(out, slice_str(origin));
+    if (line > 0)
+        buffer_add_fmt(out, ":%u", line);
+    buffer_add_fmt(out, ", %s)", why);
 }
 
 static void
@@ -153,7 +170,8 @@ warn_ignored_end(struct loader *l)
 /* ---- settings ---- */
 
 static void
-setting_add(struct loader *l, const char *origin, unsigned line, struct slice key, struct slice value)
+setting_add(struct loader *l, const char *origin, unsigned line, struct slice key, struct slice value,
+            unsigned rank)
 {
     if (l->count == CONFIG_SETTINGS_MAX) {
         error_text(l, origin, line, "too many settings");
@@ -164,22 +182,19 @@ setting_add(struct loader *l, const char *origin, unsigned line, struct slice ke
         l->settings = realloc(l->settings, l->cap * sizeof *l->settings);
         CHECK(l->settings);
     }
-    l->settings[l->count] = (struct setting){
-        .origin = origin, .line = line, .order = (unsigned)l->count, .key = key, .value = value};
+    l->settings[l->count] = (struct setting){.origin = origin,
+                                             .line = line,
+                                             .order = (unsigned)l->count,
+                                             .rank = rank,
+                                             .key = key,
+                                             .value = value};
     l->count++;
 }
 
 static void
-file_read(struct loader *l, const char *path, struct buffer *text)
+text_read(struct loader *l, const char *path, struct slice text)
 {
-    enum err e = l->request->io.read(l->request->io.arg, path, text);
-    if (e == ERR_OK && text->len > CONFIG_FILE_BYTES_MAX)
-        e = ERR_LIMIT;
-    if (e != ERR_OK) {
-        error_text(l, path, 0, err_text(e));
-        return;
-    }
-    struct config_text lines = {.rest = buffer_slice(text)};
+    struct config_text lines = {.rest = text};
     struct config_setting_text setting;
     while (config_text_next(&lines, &setting)) {
         if (l->count == CONFIG_SETTINGS_MAX || setting.error) {
@@ -187,19 +202,121 @@ file_read(struct loader *l, const char *path, struct buffer *text)
             if (!setting.error)
                 return;
         } else {
-            setting_add(l, path, lines.line, setting.key, setting.value);
+            setting_add(l, path, lines.line, setting.key, setting.value, RANK_TEXT);
         }
     }
+}
+
+/* ---- the classic form ---- */
+
+static bool
+is_clean(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if ((s.data[i] < 0x20 && s.data[i] != '\t') || s.data[i] == 0x7f)
+            return false;
+    return utf8_is_valid(s);
+}
+
+static void
+on_classic_setting(void *arg, unsigned line, struct slice key, struct slice value)
+{
+    struct loader *l = arg;
+    if (!is_clean(key) || !is_clean(value)) {
+        error_text(l, l->path, line, "a value has a control character in it, or is not UTF-8");
+        return;
+    }
+    key = slice_of(arena_copy(&l->arena, key), key.len);
+    value = slice_of(arena_copy(&l->arena, value), value.len);
+    setting_add(l, l->path, line, key, value, l->rank);
+}
+
+static void
+on_classic_unknown(void *arg, unsigned line, struct slice name)
+{
+    struct loader *l = arg;
+    warn_ignored(l, l->path, line, name, "not known here");
+}
+
+static void
+on_classic_wrong(void *arg, unsigned line, struct slice name, const char *expected)
+{
+    struct loader *l = arg;
+    if (!error_begin(l, l->path, line))
+        return;
+    show(&l->report->errors, name);
+    buffer_add_fmt(&l->report->errors, ": expected %s\n", expected);
+}
+
+static void
+classic_read(struct loader *l, const char *path, struct slice text)
+{
+    struct config *c = l->config;
+    const struct config_classic_sink sink = {on_classic_setting, on_classic_unknown, on_classic_wrong, l};
+    struct erlang_error error;
+    c->terms = realloc(c->terms, (c->terms_count + 1) * sizeof *c->terms);
+    CHECK(c->terms);
+    struct erlang_terms *terms = &c->terms[c->terms_count++];
+    if (!erlang_terms_parse(terms, text, &error)) {
+        error_text(l, path, error.line, error.text);
+        return;
+    }
+    l->path = path;
+    l->rank = RANK_CLASSIC + (unsigned)c->terms_count;
+    config_classic_read(terms, &sink);
+}
+
+bool
+config_is_classic(const char *path, struct slice text)
+{
+    const char *dot = strrchr(path, '.');
+    if (dot && (strcmp(dot, ".config") == 0 || strcmp(dot, ".conf") == 0))
+        return strcmp(dot, ".config") == 0;
+    bool in_comment = false;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t ch = text.data[i];
+        in_comment = ch == '%' || (in_comment && ch != '\n');
+        if (!in_comment && ch != ' ' && ch != '\t' && ch != '\r' && ch != '\n')
+            return ch == '[';
+    }
+    return false;
+}
+
+/* ---- all settings ---- */
+
+static void
+file_read(struct loader *l, const char *path, struct buffer *text)
+{
+    struct config *c = l->config;
+    enum err e = l->request->io.read(l->request->io.arg, path, text);
+    if (e == ERR_OK && text->len > CONFIG_FILE_BYTES_MAX)
+        e = ERR_LIMIT;
+    if (e != ERR_OK) {
+        error_text(l, path, 0, err_text(e));
+        return;
+    }
+    c->files[c->files_count] = strdup(path);
+    CHECK(c->files[c->files_count]);
+    c->files_count++;
+    if (config_is_classic(path, buffer_slice(text)))
+        classic_read(l, path, buffer_slice(text));
+    else
+        text_read(l, path, buffer_slice(text));
 }
 
 static void
 settings_collect(struct loader *l)
 {
+    static const unsigned ranks[] = {[CONFIG_OPTION] = RANK_OPTION,
+                                     [CONFIG_ENVIRONMENT] = RANK_ENVIRONMENT,
+                                     [CONFIG_PRESET] = RANK_PRESET};
+    l->config->files = calloc(l->request->file_count + 1, sizeof *l->config->files);
+    CHECK(l->config->files);
     for (size_t i = 0; i < l->request->file_count; i++)
         file_read(l, l->request->files[i], &l->texts[i]);
     for (size_t i = 0; i < l->request->override_count; i++) {
         const struct config_override *o = &l->request->overrides[i];
-        setting_add(l, o->origin, 0, slice_str(o->key), slice_str(o->value));
+        setting_add(l, o->origin, 0, slice_str(o->key), slice_str(o->value), ranks[o->strength]);
     }
 }
 
@@ -214,7 +331,9 @@ settings_resolve(struct loader *l)
         if (s.match.row)
             l->settings[kept++] = s;
         else if (s.match.ignored)
-            warn_ignored(l, &s);
+            warn_ignored(l, s.origin, s.line, s.key, s.match.ignored->text);
+        else if (s.match.refused)
+            error_refused(l, &s);
         else
             error_unknown(l, &s);
     }
@@ -230,7 +349,7 @@ slice_order(struct slice a, struct slice b)
     return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-/* By row; within a row by name, numbers first and by size; at last by place, the earliest first. */
+/* By row; within a row by name, numbers first and by size; at last by rank and place, the winner last. */
 static int
 setting_order(const void *pa, const void *pb)
 {
@@ -247,10 +366,13 @@ setting_order(const void *pa, const void *pb)
     if (na != nb)
         return na < nb ? -1 : 1;
     int order = slice_order(a->match.name, b->match.name);
-    return order ? order : (a->order > b->order) - (a->order < b->order);
+    if (order)
+        return order;
+    return a->rank != b->rank ? (a->rank > b->rank) - (a->rank < b->rank)
+                              : (a->order > b->order) - (a->order < b->order);
 }
 
-/* A later setting of the same key wins, and an option wins over all settings of its row in files. */
+/* Of the settings of a row only those with the highest rank stay, and of those the last of each key. */
 static void
 settings_reduce(struct loader *l)
 {
@@ -259,14 +381,14 @@ settings_reduce(struct loader *l)
     size_t kept = 0;
     for (size_t i = 0; i < l->count;) {
         size_t end = i;
-        bool has_option = false;
+        unsigned rank = 0;
         for (; end < l->count && l->settings[end].match.row == l->settings[i].match.row; end++)
-            has_option |= l->settings[end].line == 0;
+            rank = l->settings[end].rank > rank ? l->settings[end].rank : rank;
         for (; i < end; i++) {
             const struct setting *s = &l->settings[i];
             bool is_last = i + 1 == end || s->match.is_whole != s[1].match.is_whole ||
                            !slice_eq(s->match.name, s[1].match.name);
-            if (is_last && !(has_option && s->line > 0))
+            if (is_last && s->rank == rank)
                 l->settings[kept++] = *s;
         }
     }
@@ -305,7 +427,8 @@ value_refusal(const struct loader *l, const struct setting *s)
 {
     if (slice_starts_with(s->value, "$(") && s->value.data[s->value.len - 1] == ')')
         return "environment variables are not read; write the value";
-    if (s->match.row->type == CONFIG_SECRET && slice_starts_with(s->value, "encrypted:"))
+    if ((s->match.row->type == CONFIG_SECRET || s->match.row->type == CONFIG_STRING) &&
+        slice_starts_with(s->value, "encrypted:"))
         return "encrypted values are not read; write the value and protect the file";
     if (s->match.row->type != CONFIG_FILE || !l->request->io.probe)
         return NULL;
@@ -406,6 +529,20 @@ require(struct loader *l, bool holds, const char *name, const char *text)
         error_text(l, s ? s->origin : name, s ? s->line : 0, text);
 }
 
+/* Of the two forms of a limit the relative one counts, unless the other is from a stronger place. */
+static void
+watermarks_check(struct loader *l)
+{
+    const struct setting *absolute = setting_of(l, "vm_memory_high_watermark.absolute");
+    const struct setting *relative = setting_of(l, "vm_memory_high_watermark.relative");
+    if (absolute && relative && relative->rank >= absolute->rank)
+        l->config->memory_watermark_bytes = 0;
+    absolute = setting_of(l, "disk_free_limit.absolute");
+    relative = setting_of(l, "disk_free_limit.relative");
+    if (absolute && relative && relative->rank < absolute->rank)
+        l->config->disk_free_ratio = 0;
+}
+
 static void
 config_check(struct loader *l)
 {
@@ -427,10 +564,7 @@ config_check(struct loader *l)
             "leveret.connection_output_low: expected less than leveret.connection_output_high");
     require(l, c->connection_output_max >= c->connection_output_high, "leveret.connection_output_max",
             "leveret.connection_output_max: expected at least leveret.connection_output_high");
-    bool is_relative = setting_of(l, "vm_memory_high_watermark.relative");
-    const struct setting *absolute = setting_of(l, "vm_memory_high_watermark.absolute");
-    if (is_relative && absolute && absolute->line > 0)
-        c->memory_watermark_bytes = 0;
+    watermarks_check(l);
 }
 
 /* ---- the whole ---- */
@@ -455,6 +589,7 @@ config_load(struct config *c, const struct config_request *request, struct confi
         buffer_fini(&l.texts[i]);
     free(l.texts);
     free(l.settings);
+    arena_fini(&l.arena);
     return report->error_count == 0;
 }
 
@@ -472,6 +607,12 @@ config_fini(struct config *c)
             config_value_item_fini(&list->items[i]);
         free(list->items);
     }
+    for (size_t i = 0; i < c->files_count; i++)
+        free(c->files[i]);
+    free(c->files);
+    for (size_t i = 0; i < c->terms_count; i++)
+        erlang_terms_fini(&c->terms[i]);
+    free(c->terms);
     *c = (struct config){0};
 }
 

@@ -21,8 +21,7 @@ enum {
     CONFIG_LIST_MAX = 64,   /* elements of one list */
     CONFIG_ERRORS_MAX = 20, /* reported; further ones are only counted */
 };
-#define CONFIG_FILE_DEFAULT "/etc/leveret/leveret.conf"
-#define CONFIG_INFINITY     INT64_MAX
+#define CONFIG_INFINITY INT64_MAX
 
 struct config_address {
     char host[48]; /* a numeric address without brackets; empty: all addresses of the machine */
@@ -78,11 +77,17 @@ enum config_type {
 CONFIG_TYPE_TABLE(X)
 #undef X
 
-/* One member per row of CONFIG_KEY_TABLE. */
+struct erlang_terms;
+
+/* One member per row of CONFIG_KEY_TABLE, and where they come from. */
 struct config {
 #define X(type, member, name, fallback, least, most, words, text) config_##type##_t member;
     CONFIG_KEY_TABLE(X)
 #undef X
+    char **files; /* that were read, in their order */
+    size_t files_count;
+    struct erlang_terms *terms; /* of those in the classic form: config_classic_kept() */
+    size_t terms_count;
 };
 
 /* Indices among the words of the ENUM rows that have more than one. */
@@ -98,22 +103,37 @@ enum { CONFIG_SYNC_ALWAYS, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_NEVER };
 enum { CONFIG_LOGIN_DN, CONFIG_LOGIN_CN, CONFIG_LOGIN_SAN, CONFIG_LOGIN_SAN_SHORT };
 enum { CONFIG_SAN_DNS, CONFIG_SAN_IP, CONFIG_SAN_EMAIL, CONFIG_SAN_URI, CONFIG_SAN_OTHER_NAME };
 
-/* How files are reached. `probe` says whether a file that a value names can be read; NULL: it is not looked
- * at. */
+/*
+ * How files are reached. `probe` says whether a file that a value names can be read; NULL: it is not looked
+ * at. `list` calls `each` with every name in a directory, in any order; only config_files.c needs it.
+ */
 struct config_io {
     enum err (*read)(void *arg, const char *path, struct buffer *text);
     enum err (*probe)(void *arg, const char *path);
+    enum err (*list)(void *arg, const char *dir, void (*each)(void *to, const char *name), void *to);
     void *arg;
 };
 
-/* A setting from elsewhere than a file: it replaces all that the files say about the row of its key. */
+/* Who is asked first about a row. What a stronger one says replaces all that weaker ones do. */
+enum config_strength {
+    CONFIG_OPTION,      /* the command line: the strongest */
+    CONFIG_ENVIRONMENT, /* RABBITMQ_LOG and such, which win over files */
+    CONFIG_PRESET,      /* RABBITMQ_NODE_PORT and such, over which files win, as in RabbitMQ */
+};
+
+/* A setting from elsewhere than a file. */
 struct config_override {
     const char *origin; /* what messages name: "--shards" */
     const char *key, *value;
+    enum config_strength strength;
 };
 
 struct config_request {
-    const char *const *files; /* a later one wins */
+    /*
+     * A later one wins. A file that ends in .config, or in neither .config nor .conf and starts with a
+     * bracket, is in the classic form (config_classic.h); those win over the others, as in RabbitMQ.
+     */
+    const char *const *files;
     size_t file_count;
     const struct config_override *overrides; /* a later one adds to a list, and wins elsewhere */
     size_t override_count;
@@ -133,6 +153,8 @@ struct config_report {
  * them.
  */
 bool config_load(struct config *c, const struct config_request *request, struct config_report *report);
+/* Whether a file's text is in the classic form. */
+bool config_is_classic(const char *path, struct slice text);
 void config_fini(struct config *c);
 void config_report_fini(struct config_report *report);
 

@@ -58,6 +58,16 @@ ignored_markdown(struct buffer *out)
         buffer_add_fmt(out, "| `%s` | %s |\n", config_ignored_rows[i].pattern, config_ignored_rows[i].text);
 }
 
+static void
+refused_markdown(struct buffer *out)
+{
+    buffer_add_str(out, "\n## Keys of RabbitMQ's that refuse the start\n\n"
+                        "A node that overlooked these would be less safe than its configuration says.\n\n"
+                        "| key | why |\n|---|---|\n");
+    for (size_t i = 0; i < config_refused_count; i++)
+        buffer_add_fmt(out, "| `%s` | %s |\n", config_refused_rows[i].pattern, config_refused_rows[i].text);
+}
+
 void
 config_doc_markdown(struct buffer *out)
 {
@@ -80,10 +90,13 @@ config_doc_markdown(struct buffer *out)
         const struct config_row *row = &config_rows[i];
         const char *title = section_of(row);
         if (title)
-            buffer_add_fmt(out, "\n## %s\n\n| key | default | value | meaning |\n|---|---|---|---|\n", title);
+            buffer_add_fmt(
+                out, "\n## %s\n\n| key | default | value | meaning | reloads |\n|---|---|---|---|---|\n",
+                title);
         buffer_add_fmt(out, "| `%s` | `%s` | ", row->name, fallback_of(row));
         config_row_expected(row, out);
-        buffer_add_fmt(out, " | %s |\n", row->text);
+        buffer_add_fmt(out, " | %s | %s |\n", row->text, config_row_reloads(row) ? "yes" : "");
     }
     ignored_markdown(out);
+    refused_markdown(out);
 }

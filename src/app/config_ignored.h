@@ -1,8 +1,7 @@
 /*
  * Keys that RabbitMQ has and that have no effect here: taken with one warning that names them. X(pattern,
- * text);
- * `**` at the end stands for any rest. What would weaken security if it were left out is not here: it is
- * refused.
+ * text); `**` at the end stands for any rest. What would weaken security if it were left out is in the second
+ * table: it is refused, and the text says why.
  */
 #ifndef LEVERET_APP_CONFIG_IGNORED_H
 #define LEVERET_APP_CONFIG_IGNORED_H
@@ -82,14 +81,73 @@
     X("cluster_keepalive_interval", "not in this version") \
     X("cluster_formation.**", "not in this version") \
     X("net_ticktime", "not in this version") \
-    X("distribution.listener.**", "not in this version") \
+    X("distribution.listener.port_range.max", "one port for other nodes") \
+    X("distribution.listener.interface", "not in this version") \
     X("raft.**", "not in this version") \
     X("quorum_queue.**", "not in this version") \
     X("vhost_restart_strategy", "a vhost never restarts by itself") \
     X("management.**", "not in this version") \
     X("management_agent.**", "not in this version") \
     X("prometheus.**", "not in this version") \
-    X("leveret.http_listen", "not in this version")
+    X("leveret.http_listen", "not in this version") \
+    X("log.file.rotation", "rotate with logrotate") \
+    X("default_queue_type", "not in this version") \
+    X("vhost_max", "not in this version") \
+    X("cluster_queue_limit", "not in this version") \
+    X("cluster_exchange_limit", "not in this version") \
+    X("cluster_tags.**", "not in this version") \
+    X("node_tags.**", "not in this version") \
+    X("default_limits.**", "not in this version") \
+    X("default_policies.**", "not in this version") \
+    X("default_users.**", "not in this version") \
+    X("message_interceptors.**", "not in this version") \
+    X("deprecated_features.**", "nothing is deprecated here") \
+    X("metadata_store.**", "one kind of metadata store") \
+    X("session_max_per_connection", "no AMQP 1.0") \
+    X("link_max_per_session", "no AMQP 1.0") \
+    X("channel_interceptor.**", "no interceptors") \
+    X("channel_operation_timeout", "channels do not block") \
+    X("channel_tick_interval", "channels need no tick") \
+    X("queue_explicit_gc_run_operation_threshold", "no garbage collector") \
+    X("lazy_queue_explicit_gc_run_operation_threshold", "no garbage collector") \
+    X("track_auth_attempt_source", "failed logins are always counted by source") \
+    X("proxy_protocol_unix_socket", "no listeners on Unix sockets") \
+    X("config_entry_decoder.**", "encrypted values are not read") \
+    X("trace_vhosts.$name", "use rabbitmqctl trace_on") \
+    X("direct_exchange_routing_v2", "always fast") \
+    X("raft_data_dir", "one data directory") \
+    X("amqp1_0.**", "no AMQP 1.0") \
+    X("http_dispatch.**", "not in this version") \
+    X("shovel.**", "not in this version") \
+    X("federation.**", "not in this version") \
+    X("stream.**", "no streams") \
+    X("mqtt.**", "no MQTT") \
+    X("web_mqtt.**", "no MQTT") \
+    X("stomp.**", "no STOMP") \
+    X("web_stomp.**", "no STOMP") \
+    X("web_dispatch.**", "not in this version") \
+    X("trust_store.**", "no trust store; use ssl_options.cacertfile") \
+    X("auth_ldap.**", "no LDAP: auth_backends would refuse it") \
+    X("auth_http.**", "no HTTP backend: auth_backends would refuse it") \
+    X("auth_oauth2.**", "no OAuth 2: auth_backends would refuse it") \
+    X("oauth2.**", "no OAuth 2: auth_backends would refuse it") \
+    X("aws.**", "no such plugin") \
+    X("ssl_options.sni", "for clients only") \
+    X("ssl_options.reuse_session", "OpenSSL's choice") \
+    X("ssl_options.dhfile", "OpenSSL's choice of groups") \
+    X("ssl_options.dh", "OpenSSL's choice of groups") \
+    X("ssl_options.hibernate_after", "no Erlang processes") \
+    X("ssl_options.padding_check", "TLS 1.2 and 1.3 only") \
+    X("ssl_options.beast_mitigation", "TLS 1.2 and 1.3 only")
+
+#define CONFIG_REFUSED_TABLE(X) \
+    X("auth_backends.$n.authn", "only the broker itself knows the users: auth_backends.1 = internal") \
+    X("auth_backends.$n.authz", "only the broker itself knows the users: auth_backends.1 = internal") \
+    X("ssl_options.crl_check", "revocation lists are not looked at") \
+    X("ssl_options.cert", "name a file: ssl_options.certfile") \
+    X("ssl_options.key.**", "name a file: ssl_options.keyfile") \
+    X("ssl_options.psk_identity", "there are no pre-shared keys") \
+    X("credential_validator.**", "passwords are not checked against rules")
 /* clang-format on */
 
 #endif

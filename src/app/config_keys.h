@@ -135,6 +135,18 @@
     X(ADDRESS, peer_listen, "leveret.peer_listen", "", 0, 0, "", \
       "where other nodes, and commands from other machines, connect; not set: the first listener's port + 20000, on all " \
       "addresses; none: nowhere") \
+    X(STRING, cookie_file, "leveret.cookie_file", "", 0, 0, "", \
+      "the secret that nodes and tools share; made when it is not there; not set: .erlang.cookie in the data directory") \
+    X(SECRET, cookie, "leveret.cookie", "", 0, 0, "", \
+      "what must be in that file; not set: what is there, or a random text in a new one") \
+    X(STRING, load_definitions, "load_definitions", "", 0, 0, "", \
+      "definitions (JSON) that are imported at the start, before clients are accepted: a file, or a directory of files") \
+    X(ENUM, definitions_backend, "definitions.import_backend", "local_filesystem", 0, 0, \
+      "local_filesystem rabbit_definitions_import_local_filesystem", "where definitions come from") \
+    X(BOOL, definitions_skip, "definitions.skip_if_unchanged", "false", 0, 0, "", \
+      "definitions that were imported once are not imported again until they change") \
+    X(INTEGER, dist_port_min, "distribution.listener.port_range.min", "0", 0, 65535, "", \
+      "the port for other nodes and for tools; 0: that of the first AMQP listener and 20000") \
     X(STRING, node_name, "leveret.node_name", "", 0, 0, "", "the node's name, as rabbit@host; not set: rabbit@ and the host's name") \
     X(ENUM, store_sync, "leveret.store.sync", "always", 0, 0, "always interval never", \
       "what a confirm of a persistent message means: synced to the disk; written, and synced every so often; " \
@@ -178,9 +190,22 @@
     X(INTEGER, route_cache_entries, "leveret.route_cache_entries", "65536", 16, 1 << 24, "", \
       "(exchange, routing key) pairs whose queues each shard remembers")
 
+/* The members that a running node takes anew when its configuration is read again: X(member). reload.c does it. */
+#define CONFIG_RELOAD_TABLE(X) \
+    X(log_file_level) X(log_console_level) X(log_levels) \
+    X(ssl_cacertfile) X(ssl_certfile) X(ssl_keyfile) X(ssl_password) X(ssl_verify) X(ssl_fail_if_no_peer_cert) \
+    X(ssl_depth) X(ssl_versions) X(ssl_ciphers) X(ssl_honor_cipher_order) \
+    X(ssl_cert_login_from) X(ssl_cert_login_san_type) X(ssl_cert_login_san_index) \
+    X(auth_mechanisms) X(anonymous_login_user) X(anonymous_login_pass) X(loopback_users) \
+    X(heartbeat_s) X(frame_max) X(channel_max) X(handshake_timeout_ms) X(ssl_handshake_timeout_ms) \
+    X(memory_watermark_ratio) X(memory_watermark_bytes) X(memory_total_override) \
+    X(disk_free_bytes) X(disk_free_ratio)
+
 /* Other names of a key, from older or newer versions of RabbitMQ: X(alias, name). */
 #define CONFIG_ALIAS_TABLE(X) \
     X("connection_max", "max_connections") \
+    X("management.load_definitions", "load_definitions") \
+    X("definitions.local.path", "load_definitions") \
     X("max_channels_per_connection", "channel_max")
 /* clang-format on */
 

@@ -22,6 +22,20 @@ const struct config_ignored config_ignored_rows[] = {
 };
 const size_t config_ignored_count = sizeof config_ignored_rows / sizeof *config_ignored_rows;
 
+const struct config_ignored config_refused_rows[] = {
+#define X(pattern, text) {pattern, text},
+    CONFIG_REFUSED_TABLE(X)
+#undef X
+};
+const size_t config_refused_count = sizeof config_refused_rows / sizeof *config_refused_rows;
+
+/* The members of the rows that a running node takes anew. */
+static const size_t reloadable[] = {
+#define X(member) offsetof(struct config, member),
+    CONFIG_RELOAD_TABLE(X)
+#undef X
+};
+
 static const struct {
     const char *alias, *name;
 } aliases[] = {
@@ -80,6 +94,15 @@ config_row_is_list(const struct config_row *row)
     return row->type >= CONFIG_ADDRESSES;
 }
 
+bool
+config_row_reloads(const struct config_row *row)
+{
+    for (size_t i = 0; i < sizeof reloadable / sizeof *reloadable; i++)
+        if (reloadable[i] == row->offset)
+            return true;
+    return false;
+}
+
 struct config_match
 config_row_find(struct slice key)
 {
@@ -103,6 +126,13 @@ config_row_find(struct slice key)
         if (score > best) {
             best = score;
             match = (struct config_match){.ignored = &config_ignored_rows[i]};
+        }
+    }
+    for (size_t i = 0; i < config_refused_count; i++) {
+        uint32_t score = pattern_score(config_refused_rows[i].pattern, key, false, &name);
+        if (score > best) {
+            best = score;
+            match = (struct config_match){.refused = &config_refused_rows[i]};
         }
     }
     return match;

@@ -22,11 +22,13 @@ extern const struct config_row config_rows[];
 extern const size_t config_row_count;
 extern const struct config_ignored config_ignored_rows[];
 extern const size_t config_ignored_count;
+extern const struct config_ignored config_refused_rows[];
+extern const size_t config_refused_count;
 
-/* What a key is: a row, or an ignored row, or neither. */
+/* What a key is: a row, or one that is ignored or refused, or nothing that is known. */
 struct config_match {
     const struct config_row *row;
-    const struct config_ignored *ignored;
+    const struct config_ignored *ignored, *refused;
     struct slice name; /* the user's part of a list's key; empty for others */
     bool is_whole;     /* the list's key without that part: it only takes `none` */
 };
@@ -39,6 +41,8 @@ struct config_match config_row_find(struct slice key);
 bool config_row_suggest(struct slice key, char name[CONFIG_KEY_BYTES_MAX + 1]);
 
 bool config_row_is_list(const struct config_row *row);
+/* Whether a running node takes a new value when its configuration is read again. */
+bool config_row_reloads(const struct config_row *row);
 /* "a number from 0 to 65535", "one of: a, b": for messages and the documentation. */
 void config_row_expected(const struct config_row *row, struct buffer *out);
 /* The i-th word of the row; empty when there are fewer. */

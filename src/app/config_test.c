@@ -256,9 +256,9 @@ naming_a_list_replaces_its_default_and_none_empties_it(void **state)
 static void
 an_option_replaces_what_the_files_say_about_its_row(void **state)
 {
-    struct config_override overrides[] = {{"--listen", "listeners.tcp.1", "127.0.0.1:0"},
-                                          {"--listen", "listeners.tcp.2", "[::1]:0"},
-                                          {"--shards", "leveret.shards", "3"}};
+    struct config_override overrides[] = {{"--listen", "listeners.tcp.1", "127.0.0.1:0", CONFIG_OPTION},
+                                          {"--listen", "listeners.tcp.2", "[::1]:0", CONFIG_OPTION},
+                                          {"--shards", "leveret.shards", "3", CONFIG_OPTION}};
     struct loaded l =
         load_with("listeners.tcp.default = 1\nlisteners.tcp.1 = 2\nleveret.shards = 1\n", overrides, 3);
     assert_true(l.is_good);
@@ -266,7 +266,7 @@ an_option_replaces_what_the_files_say_about_its_row(void **state)
     assert_string_equal(l.config.listeners_tcp.items[1].address.host, "::1");
     assert_int_equal(l.config.shards, 3);
     unload(&l);
-    overrides[0] = (struct config_override){"--shards", "leveret.shards", "lots"};
+    overrides[0] = (struct config_override){"--shards", "leveret.shards", "lots", CONFIG_OPTION};
     l = load_with("", overrides, 1);
     assert_string_equal(l.errors, "--shards: leveret.shards = lots: expected a number from 0 to 128\n");
     unload(&l);
@@ -340,7 +340,8 @@ what_would_weaken_security_is_refused(void **state)
     expect_errors("auth_backends.1 = cache\nauth_cache.cached_backend = http\n",
                   "a.conf:2: auth_cache.cached_backend = http: expected one of internal, "
                   "rabbit_auth_backend_internal\n");
-    expect_errors("ssl_options.crl_check = true\n", "a.conf:1: there is no key ssl_options.crl_check\n");
+    expect_errors("ssl_options.crl_check = true\n",
+                  "a.conf:1: ssl_options.crl_check: revocation lists are not looked at\n");
     expect_errors("password_hashing_module = rabbit_password_hashing_sha512\n",
                   "a.conf:1: password_hashing_module = rabbit_password_hashing_sha512: expected "
                   "rabbit_password_hashing_sha256\n");

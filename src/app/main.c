@@ -58,8 +58,6 @@ on_ready(void *arg, const char *line)
 static bool
 load(struct config *c, struct options *o)
 {
-    if (o->file_count == 0 && access(CONFIG_FILE_DEFAULT, F_OK) == 0)
-        o->files[o->file_count++] = CONFIG_FILE_DEFAULT;
     struct config_request request = {
         .files = o->files,
         .file_count = o->file_count,

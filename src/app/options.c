@@ -34,10 +34,11 @@ enum { ROW_COUNT = sizeof rows / sizeof *rows, ID_FIRST = 256 };
 void
 options_help(struct buffer *out)
 {
-    buffer_add_str(out, "usage: leveret [OPTION]...\n"
-                        "       leveret store COMMAND DIR\n"
-                        "A message broker for AMQP 0-9-1. Without --config it reads " CONFIG_FILE_DEFAULT
-                        " if there is one.\n\n");
+    buffer_add_str(
+        out, "usage: leveret [OPTION]...\n"
+             "       leveret store COMMAND DIR\n"
+             "A message broker for AMQP 0-9-1. Without --config it reads leveret.conf in /etc/leveret or\n"
+             "rabbitmq.conf in /etc/rabbitmq, and what stands beside it.\n\n");
     for (size_t i = 0; i < ROW_COUNT; i++) {
         char left[40];
         snprintf(left, sizeof left, "%s %s", rows[i].option, rows[i].argument ? rows[i].argument : "");

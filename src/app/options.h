@@ -22,7 +22,7 @@ enum options_action {
 struct options {
     enum options_action action;
     bool is_detached;
-    /* From --config. When there is none, CONFIG_FILE_DEFAULT is the caller's to add if it exists. */
+    /* From --config. When there is none, config_files.c looks for them. */
     const char *files[OPTIONS_FILES_MAX];
     size_t file_count;
     struct config_override overrides[OPTIONS_OVERRIDES_MAX];

@@ -21,9 +21,9 @@ enum {
 
 struct user {
     uint64_t id;
-    uint32_t tags;              /* USER_TAG_* */
-    struct slice tags_text;     /* all tags as given, comma separated, owned */
-    struct slice password_hash; /* password.h; empty: no password, never logs in by one */
+    uint32_t tags;                         /* USER_TAG_* */
+    struct slice tags_text;                /* all tags as given, comma separated, owned */
+    struct slice password_hash;            /* password.h; empty: no password, never logs in by one */
     int64_t connections_max, channels_max; /* limits: -1 none */
     uint8_t name_size;
     char name[];
