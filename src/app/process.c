@@ -175,7 +175,6 @@ process_run(const struct process_request *request)
     char why[BOOT_WHY_SIZE] = "";
     *p = (struct process){.request = request,
                           .config = request->config,
-                          .logger = {.console_fd = -1, .file_fd = -1},
                           .lock = PTHREAD_MUTEX_INITIALIZER,
                           .changed = PTHREAD_COND_INITIALIZER,
                           .exit_code = 1};

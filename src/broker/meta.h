@@ -104,6 +104,7 @@ void meta_free(struct meta *m);
  * Any may be NULL. */
 struct meta_hooks {
     void (*queue_deleted)(void *arg, const struct queue_def *q);
+    void (*queue_declared)(void *arg, const struct queue_def *q); /* this one: it can be found now */
     void (*vhost_deleted)(void *arg, const struct vhost *v);
 };
 void meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg);
@@ -143,6 +144,8 @@ bool meta_is_lasting(const struct meta *m, const struct meta_command *cmd);
 /* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
  * shard. */
 void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
+/* Of all vhosts; any shard, until the end of the turn. */
+void meta_each_queue(const struct meta *m, void (*fn)(void *arg, void *queue_def), void *arg);
 void meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
 
 /* ---- submitting from any shard ---- */

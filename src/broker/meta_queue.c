@@ -14,6 +14,12 @@
 
 #include <stdlib.h>
 
+void
+meta_each_queue(const struct meta *m, void (*fn)(void *arg, void *queue_def), void *arg)
+{
+    cmap_foreach(&m->queues, fn, arg);
+}
+
 uint64_t
 meta_queue_hash(const void *item)
 {
@@ -175,6 +181,8 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
         meta_policy_restart(v);
     meta_exchange_touch(m, v->default_exchange);
     describe(q, r);
+    if (m->hooks.queue_declared)
+        m->hooks.queue_declared(m->hooks_arg, q);
 }
 
 void
