@@ -1,5 +1,6 @@
 /* Exchanges of a vhost, the nameless one included. */
 #include "broker/exchange.h"
+#include "broker/policy_effect.h"
 #include "broker/vhost.h"
 #include "mgmt/info.h"
 #include "mgmt/info_value.h"
@@ -43,7 +44,8 @@ put_arguments(struct buffer *out, const struct info_subject *s)
 static void
 put_policy(struct buffer *out, const struct info_subject *s)
 {
-    info_value_none(out);
+    const struct policy_effect *effect = policy_effect_of_exchange(s->exchange);
+    info_value_string(out, effect ? effect->policy : slice_str(""));
 }
 
 static void

@@ -3,6 +3,7 @@
  * read, the queue at work only the shard's. A queue that was never used since the node started has no such
  * part, and zeros.
  */
+#include "broker/policy_effect.h"
 #include "broker/queue.h"
 #include "broker/queue_tally.h"
 #include "broker/vhost.h"
@@ -38,19 +39,22 @@ put_arguments(struct buffer *out, const struct info_subject *s)
 static void
 put_policy(struct buffer *out, const struct info_subject *s)
 {
-    info_value_none(out);
+    const struct policy_effect *effect = policy_effect_of_queue(s->queue);
+    info_value_string(out, effect ? effect->policy : slice_str(""));
 }
 
 static void
 put_operator_policy(struct buffer *out, const struct info_subject *s)
 {
-    info_value_none(out);
+    const struct policy_effect *effect = policy_effect_of_queue(s->queue);
+    info_value_string(out, effect ? effect->operator_policy : slice_str(""));
 }
 
 static void
 put_effective_policy_definition(struct buffer *out, const struct info_subject *s)
 {
-    buffer_add_str(out, "{}");
+    const struct policy_effect *effect = policy_effect_of_queue(s->queue);
+    buffer_add_slice(out, effect ? effect->definition : slice_str("{}"));
 }
 
 /* ---- who ---- */

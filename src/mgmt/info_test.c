@@ -231,6 +231,45 @@ test_values_are_those_of_the_thing(void **state)
 }
 
 static void
+apply_commands(struct session_node *n, uint64_t arg)
+{
+    struct meta_command commands[] = {
+        {.kind = META_POLICY_SET,
+         .vhost = slice_str("/"),
+         .name = slice_str("short"),
+         .pattern = slice_str("^(q|amq.topic)$"),
+         .apply_to = slice_str("all"),
+         .value = slice_str("{\"max-length\":5,\"alternate-exchange\":\"amq.fanout\"}")},
+        {.kind = META_VHOST_SET,
+         .name = slice_str("/"),
+         .changes = VHOST_CHANGE_DESCRIPTION | VHOST_CHANGE_TAGS | VHOST_CHANGE_TRACING,
+         .description = slice_str("the first"),
+         .tags = slice_str("a,b"),
+         .is_tracing = true},
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        struct meta_result result = {0};
+        meta_apply(n->node.meta, &commands[i], &result);
+        assert_int_equal(result.code, 0);
+    }
+}
+
+static void
+test_policies_and_metadata_of_vhosts(void **state)
+{
+    struct session_client *c = session_login(*state);
+    session_declare(c, 1, "q");
+    session_node_run(session_world_node(*state), apply_commands, 0);
+    session_world_wait(*state, 50);
+    assert_row(state, &info_queue_kind, "name policy operator_policy effective_policy_definition",
+               "[\"q\",\"short\",\"\",{\"max-length\":5,\"alternate-exchange\":\"amq.fanout\"}]");
+    assert_row(state, &info_exchange_kind, "name policy", "[\"amq.topic\",\"short\"]");
+    assert_row(state, &info_vhost_kind, "name description tags tracing",
+               "[\"/\",\"the first\",[\"a\",\"b\"],true]");
+    session_client_free(c);
+}
+
+static void
 test_unknown_columns_vhosts_and_too_many_columns(void **state)
 {
     struct info_query q;
@@ -459,6 +498,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_column_has_a_value_of_its_type, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_are_those_of_the_thing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_policies_and_metadata_of_vhosts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_columns_vhosts_and_too_many_columns, setup, teardown),
         cmocka_unit_test(test_tables_keep_their_types),
         cmocka_unit_test(test_text_is_always_json),

@@ -13,18 +13,7 @@ put_user(struct buffer *out, const struct info_subject *s)
 static void
 put_tags(struct buffer *out, const struct info_subject *s)
 {
-    struct slice rest = s->user->tags_text;
-    buffer_add_u8(out, '[');
-    for (bool is_first = true; rest.len > 0; is_first = false) {
-        const uint8_t *comma = memchr(rest.data, ',', rest.len);
-        size_t n = comma ? (size_t)(comma - rest.data) : rest.len;
-        if (!is_first)
-            buffer_add_u8(out, ',');
-        info_value_string(out, slice_trim(slice_of(rest.data, n)));
-        n += comma != NULL;
-        rest = slice_of(rest.data + n, rest.len - n);
-    }
-    buffer_add_u8(out, ']');
+    info_value_words(out, s->user->tags_text);
 }
 
 static void

@@ -72,6 +72,22 @@ info_value_boolean(struct buffer *out, bool b)
 }
 
 void
+info_value_words(struct buffer *out, struct slice words)
+{
+    buffer_add_u8(out, '[');
+    for (bool is_first = true; words.len > 0; is_first = false) {
+        const uint8_t *comma = memchr(words.data, ',', words.len);
+        size_t n = comma ? (size_t)(comma - words.data) : words.len;
+        if (!is_first)
+            buffer_add_u8(out, ',');
+        info_value_string(out, slice_trim(slice_of(words.data, n)));
+        n += comma != NULL;
+        words = slice_of(words.data + n, words.len - n);
+    }
+    buffer_add_u8(out, ']');
+}
+
+void
 info_value_none(struct buffer *out)
 {
     buffer_add_str(out, "\"\"");

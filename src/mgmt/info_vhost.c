@@ -14,25 +14,25 @@ put_name(struct buffer *out, const struct info_subject *s)
 static void
 put_description(struct buffer *out, const struct info_subject *s)
 {
-    info_value_none(out);
+    info_value_string(out, vhost_metadata(s->vhost)->description);
 }
 
 static void
 put_tags(struct buffer *out, const struct info_subject *s)
 {
-    buffer_add_str(out, "[]");
+    info_value_words(out, vhost_metadata(s->vhost)->tags);
 }
 
 static void
 put_default_queue_type(struct buffer *out, const struct info_subject *s)
 {
-    info_value_text(out, "classic");
+    info_value_string(out, vhost_metadata(s->vhost)->default_queue_type);
 }
 
 static void
 put_tracing(struct buffer *out, const struct info_subject *s)
 {
-    info_value_boolean(out, false);
+    info_value_boolean(out, vhost_is_tracing(s->vhost));
 }
 
 static void
@@ -58,7 +58,7 @@ put_metadata(struct buffer *out, const struct info_subject *s)
 static void
 put_protected_from_deletion(struct buffer *out, const struct info_subject *s)
 {
-    info_value_boolean(out, false);
+    info_value_boolean(out, vhost_metadata(s->vhost)->is_protected);
 }
 
 static void
