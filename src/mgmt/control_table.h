@@ -13,6 +13,6 @@ extern const struct control_command command_definitions_table[];
 extern const struct control_command command_node_table[];
 extern const struct control_command command_policy_table[];
 extern const struct control_command command_queue_table[];
-extern const struct control_command info_table[];
+extern const struct control_command info_list_table[];
 
 #endif
