@@ -1,52 +1,43 @@
 /*
- * The order: data directory, log, descriptors, TLS, node, what it has kept (declared things; on an empty node
+ * The order: TLS, node, what it has kept (declared things; on an empty node
  * the first vhost and user), shards, which take up their queues, listeners; then ready. Stopping goes the
  * other way: listeners, connections, shards, what is left to write, the rest.
  *
- * SIGTERM and SIGINT stop the node; a second one does not wait for clients. SIGHUP opens the log file anew
- * and loads the certificates again; running connections keep theirs.
+ * Other threads tell it something by mail to shard 0, which may wait there until the shards start.
  */
 #include "app/boot.h"
 
-#include "app/control.h"
-#include "app/data_dir.h"
-#include "app/logger.h"
 #include "app/setup.h"
 #include "base/buffer.h"
+#include "base/check.h"
 #include "broker/alarm.h"
 #include "broker/meta.h"
-#include "io/signal.h"
 #include "io/system.h"
+#include "mgmt/ask.h"
 
-#include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     BOOT_STOP_MS = 5000,  /* how long clients have to answer connection.close */
     BOOT_SAMPLE_MS = 100, /* between two looks at the memory */
-    BOOT_WHY_SIZE = 512,
-    BOOT_MMAP_BYTES = 128 * 1024, /* larger blocks go back to the system when they are freed */
 };
 
+enum boot_mail { MAIL_BOOT_STOP = MAIL_APP, MAIL_BOOT_RELOAD };
+
 struct boot {
-    const struct boot_request *request;
+    struct boot_request request;
     const struct config *config;
-    struct data_dir data_dir;
-    struct logger logger;
+    struct log *log;
     struct node node;
     struct server *server;
     struct tls_slot *tls;
-    struct signal_watch *signals;
     struct durable *durable;
-    struct control *control;
     struct alarm_watch memory;
     struct alarm_disk disk;
     uint64_t watermark;
-    char name[256], cluster_name[256];
-    struct buffer ready; /* the addresses for the ready line */
+    struct buffer ready;     /* the addresses for the ready line */
+    char why[BOOT_WHY_SIZE]; /* shard 0's: why it cannot serve */
     bool failed, stopping;
 };
 
@@ -55,49 +46,68 @@ struct boot {
 static void
 reload(struct boot *b)
 {
-    log_info(&b->logger.log, LOG_GLOBAL,
-             "SIGHUP: the log file is opened anew, certificates are loaded again");
-    logger_reopen(&b->logger);
     char why[BOOT_WHY_SIZE];
     struct tls_context *context = setup_tls(b->config, why, sizeof why);
     if (context)
         tls_slot_set(b->tls, context);
     else if (*why)
-        log_error(&b->logger.log, LOG_GLOBAL, "certificates not loaded, the old ones stay: %s", why);
+        log_error(b->log, LOG_GLOBAL, "certificates not loaded, the old ones stay: %s", why);
 }
 
 static void
-on_signal(void *arg, enum signal_kind kind)
+stop(struct boot *b)
 {
-    struct boot *b = arg;
-    if (kind == SIGNAL_RELOAD) {
-        reload(b);
-        return;
-    }
-    log_info(&b->logger.log, LOG_GLOBAL, b->stopping ? "stopping at once" : "stopping");
+    log_info(b->log, LOG_GLOBAL, b->stopping ? "stopping at once" : "stopping");
     server_stop(b->server, b->stopping ? 0 : BOOT_STOP_MS);
     b->stopping = true;
+}
+
+static void
+on_mail(void *arg, struct shard *s, const struct mail *m)
+{
+    struct boot *b = arg;
+    if (m->type == MAIL_BOOT_STOP)
+        stop(b);
+    else if (m->type == MAIL_BOOT_RELOAD)
+        reload(b);
+    else
+        CHECK(ask_on_mail(NULL, s, m));
+}
+
+static void
+tell(struct boot *b, enum boot_mail what)
+{
+    shards_post_external(b->node.shards, 0, &(struct mail){.type = what});
+}
+
+void
+boot_stop(struct boot *b)
+{
+    tell(b, MAIL_BOOT_STOP);
+}
+
+void
+boot_reload(struct boot *b)
+{
+    tell(b, MAIL_BOOT_RELOAD);
 }
 
 /* "::" means all addresses of both families; a machine without IPv6 has only those of IPv4. */
 static bool
 listen_on(struct boot *b, const struct config_address *a, bool is_tls)
 {
-    char why[BOOT_WHY_SIZE];
     uint16_t port = a->port;
     const char *host = *a->host ? a->host : "::";
     struct tls_slot *tls = is_tls ? b->tls : NULL;
     int backlog = (int)b->config->tcp_backlog;
-    enum err e = server_listen(b->server, host, a->port, backlog, tls, &port, why, sizeof why);
+    enum err e = server_listen(b->server, host, a->port, backlog, tls, &port, b->why, sizeof b->why);
     if (e && !*a->host && e != ERR_ADDRESS_IN_USE)
-        e = server_listen(b->server, host = "0.0.0.0", a->port, backlog, tls, &port, why, sizeof why);
-    if (e) {
-        log_critical(&b->logger.log, LOG_GLOBAL, "%s", why);
-        fprintf(stderr, "leveret: %s\n", why);
+        e = server_listen(b->server, host = "0.0.0.0", a->port, backlog, tls, &port, b->why, sizeof b->why);
+    if (e)
         return false;
-    }
+    *b->why = 0; /* of the first attempt */
     bool is_v6 = strchr(host, ':') != NULL;
-    log_info(&b->logger.log, LOG_GLOBAL, "accepting %s on %s%s%s:%u", is_tls ? "AMQP over TLS" : "AMQP",
+    log_info(b->log, LOG_GLOBAL, "accepting %s on %s%s%s:%u", is_tls ? "AMQP over TLS" : "AMQP",
              is_v6 ? "[" : "", host, is_v6 ? "]" : "", port);
     buffer_add_fmt(&b->ready, ", %s on %s%s%s:%u", is_tls ? "AMQPS" : "AMQP", is_v6 ? "[" : "", host,
                    is_v6 ? "]" : "", port);
@@ -109,23 +119,11 @@ on_started(void *arg)
 {
     struct boot *b = arg;
     const struct config *c = b->config;
-    struct shard *first = shards_get(b->node.shards, 0);
-    char why[BOOT_WHY_SIZE];
-    bool good =
-        durable_problem(b->durable, why, sizeof why) == ERR_OK &&
-        control_open(first, c->data_dir, durable_backup(b->durable), &b->control, why, sizeof why) == ERR_OK;
-    if (!good) {
-        log_critical(&b->logger.log, LOG_GLOBAL, "%s", why);
-        fprintf(stderr, "leveret: %s\n", why);
-    }
+    bool good = durable_problem(b->durable, b->why, sizeof b->why) == ERR_OK;
     for (size_t i = 0; good && i < c->listeners_tcp.count; i++)
         good = listen_on(b, &c->listeners_tcp.items[i].address, false);
     for (size_t i = 0; good && i < c->listeners_ssl.count; i++)
         good = listen_on(b, &c->listeners_ssl.items[i].address, true);
-    if (good && signal_watch_open(first, on_signal, b, &b->signals)) {
-        log_critical(&b->logger.log, LOG_GLOBAL, "cannot watch signals");
-        good = false;
-    }
     if (!good) {
         b->failed = true;
         server_stop(b->server, 0);
@@ -134,48 +132,14 @@ on_started(void *arg)
     alarm_watch_start(&b->memory, b->node.brokers[0], b->watermark, BOOT_SAMPLE_MS);
     alarm_disk_start(&b->disk, b->node.brokers[0], c->data_dir, setup_disk_free_limit(c));
     struct buffer line = {0};
-    buffer_add_fmt(&line, "leveret " LEVERET_VERSION " ready: node %s%.*s, %u shard%s", b->name,
+    buffer_add_fmt(&line, "leveret " LEVERET_VERSION " ready: node %s%.*s, %u shard%s", b->request.name,
                    (int)b->ready.len, (const char *)b->ready.data, shards_count(b->node.shards),
                    shards_count(b->node.shards) == 1 ? "" : "s");
-    b->request->on_ready(b->request->arg, (const char *)line.data);
+    b->request.on_ready(b->request.arg, (const char *)line.data);
     buffer_fini(&line);
 }
 
 /* ---- up and down ---- */
-
-static bool
-name_node(struct boot *b)
-{
-    char host[128];
-    if (b->config->node_name) {
-        snprintf(b->name, sizeof b->name, "%s", b->config->node_name);
-    } else {
-        if (system_hostname(NULL, host, sizeof host))
-            snprintf(host, sizeof host, "localhost");
-        snprintf(b->name, sizeof b->name, "rabbit@%s", host);
-    }
-    snprintf(b->cluster_name, sizeof b->cluster_name, "%s",
-             b->config->cluster_name ? b->config->cluster_name : b->name);
-    return strlen(b->name) < sizeof b->name - 1;
-}
-
-static bool
-prepare(struct boot *b, char *why)
-{
-    const struct config *c = b->config;
-    if (!name_node(b)) {
-        snprintf(why, BOOT_WHY_SIZE, "the node's name is too long");
-        return false;
-    }
-    if (!data_dir_open(&b->data_dir, c->data_dir, why, BOOT_WHY_SIZE) ||
-        !logger_init(&b->logger, c, b->request->log_file, why, BOOT_WHY_SIZE))
-        return false;
-    struct tls_context *context = setup_tls(c, why, BOOT_WHY_SIZE);
-    if (!context && *why)
-        return false;
-    b->tls = tls_slot_new(context);
-    return true;
-}
 
 static void
 make_node(struct boot *b)
@@ -187,20 +151,44 @@ make_node(struct boot *b)
     struct server_config config;
     setup_server(&config, c);
     config.on_started = on_started;
+    config.on_mail = on_mail;
     config.arg = b;
-    b->node = (struct node){
-        .log = &b->logger.log, .name = b->name, .cluster_name = b->cluster_name, .limits = setup_limits(c)};
+    b->node = (struct node){.log = b->log,
+                            .name = b->request.name,
+                            .cluster_name = b->request.cluster_name,
+                            .limits = setup_limits(c)};
     b->server = server_new(&b->node, &config, shards);
     b->node.shards = shards_new(NULL, shards, server_hooks(), b->server);
     b->node.epoch = shards_epoch(b->node.shards);
     b->node.meta = meta_new(&b->node);
     b->watermark = setup_memory_watermark(c);
-    log_info(&b->logger.log, LOG_GLOBAL, "leveret " LEVERET_VERSION ", node %s, data in %s", b->name,
+    log_info(b->log, LOG_GLOBAL, "leveret " LEVERET_VERSION ", node %s, data in %s", b->request.name,
              c->data_dir);
-    log_info(&b->logger.log, LOG_GLOBAL,
+    log_info(b->log, LOG_GLOBAL,
              "%u shards, %llu descriptors, memory watermark %llu MiB, disk free limit %llu MB", shards,
              (unsigned long long)system_descriptors_limit(NULL), (unsigned long long)(b->watermark >> 20),
              (unsigned long long)(setup_disk_free_limit(c) / 1000000));
+}
+
+struct boot *
+boot_new(const struct boot_request *request, char *why)
+{
+    *why = 0;
+    struct tls_context *context = setup_tls(request->config, why, BOOT_WHY_SIZE);
+    if (!context && *why)
+        return NULL;
+    struct boot *b = calloc(1, sizeof *b);
+    CHECK(b);
+    *b = (struct boot){.request = *request, .config = request->config, .log = request->log};
+    b->tls = tls_slot_new(context);
+    make_node(b);
+    return b;
+}
+
+struct server *
+boot_server(const struct boot *b)
+{
+    return b->server;
 }
 
 /* What the node has kept comes back, or the first things of an empty one are made; then it is kept. */
@@ -217,8 +205,7 @@ restore_node(struct boot *b, char *why)
     return durable_begin(b->durable, why, BOOT_WHY_SIZE) == ERR_OK;
 }
 
-/* From the start of the shards to their end, and what they left to write. False with `why`: they did not
- * start; without: the store failed meanwhile, or nobody could be served. */
+/* From the start of the shards to their end, and what they left to write. */
 static bool
 serve(struct boot *b, char *why)
 {
@@ -228,54 +215,37 @@ serve(struct boot *b, char *why)
     }
     shards_join(b->node.shards);
     alarm_disk_stop(&b->disk);
-    control_free(b->control);
     bool is_kept = store_failure(durable_store(b->durable)) == ERR_OK;
     durable_close(b->durable);
     b->durable = NULL;
-    if (!is_kept)
-        log_error(&b->logger.log, LOG_GLOBAL, "stopped, with a failed store: what was confirmed is kept");
-    else if (!b->failed)
-        log_info(&b->logger.log, LOG_GLOBAL, "stopped");
+    if (b->failed)
+        snprintf(why, BOOT_WHY_SIZE, "%s", b->why);
+    else if (!is_kept)
+        log_error(b->log, LOG_GLOBAL, "stopped, with a failed store: what was confirmed is kept");
+    else
+        log_info(b->log, LOG_GLOBAL, "stopped");
     return is_kept && !b->failed;
 }
 
-static void
-take_down(struct boot *b)
+bool
+boot_run(struct boot *b, char *why)
+{
+    *why = 0;
+    bool good = restore_node(b, why) && serve(b, why);
+    if (*why)
+        log_critical(b->log, LOG_GLOBAL, "%s", why);
+    return good;
+}
+
+void
+boot_free(struct boot *b)
 {
     if (b->durable)
         durable_close(b->durable);
-    if (b->node.meta)
-        meta_free(b->node.meta); /* the epoch, which is the shards', frees what it held */
-    if (b->node.shards)
-        shards_free(b->node.shards);
-    if (b->server)
-        server_free(b->server);
-    if (b->tls)
-        tls_slot_free(b->tls);
+    meta_free(b->node.meta); /* the epoch, which is the shards', frees what it held */
+    shards_free(b->node.shards);
+    server_free(b->server);
+    tls_slot_free(b->tls);
     buffer_fini(&b->ready);
-    data_dir_close(&b->data_dir);
-    logger_fini(&b->logger);
-}
-
-int
-boot_run(const struct boot_request *request)
-{
-    static struct boot boot; /* one node a process here; too large for a stack */
-    struct boot *b = &boot;
-    char why[BOOT_WHY_SIZE] = "";
-    *b = (struct boot){
-        .request = request, .config = request->config, .logger = {.console_fd = -1, .file_fd = -1}};
-    mallopt(M_MMAP_THRESHOLD, BOOT_MMAP_BYTES);
-    system_descriptors_raise(NULL);
-    bool good = prepare(b, why);
-    if (good) {
-        make_node(b);
-        good = restore_node(b, why) && serve(b, why);
-        if (*why)
-            log_critical(&b->logger.log, LOG_GLOBAL, "%s", why);
-    }
-    if (*why)
-        fprintf(stderr, "leveret: %s\n", why);
-    take_down(b);
-    return good ? 0 : 1;
+    free(b);
 }

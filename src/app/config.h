@@ -26,6 +26,7 @@ enum {
 struct config_address {
     char host[48]; /* a numeric address without brackets; empty: all addresses of the machine */
     uint16_t port;
+    bool is_set, is_none; /* of an ADDRESS */
 };
 
 /* One element of a list: the part of the key that the user chose, and the value. */
@@ -46,7 +47,7 @@ struct config_list {
  * What a key's value is, and its type in C. LIMIT: a number, or `infinity` (CONFIG_INFINITY). ENUM: the index
  * among the row's words. LEVEL: enum log_level, or -1 when not set. SECRET: a STRING that no message ever
  * shows. A STRING that is not set and has no default is NULL. FILE: a STRING that names a file that must be
- * readable. FLAGS: a list of the names whose value is true.
+ * readable. ADDRESS: one address or `none`. FLAGS: a list of the names whose value is true.
  */
 #define CONFIG_TYPE_TABLE(X)                                                                                 \
     X(BOOL, bool)                                                                                            \
@@ -59,6 +60,7 @@ struct config_list {
     X(STRING, char *)                                                                                        \
     X(SECRET, char *)                                                                                        \
     X(FILE, char *)                                                                                          \
+    X(ADDRESS, struct config_address)                                                                        \
     X(ADDRESSES, struct config_list)                                                                         \
     X(FLAGS, struct config_list)                                                                             \
     X(ENUMS, struct config_list)                                                                             \
@@ -102,6 +104,8 @@ enum {
     CONFIG_MECHANISM_ANONYMOUS
 };
 enum { CONFIG_SYNC_ALWAYS, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_NEVER };
+enum { CONFIG_SYSLOG_UDP, CONFIG_SYSLOG_TCP };
+enum { CONFIG_SYSLOG_RFC3164, CONFIG_SYSLOG_RFC5424 };
 enum { CONFIG_LOGIN_DN, CONFIG_LOGIN_CN, CONFIG_LOGIN_SAN, CONFIG_LOGIN_SAN_SHORT };
 enum { CONFIG_SAN_DNS, CONFIG_SAN_IP, CONFIG_SAN_EMAIL, CONFIG_SAN_URI, CONFIG_SAN_OTHER_NAME };
 

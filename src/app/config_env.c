@@ -40,7 +40,7 @@ static const struct variable {
     {"LOGS", OWN, NULL, 0},
     {"LOG", OWN, NULL, 0},
     {"CONF_ENV_FILE", OWN, NULL, 0},
-    {"DIST_PORT", PRESET, "distribution.listener.port_range.min", 0},
+    {"DIST_PORT", PRESET, "leveret.peer_listen", 0},
     {"DEFAULT_USER", PRESET, "default_user", 0},
     {"DEFAULT_PASS", PRESET, "default_pass", 0},
     {"DEFAULT_VHOST", PRESET, "default_vhost", 0},
@@ -260,8 +260,6 @@ place_data(struct env *e, const char *node)
     const char *home = e->request->get(e->request->arg, "HOME");
     if (home && *home)
         set(e, "HOME", "leveret.cookie_file", format(e, "%s/.erlang.cookie", home), CONFIG_PRESET);
-    if (base && !value_of(e, "PID_FILE", NULL))
-        set(e, base_origin, "leveret.pid_file", format(e, "%s/%s.pid", base, node), CONFIG_PRESET);
 }
 
 static void

@@ -128,13 +128,12 @@ rabbitmqs_layout_comes_from_its_variables(void **state)
     assert_string_equal(w.errors, "");
     assert_string_equal(c.node_name, "mouse@box.example.org");
     assert_string_equal(c.data_dir, "/var/lib/rabbitmq/mnesia/mouse@box.example.org");
-    assert_string_equal(c.pid_file, "/var/lib/rabbitmq/mnesia/mouse@box.example.org.pid");
     assert_string_equal(c.cookie_file, "/var/lib/rabbitmq/.erlang.cookie");
     assert_string_equal(c.cookie, "CRUMBS");
     assert_string_equal(c.log_dir, "/var/log/rabbitmq");
     assert_string_equal(c.log_file, "mouse@box.example.org.log");
     assert_false(c.log_console);
-    assert_int_equal(c.dist_port_min, 30000);
+    assert_int_equal(c.peer_listen.port, 30000);
     assert_int_equal(c.listeners_tcp.count, 1);
     assert_string_equal(c.listeners_tcp.items[0].address.host, "::1");
     assert_int_equal(c.listeners_tcp.items[0].address.port, 5673);
@@ -227,8 +226,8 @@ wrong_values_are_told_with_their_place(void **state)
         w.errors,
         "/etc/rabbitmq/rabbitmq-env.conf:2: NODE_PORT: listeners.tcp.default = many: expected a port, or "
         "address:port such as 127.0.0.1:5672 or [::1]:5672\n"
-        "RABBITMQ_DIST_PORT: distribution.listener.port_range.min = much: expected a number from 0 to "
-        "65535\n");
+        "RABBITMQ_DIST_PORT: leveret.peer_listen = much: expected none, a port, or address:port such "
+        "as 127.0.0.1:25672 or [::1]:25672\n");
     config_fini(&c);
     fini_world(&w);
 }

@@ -51,26 +51,21 @@
     X("product.name", "the product's own name is told") \
     X("product.version", "the product's own version is told") \
     X("motd_file", "no banner") \
-    X("log.console.stdio", "standard output") \
     X("log.console.use_colors", "no colours") \
     X("log.console.color_esc_seqs.**", "no colours") \
-    X("log.console.formatter", "one format") \
-    X("log.console.formatter.**", "one format") \
-    X("log.file.formatter", "one format") \
-    X("log.file.formatter.**", "one format") \
-    X("log.file.rotation.**", "rotate with logrotate") \
-    X("log.$category.file", "one log") \
-    X("log.$category.rotation.**", "rotate with logrotate") \
+    X("log.console.formatter.**", "one layout") \
+    X("log.file.formatter.**", "one layout") \
+    X("log.syslog.formatter.**", "one layout") \
+    X("log.syslog.ssl_options.**", "udp or tcp") \
+    X("log.syslog.multiline_mode", "a message is one line") \
+    X("log.journald.fields", "one set of fields") \
+    X("log.$category.rotation.**", "as log.file.rotation") \
     X("log.ra.level", "no such category") \
     X("log.ldap.level", "no such category") \
     X("log.user.level", "no such category") \
     X("log.prelaunch.level", "no such category") \
     X("log.exchange", "not in this version") \
     X("log.exchange.**", "not in this version") \
-    X("log.syslog", "not in this version") \
-    X("log.syslog.**", "not in this version") \
-    X("log.journald", "systemd takes standard output") \
-    X("log.journald.**", "systemd takes standard output") \
     X("consumer_timeout", "not in this version") \
     X("queue_master_locator", "not in this version") \
     X("queue_leader_locator", "not in this version") \
@@ -90,7 +85,6 @@
     X("management_agent.**", "not in this version") \
     X("prometheus.**", "not in this version") \
     X("leveret.http_listen", "not in this version") \
-    X("leveret.peer_listen", "not in this version") \
     X("log.file.rotation", "rotate with logrotate") \
     X("default_queue_type", "not in this version") \
     X("vhost_max", "not in this version") \
@@ -128,7 +122,6 @@
     X("web_stomp.**", "no STOMP") \
     X("web_dispatch.**", "not in this version") \
     X("trust_store.**", "no trust store; use ssl_options.cacertfile") \
-    X("auth_cache.**", "logins are always cached") \
     X("auth_ldap.**", "no LDAP: auth_backends would refuse it") \
     X("auth_http.**", "no HTTP backend: auth_backends would refuse it") \
     X("auth_oauth2.**", "no OAuth 2: auth_backends would refuse it") \

@@ -20,6 +20,14 @@
 #define CONFIG_FRAME_MOST  (INT64_C(1) << 30)
 
 /* clang-format off */
+#define CONFIG_LOG_STYLES "plaintext json"
+#define CONFIG_LOG_TIMES  "rfc3339_space rfc3339_T epoch_usecs epoch_secs lager_default"
+#define CONFIG_LOG_CASES  "lc uc lc3 uc3 lc4 uc4"
+/* In the order of syslog's numbers. */
+#define CONFIG_SYSLOG_FACILITIES \
+    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp ntp audit alert clock " \
+    "local0 local1 local2 local3 local4 local5 local6 local7"
+
 #define CONFIG_KEY_TABLE(X) \
     X(ADDRESSES, listeners_tcp, "listeners.tcp.$name", "default=5672", 0, 0, "", \
       "where clients connect: a port (on all addresses) or address:port; each with a name of your choice") \
@@ -124,25 +132,58 @@
     X(STRING, log_dir, "log.dir", "", 0, 0, "", "the directory of a log.file that is no absolute path; not set: the data directory") \
     X(STRING, log_file, "log.file", "false", 0, 0, "", "the log's file; false: none") \
     X(LEVEL, log_file_level, "log.file.level", "", 0, 0, "", "the least level that goes to the file") \
+    X(ENUM, log_file_formatter, "log.file.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how lines of log files look") \
+    X(ENUM, log_file_time, "log.file.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how their times look") \
+    X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, \
+      "how their levels look: in lower or upper case, whole, or of three or four letters") \
+    X(STRING, log_file_rotation_date, "log.file.rotation.date", "", 0, 0, "", \
+      "when log files are rotated: $D0 every day at midnight, $W5D16 on Fridays at 16:00, $M1D0 on the first of a month, $ML on its last day") \
+    X(SIZE, log_file_rotation_size, "log.file.rotation.size", "0", 0, CONFIG_SIZE_MOST, "", \
+      "how large a log file grows before it is rotated; 0: without limit") \
+    X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", \
+      "rotated files that are kept, as NAME.0, NAME.1, ...") \
     X(BOOL, log_console, "log.console", "true", 0, 0, "", "log to standard output") \
+    X(ENUM, log_console_stdio, "log.console.stdio", "stdout", 0, 0, "stdout stderr", "or to standard error") \
     X(LEVEL, log_console_level, "log.console.level", "", 0, 0, "", "the least level that goes to standard output") \
+    X(ENUM, log_console_formatter, "log.console.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how its lines look") \
+    X(ENUM, log_console_time, "log.console.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how its times look") \
+    X(ENUM, log_console_case, "log.console.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, "how its levels look") \
+    X(BOOL, log_syslog, "log.syslog", "false", 0, 0, "", "log to syslog") \
+    X(LEVEL, log_syslog_level, "log.syslog.level", "", 0, 0, "", "the least level that goes to syslog") \
+    X(ENUM, log_syslog_formatter, "log.syslog.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how messages to syslog look") \
+    X(STRING, log_syslog_identity, "log.syslog.identity", "rabbitmq", 0, 0, "", "the program's name in syslog and journald") \
+    X(ENUM, log_syslog_facility, "log.syslog.facility", "daemon", 0, 0, CONFIG_SYSLOG_FACILITIES, "syslog's facility") \
+    X(STRING, log_syslog_ip, "log.syslog.ip", "", 0, 0, "", \
+      "another machine's syslog; without it and log.syslog.host: this one's, over leveret.log.syslog_socket") \
+    X(STRING, log_syslog_host, "log.syslog.host", "", 0, 0, "", "the same by name; an address never waits for a name server") \
+    X(INTEGER, log_syslog_port, "log.syslog.port", "514", 1, 65535, "", "its port") \
+    X(ENUM, log_syslog_transport, "log.syslog.transport", "udp", 0, 0, "udp tcp", "how it is reached") \
+    X(ENUM, log_syslog_protocol, "log.syslog.protocol", "rfc3164", 0, 0, "rfc3164 rfc5424", "the form of messages") \
+    X(STRING, log_syslog_socket, "leveret.log.syslog_socket", "/dev/log", 0, 0, "", "where this machine's syslog listens") \
+    X(BOOL, log_journald, "log.journald", "false", 0, 0, "", "log to systemd's journal") \
+    X(LEVEL, log_journald_level, "log.journald.level", "", 0, 0, "", "the least level that goes to the journal") \
+    X(STRING, log_journald_socket, "leveret.log.journald_socket", "/run/systemd/journal/socket", 0, 0, "", "where it listens") \
+    X(STRINGS, log_category_files, "log.$category.file", "", 0, 0, "", \
+      "a file of its own for a category (log.audit.file), instead of log.file and with its format and rotation") \
     X(LEVELS, log_levels, "log.$category.level", "default=info", 0, 0, "", \
       "the least level of one category: connection, channel, queue, ...; default: of all others") \
     \
     X(STRING, data_dir, "leveret.data_dir", "/var/lib/leveret", 0, 0, "", "where the node keeps what it must not lose") \
+    X(STRING, pid_file, "leveret.pid_file", "", 0, 0, "", \
+      "where the process's number stands while it runs; not set: the data directory's name with .pid behind it") \
+    X(ADDRESS, peer_listen, "leveret.peer_listen", "", 0, 0, "", \
+      "where other nodes, and commands from other machines, connect; not set: the first listener's port + 20000, on all " \
+      "addresses; none: nowhere") \
     X(STRING, cookie_file, "leveret.cookie_file", "", 0, 0, "", \
       "the secret that nodes and tools share; made when it is not there; not set: .erlang.cookie in the data directory") \
     X(SECRET, cookie, "leveret.cookie", "", 0, 0, "", \
       "what must be in that file; not set: what is there, or a random text in a new one") \
-    X(STRING, pid_file, "leveret.pid_file", "", 0, 0, "", "where the process writes its number; not set: nowhere") \
     X(STRING, load_definitions, "load_definitions", "", 0, 0, "", \
       "definitions (JSON) that are imported at the start, before clients are accepted: a file, or a directory of files") \
     X(ENUM, definitions_backend, "definitions.import_backend", "local_filesystem", 0, 0, \
       "local_filesystem rabbit_definitions_import_local_filesystem", "where definitions come from") \
     X(BOOL, definitions_skip, "definitions.skip_if_unchanged", "false", 0, 0, "", \
       "definitions that were imported once are not imported again until they change") \
-    X(INTEGER, dist_port_min, "distribution.listener.port_range.min", "0", 0, 65535, "", \
-      "the port for other nodes and for tools; 0: that of the first AMQP listener and 20000") \
     X(STRING, node_name, "leveret.node_name", "", 0, 0, "", "the node's name, as rabbit@host; not set: rabbit@ and the host's name") \
     X(ENUM, store_sync, "leveret.store.sync", "always", 0, 0, "always interval never", \
       "what a confirm of a persistent message means: synced to the disk; written, and synced every so often; " \
@@ -202,6 +243,7 @@
     X("connection_max", "max_connections") \
     X("management.load_definitions", "load_definitions") \
     X("definitions.local.path", "load_definitions") \
+    X("distribution.listener.port_range.min", "leveret.peer_listen") \
     X("max_channels_per_connection", "channel_max")
 /* clang-format on */
 

@@ -257,6 +257,9 @@ config_row_expected(const struct config_row *row, struct buffer *out)
     case CONFIG_SECRET:
     case CONFIG_STRINGS: buffer_add_str(out, "text"); break;
     case CONFIG_FILE: buffer_add_str(out, "a readable file"); break;
+    case CONFIG_ADDRESS:
+        buffer_add_str(out, "none, a port, or address:port such as 127.0.0.1:25672 or [::1]:25672");
+        break;
     case CONFIG_ADDRESSES:
         buffer_add_str(out, "a port, or address:port such as 127.0.0.1:5672 or [::1]:5672");
         break;

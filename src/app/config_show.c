@@ -25,6 +25,19 @@ text_show(struct buffer *out, const struct config_row *row, const char *text)
     buffer_add_str(out, row->type == CONFIG_SECRET ? "********" : text);
 }
 
+static bool
+address_show(struct buffer *out, const struct config_address *a)
+{
+    bool is_v6 = strchr(a->host, ':') != NULL;
+    if (a->is_none)
+        buffer_add_str(out, "none");
+    else if (*a->host)
+        buffer_add_fmt(out, is_v6 ? "[%s]:%u" : "%s:%u", a->host, a->port);
+    else
+        buffer_add_fmt(out, "%u", a->port);
+    return a->is_set;
+}
+
 /* False: the row has no value. */
 static bool
 scalar_show(struct buffer *out, const struct config *c, const struct config_row *row)
@@ -45,6 +58,7 @@ scalar_show(struct buffer *out, const struct config *c, const struct config_row 
             return false;
         ratio_show(out, *(const double *)p);
         return true;
+    case CONFIG_ADDRESS: return address_show(out, p);
     case CONFIG_ENUM: buffer_add_slice(out, config_row_word(row, (size_t) * (const int *)p)); return true;
     case CONFIG_LEVEL:
         if (*(const int *)p < 0)

@@ -155,6 +155,19 @@ parse_address(struct slice s, struct config_address *out)
            (!has_brackets && inet_pton(AF_INET, out->host, binary) == 1);
 }
 
+static bool
+parse_address_or_none(struct slice s, struct config_address *out)
+{
+    bool is_none = slice_eq_str(s, "none");
+    struct config_address address = {0};
+    if (!is_none && !parse_address(s, &address))
+        return false;
+    address.is_set = true;
+    address.is_none = is_none;
+    *out = address;
+    return true;
+}
+
 bool
 config_value_set(struct config *c, const struct config_row *row, struct slice text)
 {
@@ -167,6 +180,7 @@ config_value_set(struct config *c, const struct config_row *row, struct slice te
     case CONFIG_RATIO: return parse_ratio(row, text, to);
     case CONFIG_ENUM: return parse_word(row, text, to);
     case CONFIG_LEVEL: return parse_level(text, to);
+    case CONFIG_ADDRESS: return parse_address_or_none(text, to);
     case CONFIG_STRING:
     case CONFIG_SECRET:
     case CONFIG_FILE:

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -116,8 +117,8 @@ static bool
 make_cookie(const char *path, char *why, size_t why_size)
 {
     char name[PATH_SIZE + 32], fresh[PATH_SIZE + 32];
-    snprintf(name, sizeof name, "%s/.erlang.cookie", path);
-    snprintf(fresh, sizeof fresh, "%s/.erlang.cookie.%d", path, (int)getpid());
+    snprintf(name, sizeof name, "%s/" DATA_DIR_COOKIE, path);
+    snprintf(fresh, sizeof fresh, "%s/" DATA_DIR_COOKIE ".%d", path, (int)getpid());
     if (access(name, F_OK) == 0)
         return true;
     uint8_t random[COOKIE_SIZE];
@@ -161,6 +162,99 @@ take_lock(struct data_dir *d, const char *path, unsigned flags, char *why, size_
 }
 
 bool
+data_dir_cookie(const char *path, char cookie[DATA_DIR_COOKIE_SIZE], char *why, size_t why_size)
+{
+    char name[PATH_SIZE + 32], *text;
+    size_t len;
+    snprintf(name, sizeof name, "%s/" DATA_DIR_COOKIE, path);
+    enum err e = file_read_all(NULL, name, DATA_DIR_COOKIE_SIZE - 1, &text, &len);
+    if (e) {
+        snprintf(why, why_size, "cannot read the cookie %s: %s", name, err_text(e));
+        return false;
+    }
+    while (len > 0 &&
+           (text[len - 1] == '\n' || text[len - 1] == '\r' || text[len - 1] == ' ')) /* an editor's */
+        len--;
+    snprintf(cookie, DATA_DIR_COOKIE_SIZE, "%.*s", (int)len, text);
+    free(text);
+    if (!*cookie)
+        snprintf(why, why_size, "the cookie %s is empty", name);
+    return *cookie;
+}
+
+/* ---- reset ---- */
+
+/* What a reset has moved out of the way, and what a crash may have left of that. */
+#define GONE "store.gone"
+
+struct removal {
+    const char *path;
+    enum err error; /* the first */
+    unsigned depth;
+};
+
+enum { REMOVAL_DEPTH_MAX = 8 }; /* a store has two levels */
+
+static void remove_name(void *arg, const char *name);
+
+static enum err
+remove_tree(const char *path, unsigned depth)
+{
+    struct removal inside = {.path = path, .depth = depth};
+    if (depth > REMOVAL_DEPTH_MAX)
+        return ERR_LIMIT;
+    enum err e = dir_list(NULL, path, remove_name, &inside);
+    if (e == ERR_OK)
+        e = inside.error;
+    return e == ERR_OK ? dir_remove(NULL, path) : e;
+}
+
+static void
+remove_name(void *arg, const char *name)
+{
+    struct removal *r = arg;
+    char path[PATH_SIZE];
+    struct file_stat st;
+    if (r->error != ERR_OK)
+        return;
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", r->path, name) >= sizeof path)
+        r->error = ERR_LIMIT;
+    else if ((r->error = file_stat(NULL, path, &st)) == ERR_OK)
+        r->error = st.is_directory ? remove_tree(path, r->depth + 1) : file_unlink(NULL, path);
+}
+
+static enum err
+remove_gone(const char *path)
+{
+    char gone[PATH_SIZE];
+    struct file_stat st;
+    snprintf(gone, sizeof gone, "%s/" GONE, path);
+    return file_stat(NULL, gone, &st) == ERR_NOT_FOUND ? ERR_OK : remove_tree(gone, 0);
+}
+
+bool
+data_dir_reset(const char *path, char *why, size_t why_size)
+{
+    char store[PATH_SIZE], gone[PATH_SIZE];
+    snprintf(store, sizeof store, "%s/store", path);
+    snprintf(gone, sizeof gone, "%s/" GONE, path);
+    enum err e = remove_gone(path);
+    if (e == ERR_OK)
+        e = file_rename(NULL, store, gone);
+    if (e == ERR_NOT_FOUND) /* nothing was ever kept */
+        return true;
+    if (e == ERR_OK)
+        e = dir_sync(NULL, path);
+    if (e == ERR_OK)
+        e = remove_gone(path);
+    if (e != ERR_OK)
+        snprintf(why, why_size, "cannot empty the data directory %s: %s", path, err_text(e));
+    return e == ERR_OK;
+}
+
+/* ---- opening ---- */
+
+bool
 data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
 {
     *d = (struct data_dir){0};
@@ -180,6 +274,7 @@ data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
         data_dir_close(d);
         return false;
     }
+    (void)!remove_gone(path); /* else the next reset says it */
     return true;
 }
 

@@ -4,6 +4,9 @@
 
 #include "io/file.h"
 
+#define DATA_DIR_COOKIE ".erlang.cookie"
+enum { DATA_DIR_COOKIE_SIZE = 256 }; /* the longest, with the terminator */
+
 struct data_dir {
     struct file *lock;
 };
@@ -16,6 +19,13 @@ struct data_dir {
 bool data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size);
 /* The same of a directory that has a store in it, for reading: nothing but a missing lock is created. */
 bool data_dir_open_existing(struct data_dir *d, const char *path, char *why, size_t why_size);
+/* The cookie of the directory, as text. False: `why`. */
+bool data_dir_cookie(const char *path, char cookie[DATA_DIR_COOKIE_SIZE], char *why, size_t why_size);
+/*
+ * Of a directory that is open and whose store is not: everything that a node has kept goes, the cookie and
+ * the lock stay. Once it has begun a crash does not leave half of it.
+ */
+bool data_dir_reset(const char *path, char *why, size_t why_size);
 void data_dir_close(struct data_dir *d);
 
 #endif

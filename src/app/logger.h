@@ -1,27 +1,51 @@
-/* Where the log goes: standard output and a file, each with a least level of its own. Lines look like
- * RabbitMQ's: "2026-11-22 10:26:33.123456+00:00 [info] connection: ...". */
+/*
+ * Where the log goes: standard output or error, a file, syslog, journald, and a file of its own for each
+ * category that wants one. Lines look like RabbitMQ's: "2026-11-22 10:26:33.123456+00:00 [info] <0.4711.0>
+ * connection: ...".
+ *
+ * What is written at run time decides nothing else: a full disk, a dead syslog or a terminal that nobody
+ * reads costs lines, which are counted and said, and never stops a thread that logs.
+ */
 #ifndef LEVERET_APP_LOGGER_H
 #define LEVERET_APP_LOGGER_H
 
 #include "app/config.h"
 #include "base/log.h"
 
-#include <pthread.h>
-
-struct logger {
-    struct log log; /* what the node gets */
-    pthread_mutex_t lock;
-    int console_fd, file_fd; /* -1: none */
-    enum log_level console_least, file_least;
-    uint64_t console_lost; /* lines since the last that standard output took */
-    char *path;            /* of the file, or NULL */
+enum {
+    LOGGER_QUEUE_BYTES = 1 << 20,     /* lines that wait to be written; what comes on top is lost */
+    LOGGER_TAIL_BYTES_MAX = 16 << 20, /* of a file's end, for logger_tail() */
 };
 
-/* Opens the file if there is one. False: `why` says which file and why not. `file` is used when the
- * configuration names none (NULL: then there is none). */
+struct logger_core;
+
+struct logger {
+    struct log log; /* what the node gets; log_set_level() at run time is for all outputs */
+    struct logger_core *core;
+};
+
+/*
+ * Opens the outputs and starts the thread that writes to them. False: `why` says which and why not, and
+ * nothing is open. `file` is used when the configuration names none (NULL: then there is none).
+ */
 bool logger_init(struct logger *l, const struct config *c, const char *file, char *why, size_t why_size);
+/* Writes what is queued. Harmless on zeroes. */
 void logger_fini(struct logger *l);
-/* The file anew, after somebody has moved it away. */
+
+/* Levels as `c` says them; what log_set_level() has changed since is forgotten. False: nothing has changed.
+ * Any thread. */
+bool logger_set_levels(struct logger *l, const struct config *c, char *why, size_t why_size);
+/* All files anew, after somebody has moved them away: what is logged after this call is in the new ones. Any
+ * thread. */
 void logger_reopen(struct logger *l);
+/* The same for files without rotation of their own; the others are rotated now. */
+void logger_rotate(struct logger *l);
+
+/* The files, then "<stdout>", "<stderr>", "<syslog>", "<journald>" for the other outputs; NULL behind the
+ * last one. */
+const char *logger_location(const struct logger *l, unsigned i);
+/* Appends the last `lines` lines of the first file (of its last LOGGER_TAIL_BYTES_MAX bytes). ERR_NOT_FOUND:
+ * there is no file. */
+ERR_USE enum err logger_tail(const struct logger *l, unsigned lines, struct buffer *out);
 
 #endif

@@ -1,9 +1,10 @@
 /* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line; those
  * of `leveret store` are in store_command.h. */
-#include "app/boot.h"
 #include "app/config_start.h"
 #include "app/detach.h"
+#include "app/notify.h"
 #include "app/options.h"
+#include "app/process.h"
 #include "app/store_command.h"
 #include "base/buffer.h"
 
@@ -19,12 +20,19 @@ print_and_free(struct buffer *text)
     return 0;
 }
 
+/* Who waits for the node: the service manager, and a parent process or a person. */
+struct waiting {
+    struct notify manager;
+    int detached; /* detach_start()'s; -1: not in the background */
+};
+
 static void
 on_ready(void *arg, const char *line)
 {
-    int *fd = arg;
-    if (fd) {
-        detach_ready(*fd, line);
+    struct waiting *w = arg;
+    notify_ready(&w->manager, line);
+    if (w->detached >= 0) {
+        detach_ready(w->detached, line);
         return;
     }
     printf("%s\n", line);
@@ -53,12 +61,14 @@ run(struct options *o)
         printf("the configuration is good\n");
         code = 0;
     } else if (good) {
-        int fd = o->is_detached ? detach_start() : -1;
-        struct boot_request request = {.config = &c,
-                                       .log_file = o->is_detached ? "leveret.log" : NULL,
-                                       .on_ready = on_ready,
-                                       .arg = o->is_detached ? &fd : NULL};
-        code = boot_run(&request);
+        struct waiting waiting = {.detached = o->is_detached ? detach_start() : -1};
+        notify_begin(&waiting.manager);
+        struct process_request request = {.config = &c,
+                                          .log_file = o->is_detached ? "leveret.log" : NULL,
+                                          .on_ready = on_ready,
+                                          .arg = &waiting};
+        code = process_run(&request);
+        notify_end(&waiting.manager);
     }
     config_fini(&c);
     return code;

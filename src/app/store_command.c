@@ -5,19 +5,19 @@
  */
 #include "app/store_command.h"
 
-#include "app/control.h"
 #include "app/data_dir.h"
 #include "base/epoch.h"
 #include "durable/meta_codec.h"
 #include "durable/meta_recover.h"
 #include "durable/meta_snapshot.h"
 #include "io/clock.h"
-#include "io/local.h"
+#include "mgmt/control_client.h"
 #include "store/store_check.h"
 #include "store/store_copy.h"
 #include "store/store_dump.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -300,27 +300,46 @@ copy_cut(const char *dir, const char *target, const struct store_cut *cut)
     return STORE_COMMAND_GOOD;
 }
 
+/* Asks, and gives the JSON of the answer's last line (to be freed); NULL: standard error has said why not. */
+static json_t *
+ask_node(struct control_client *node, const char *dir, const char *request)
+{
+    struct slice json;
+    char kind;
+    enum err e = control_client_ask(node, slice_str(request), slice_str(""));
+    while (e == ERR_OK && (e = control_client_next(node, &kind, &json)) == ERR_OK && kind != 'o' &&
+           kind != 'e')
+        ;
+    json_t *answer = e == ERR_OK ? json_loadb((const char *)json.data, json.len, 0, NULL) : NULL;
+    const char *text = json_string_value(json_object_get(answer, "text"));
+    if (e != ERR_OK)
+        fprintf(stderr, "leveret: the node on %s does not answer: %s\n", dir, err_text(e));
+    else if (kind == 'e')
+        fprintf(stderr, "leveret: the node on %s: %s\n", dir, text ? text : "it refuses");
+    if (kind == 'o' && e == ERR_OK)
+        return answer;
+    json_decref(answer);
+    return NULL;
+}
+
 /* The node keeps the files of the cut as long as the connection is there. */
 static int
-backup_online(struct local_client *node, const char *dir, const char *target)
+backup_online(struct control_client *node, const char *dir, const char *target)
 {
-    struct buffer answer = {0};
     struct store_cut cut;
     int code = STORE_COMMAND_UNREADABLE;
-    enum err e = local_ask(node, "backup", &answer);
-    struct slice rest = buffer_slice(&answer);
-    if (e != ERR_OK) {
-        fprintf(stderr, "leveret: the node on %s does not answer: %s\n", dir, err_text(e));
-    } else if (!slice_starts_with(rest, "ok ")) {
-        fprintf(stderr, "leveret: the node on %s: %.*s\n", dir, (int)rest.len, (const char *)rest.data);
-    } else if (store_cut_parse(slice_of(rest.data + 3, rest.len - 3), &cut) != ERR_OK) {
+    json_t *answer = ask_node(node, dir, "{\"command\":\"backup\"}");
+    if (!answer)
+        return code;
+    const char *text = json_string_value(json_object_get(answer, "cut"));
+    if (!text || store_cut_parse(slice_str(text), &cut) != ERR_OK) {
         fprintf(stderr, "leveret: the node on %s is of another version\n", dir);
     } else {
         code = copy_cut(dir, target, &cut);
         store_cut_fini(&cut);
-        (void)!local_ask(node, "backup-end", &answer); /* else the end of the connection says it */
+        json_decref(ask_node(node, dir, "{\"command\":\"backup_end\"}"));
     }
-    buffer_fini(&answer);
+    json_decref(answer);
     return code;
 }
 
@@ -344,21 +363,21 @@ backup_offline(const char *dir, const char *target)
 static int
 run_backup(const char *dir, const char *target)
 {
-    char path[4096];
-    struct local_client *node;
+    char path[4096], why[CONTROL_CLIENT_WHY_SIZE];
+    struct control_client *node;
     if ((size_t)snprintf(path, sizeof path, "%s/" CONTROL_SOCKET, dir) >= sizeof path) {
         fprintf(stderr, "leveret: the directory's path is too long\n");
         return STORE_COMMAND_UNREADABLE;
     }
-    enum err e = local_connect(path, &node);
+    enum err e = control_client_local(path, 0, &node, why);
     if (e == ERR_NOT_FOUND || e == ERR_REFUSED)
         return backup_offline(dir, target); /* nobody runs there, or the lock says otherwise */
     if (e != ERR_OK) {
-        fprintf(stderr, "leveret: cannot connect to %s: %s\n", path, err_text(e));
+        fprintf(stderr, "leveret: %s\n", why);
         return STORE_COMMAND_UNREADABLE;
     }
     int code = backup_online(node, dir, target);
-    local_disconnect(node);
+    control_client_close(node);
     return code;
 }
 

@@ -15,8 +15,8 @@
  * remove), but the last one gives it up.
  *
  * A walk in pieces goes in the order of the hashes' bits read backwards. The home slot is the hash's lowest
- * bits, so the items of one slot are neighbours in that order in a table of any size, and the position (such a
- * reversed hash) means the same after a rebuild.
+ * bits, so the items of one slot are neighbours in that order in a table of any size, and the position (such
+ * a reversed hash) means the same after a rebuild.
  */
 #include "base/cmap.h"
 

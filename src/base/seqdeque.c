@@ -57,6 +57,38 @@ seqdeque_fini(struct seqdeque *d)
     seqdeque_init(d, d->entry_size, d->next);
 }
 
+/* Frees the narrow one. */
+static struct seqdeque_block *
+block_widened(const struct seqdeque *wide, struct seqdeque_block *narrow, size_t entry_size)
+{
+    struct seqdeque_block *b = block_new(wide, narrow->cap);
+    b->live_count = narrow->live_count;
+    memcpy(b->live, narrow->live, sizeof b->live);
+    for (uint32_t i = 0; i < narrow->cap; i++)
+        if (narrow->live[i / 64] >> i % 64 & 1)
+            memcpy(b->entries + (size_t)i * wide->entry_size, narrow->entries + i * entry_size, entry_size);
+    free(narrow);
+    return b;
+}
+
+void
+seqdeque_widen(struct seqdeque *d, size_t entry_size)
+{
+    size_t before = d->entry_size;
+    CHECK(entry_size >= before && entry_size <= UINT16_MAX);
+    d->entry_size = (uint16_t)entry_size;
+    free(d->spare);
+    d->spare = NULL;
+    for (uint32_t i = 0; i < d->dir_len; i++) {
+        struct seqdeque_block **place = &d->directory[d->dir_head + i], *narrow = *place;
+        if (!narrow)
+            continue;
+        *place = block_widened(d, narrow, before);
+        if (d->tail == narrow)
+            d->tail = *place;
+    }
+}
+
 void
 seqdeque_trim(struct seqdeque *d)
 {

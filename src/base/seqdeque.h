@@ -40,6 +40,10 @@ void seqdeque_init(struct seqdeque *d, size_t entry_size, uint64_t first);
 /* Frees everything, whatever is in it. */
 void seqdeque_fini(struct seqdeque *d);
 
+/* Entries have `entry_size` bytes from now on, which is more than before; what is there keeps its first ones.
+ * Costs a copy. */
+void seqdeque_widen(struct seqdeque *d, size_t entry_size);
+
 /* Gives back what an empty deque kept for its next entries; no effect on one that is not empty. */
 void seqdeque_trim(struct seqdeque *d);
 

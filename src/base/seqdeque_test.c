@@ -21,6 +21,15 @@ push(struct seqdeque *d)
     return sequence;
 }
 
+static void
+push_wide(struct seqdeque *d)
+{
+    void *p;
+    uint64_t sequence = seqdeque_push_back(d, &p);
+    memset(p, 0xff, d->entry_size);
+    *(struct entry *)p = (struct entry){sequence, ~sequence};
+}
+
 static size_t
 blocks_held(const struct seqdeque *d)
 {
@@ -283,6 +292,33 @@ test_entries_of_odd_size_do_not_overlap(void **state)
     seqdeque_fini(&d);
 }
 
+/* Small blocks, full ones, dropped ones, and a stuck old entry. */
+static void
+test_widened_entries_keep_their_bytes_and_places(void **state)
+{
+    for (uint64_t pushed = 1; pushed < 3000; pushed = pushed * 2 + 1) {
+        struct seqdeque d;
+        seqdeque_init(&d, sizeof(struct entry), 5);
+        for (uint64_t i = 0; i < pushed; i++)
+            push(&d);
+        for (uint64_t s = 6; s < pushed; s++)
+            if (s < pushed / 2 || s % 3)
+                seqdeque_remove(&d, s);
+        uint64_t count = seqdeque_count(&d), seen = 0, sequence;
+        seqdeque_widen(&d, sizeof(struct entry) + 8);
+        push_wide(&d);
+        for (struct entry *e = seqdeque_first(&d, &sequence); e; e = seqdeque_next(&d, &sequence), seen++)
+            assert_true(e->sequence == sequence && e->check == ~sequence);
+        assert_int_equal(seen, count + 1);
+        assert_int_equal(seqdeque_next_sequence(&d), pushed + 6);
+        while (seqdeque_first(&d, &sequence))
+            assert_true(seqdeque_remove(&d, sequence));
+        push_wide(&d);
+        assert_int_equal(seqdeque_count(&d), 1);
+        seqdeque_fini(&d);
+    }
+}
+
 int
 main(void)
 {
@@ -297,6 +333,7 @@ main(void)
         cmocka_unit_test(test_entries_put_in_again_match_an_array),
         cmocka_unit_test(test_walk_may_remove_what_it_visits),
         cmocka_unit_test(test_entries_of_odd_size_do_not_overlap),
+        cmocka_unit_test(test_widened_entries_keep_their_bytes_and_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

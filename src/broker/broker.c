@@ -15,6 +15,7 @@
 #include "broker/courier_impl.h"
 #include "broker/durability.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 #include "broker/route.h"
 #include "io/timer.h"
 
@@ -46,6 +47,7 @@ broker_new(struct node *node, struct shard *shard, const struct effects *effects
     node->brokers[b->index] = b;
     if (node->durability)
         node->durability->attach(node->durability_arg, b);
+    queue_lease_start_all(b);
     return b;
 }
 
@@ -135,8 +137,9 @@ broker_turn(struct broker *b)
     if (b->node->durability)
         b->node->durability->turn(b->node->durability_arg, b);
     route_cache_turn(b->routes);
+    bool is_behind = b->index == 0 && b->node->meta && meta_turn(b->node->meta);
     broker_tidy(b);
-    return !list_is_empty(&b->dirty);
+    return is_behind || !list_is_empty(&b->dirty);
 }
 
 void
@@ -240,7 +243,8 @@ check_queue(const struct queue *q, struct broker_sums *sums)
     CHECK(q->consumer_count == 1 || !q->has_exclusive_consumer);
     bool waits_for_log = q->is_reserving || (q->messages && q->messages->is_paging_in);
     CHECK(!round || !queue_ready(q) || q->deletion || waits_for_log || list_is_linked(&q->dirty));
-    CHECK(!q->waiting || waits_for_log);
+    CHECK(!q->waiting || waits_for_log || list_is_linked(&q->dirty));
+    CHECK(q->has_rules == (q->rules != NULL));
     CHECK(q->messages || !q->unacked);
     sums->consumers += q->consumer_count;
     if (q->messages)

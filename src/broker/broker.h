@@ -66,10 +66,18 @@ struct broker {
     struct courier *courier;
     const struct effects *effects;
     void *server;           /* given back with effects that name no subscription */
+    uint64_t now_ms;        /* without a shard: the clock, by hand */
     bool has_backlog;       /* set when a publish met a queue far ahead of its consumers, or a slow disk */
     uint64_t queues_opened; /* runtimes on this shard, now */
     uint64_t messages_ready, messages_unacked; /* over all queues of this shard */
 };
+
+/* Milliseconds of the shard's monotonic clock; the same all through a turn. */
+static inline uint64_t
+broker_now_ms(const struct broker *b)
+{
+    return b->shard ? shard_now_ms(b->shard) : b->now_ms;
+}
 
 /* One per shard, made on the shard's own thread. Its last step: what was kept for this shard is taken up. */
 struct broker *broker_new(struct node *node, struct shard *shard, const struct effects *effects,

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "broker/queue.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 
 #include <stdlib.h>
 
@@ -139,6 +140,10 @@ consumer_detach(struct consumer *c)
     list_remove(&c->node);
     level_drop_empty(c->level);
     q->consumer_count--;
+    if (q->has_rules) {
+        queue_lease_renew(q);
+        queue_mark_dirty(q); /* what it could have taken expires, or is too much */
+    }
     if (c->is_exclusive)
         q->has_exclusive_consumer = false;
     c->is_canceled = true;

@@ -10,6 +10,7 @@
 #include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/queue_log.h"
+#include "broker/queue_rules.h"
 
 #include <stdlib.h>
 
@@ -334,6 +335,13 @@ courier_forget(struct broker *b, struct subscription *s)
         courier_post_fenced(b, s->queue_shard, &m);
     }
     s->local = NULL;
+}
+
+void
+courier_queue_declared(struct broker *b, const struct queue_def *q)
+{
+    if (queue_lease_has(q))
+        courier_post(b, q->shard, &(struct mail){.type = MAIL_QUEUE_MADE, .a = q->id});
 }
 
 void

@@ -99,6 +99,9 @@ void courier_cancel(struct broker *b, struct subscription *s, struct channel_ref
  * had none. */
 void courier_queue_gone(struct broker *b, unsigned shard, uint64_t queue_id);
 
+/* Likewise: the queue was made. If it expires its shard opens the runtime: its time begins. */
+void courier_queue_declared(struct broker *b, const struct queue_def *q);
+
 /* ---- no answer ---- */
 
 /* The channel closes: the subscription is invalid from here on; deliveries still under way to it are put

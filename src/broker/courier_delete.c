@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "broker/courier_impl.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 #include "wire/amqp_methods.h"
 
 #include <stdlib.h>
@@ -132,6 +133,8 @@ courier_op_delete(struct broker *b, struct queue *q, const struct courier_op *op
     }
     struct op_reply r;
     courier_reply_init(&r, op, b);
+    if (q && q->has_rules)
+        queue_rules_look(q);
     if (q && op->flags & COURIER_IF_UNUSED && queue_consumer_count(q))
         courier_reply_error(b, &r, AMQP_REPLY_PRECONDITION_FAILED, "in use");
     else if (q && op->flags & COURIER_IF_EMPTY && queue_ready_count(q))

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "broker/courier_impl.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 
 #include <stdlib.h>
 
@@ -32,7 +33,11 @@ get_now(struct broker *b, struct queue *q, const struct courier_op *op)
 void
 courier_op_get(struct broker *b, struct queue *q, const struct courier_op *op)
 {
-    if (courier_op_is_lost(b, q, op) || (!q->waiting && get_now(b, q, op)))
+    if (courier_op_is_lost(b, q, op))
+        return;
+    if (q->has_rules)
+        queue_lease_renew(q);
+    if (!q->waiting && get_now(b, q, op))
         return;
     struct courier_waiting *w = malloc(sizeof *w), **end = &q->waiting;
     CHECK(w);

@@ -42,6 +42,7 @@ enum courier_mail {
     MAIL_ASK,        /* a: subscription: may I have credit for one? */
     MAIL_CANCELED,   /* a: subscription */
     MAIL_QUEUE_GONE, /* a: queue */
+    MAIL_QUEUE_MADE, /* a: queue; it expires */
     MAIL_ALARM,      /* u32: struct broker.alarms */
     MAIL_CLAIM,      /* to shard 0: a: enum alarm_source, u32: raised */
     MAIL_DURABLE,    /* durability's own */

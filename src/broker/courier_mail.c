@@ -204,6 +204,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_REPLY: courier_on_reply(b, m->p); break;
     case MAIL_CANCELED: courier_on_canceled(b, m->a); break;
     case MAIL_QUEUE_GONE: on_queue_gone(b, m->a); break;
+    case MAIL_QUEUE_MADE: (void)queue_get(b, m->a); break;
     case MAIL_ALARM: alarm_on_mail(b, m->u32); break;
     case MAIL_CLAIM: alarm_on_claim(b, (enum alarm_source)m->a, m->u32 != 0); break;
     case MAIL_DURABLE: b->node->durability->mail(b->node->durability_arg, b, m); break;

@@ -8,6 +8,8 @@
  */
 #include "base/check.h"
 #include "broker/courier_impl.h"
+#include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 #include "broker/vhost.h"
 #include "wire/amqp_methods.h"
 
@@ -87,6 +89,10 @@ courier_op_counts(struct broker *b, struct queue *q, const struct courier_op *op
 {
     if (courier_op_is_lost(b, q, op))
         return;
+    if (q->has_rules) {
+        queue_lease_renew(q);
+        queue_rules_look(q);
+    }
     struct op_reply r;
     courier_reply_init(&r, op, b);
     r.message_count = queue_ready_count(q);

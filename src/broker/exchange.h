@@ -1,6 +1,6 @@
 /*
  * Exchanges as declared things. Written by meta_apply() on shard 0, read by all shards without locks: fields
- * below never change after publication, except `generation` and `needs_headers` (atomic) and the router
+ * below never change after publication, except the atomic ones and the router
  * behind `router` (router.h). Generations are drawn from one counter, so that an address and a generation
  * together name one state of one exchange for ever. A pointer found by exchange_find() is valid until the end
  * of the turn.
@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+struct policy_effect;
 struct vhost;
 
 enum exchange_type { EXCHANGE_DIRECT, EXCHANGE_FANOUT, EXCHANGE_TOPIC, EXCHANGE_HEADERS, EXCHANGE_TYPES };
@@ -24,10 +25,12 @@ struct exchange {
     uint8_t name_size;
     enum exchange_type type;
     bool durable, auto_delete, internal;
-    bool is_default;        /* the nameless one: every queue is bound by its name */
-    bool is_predeclared;    /* "" and amq.*: cannot be deleted */
-    struct slice arguments; /* table payload, owned */
-    struct slice alternate; /* name of the alternate exchange, or empty */
+    bool is_default;                       /* the nameless one: every queue is bound by its name */
+    bool is_predeclared;                   /* "" and amq.*: cannot be deleted */
+    struct slice arguments;                /* table payload, owned */
+    struct slice own_alternate;            /* the alternate exchange that its arguments name, or empty */
+    const struct slice *_Atomic alternate; /* that, or the one of its policy; NULL: none */
+    struct policy_effect *_Atomic effect;  /* of its policies: policy_effect_of_exchange() */
     _Atomic uint64_t
         generation; /* bumped whenever a route from here may have changed, through any number of exchanges */
     void *router;   /* exchange_direct.c, exchange_fanout.c, exchange_topic.c, exchange_headers.c */
@@ -48,6 +51,14 @@ const struct exchange *exchange_find(const struct vhost *v, struct slice name);
 /* "direct" -> EXCHANGE_DIRECT; false if unknown. */
 bool exchange_type_parse(struct slice name, enum exchange_type *out);
 const char *exchange_type_name(enum exchange_type type);
+
+/* The name of the exchange that gets what is routed nowhere from here, or empty. */
+static inline struct slice
+exchange_alternate(const struct exchange *x)
+{
+    const struct slice *name = atomic_load_explicit(&x->alternate, memory_order_acquire);
+    return name ? *name : slice_of(NULL, 0);
+}
 
 /* Routes from here may depend on the headers too. Once true it stays so. */
 static inline bool

@@ -1,6 +1,7 @@
 /*
  * One command after another changes the tables; what each kind does stands in meta_vhost.c, meta_user.c,
- * meta_exchange.c, meta_queue.c, meta_binding.c and meta_node.c. The result, identities included, depends on
+ * meta_topic_permission.c, meta_policy.c, meta_parameter.c, meta_exchange.c, meta_queue.c, meta_binding.c and
+ * meta_node.c. The result, identities included, depends on
  * nothing but the state and the command, so that the same commands give the same state again (only on which
  * shard a queue is placed is this node's own business). The order within a change is always the same: the new
  * thing is published complete, or the old one is taken out; then generations rise; then what nobody can find
@@ -79,9 +80,12 @@ meta_new(struct node *node)
     m->shard_placed = calloc(m->shard_count, sizeof *m->shard_placed);
     CHECK(m->shard_queues && m->shard_placed);
     list_init(&m->doomed);
+    list_init(&m->policy_sweeps);
     meta_cmap_init(m, &m->vhosts, meta_vhost_hash);
     meta_cmap_init(m, &m->users, meta_user_hash);
     meta_cmap_init(m, &m->permissions, permission_entry_hash);
+    meta_cmap_init(m, &m->topic_permissions, meta_topic_permission_hash);
+    meta_cmap_init(m, &m->parameters, meta_parameter_hash);
     meta_cmap_init(m, &m->queues, meta_queue_hash);
     meta_cmap_init(m, &m->bindings, meta_binding_hash);
     return m;
@@ -93,6 +97,8 @@ meta_free(struct meta *m)
     if (!m)
         return;
     m->hooks = (struct meta_hooks){0};
+    m->is_ending = true;
+    meta_parameters_remove(m, NULL);
     void *item;
     for (size_t at = 0; (item = cmap_next(&m->vhosts, &at));) {
         struct meta_result r;
@@ -106,6 +112,8 @@ meta_free(struct meta *m)
     cmap_fini(&m->vhosts);
     cmap_fini(&m->users);
     cmap_fini(&m->permissions);
+    cmap_fini(&m->topic_permissions);
+    cmap_fini(&m->parameters);
     cmap_fini(&m->queues);
     cmap_fini(&m->bindings);
     free(m->shard_queues);
@@ -139,6 +147,16 @@ meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *r
         [META_QUEUE_BIND] = meta_queue_bind,
         [META_QUEUE_UNBIND] = meta_queue_unbind,
         [META_NODE_STARTED] = meta_node_started,
+        [META_VHOST_SET] = meta_vhost_set,
+        [META_VHOST_LIMITS] = meta_vhost_limits,
+        [META_USER_LIMITS] = meta_user_limits,
+        [META_USER_LIMITS_CLEAR] = meta_user_limits_clear,
+        [META_TOPIC_PERMISSION_SET] = meta_topic_permission_set,
+        [META_TOPIC_PERMISSION_CLEAR] = meta_topic_permission_clear,
+        [META_POLICY_SET] = meta_policy_set,
+        [META_POLICY_CLEAR] = meta_policy_clear,
+        [META_PARAMETER_SET] = meta_parameter_set,
+        [META_PARAMETER_CLEAR] = meta_parameter_clear,
     };
     _Static_assert(sizeof apply / sizeof apply[0] == META_KINDS, "a function for each kind");
     CHECK((unsigned)cmd->kind < META_KINDS);

@@ -1,8 +1,8 @@
 /*
- * Declared things: vhosts, users, permissions, exchanges, queues, bindings. They change in one place only:
- * meta_apply(), a deterministic function of the present state and one command. It runs on shard 0; shards
- * submit commands by mail and get them back with the outcome, after the change is visible to all shards of
- * this node.
+ * Declared things: vhosts, users, permissions, policies, parameters, exchanges, queues, bindings. They change
+ * in one place only: meta_apply(), a deterministic function of the present state and one command. It runs on
+ * shard 0; shards submit commands by mail and get them back with the outcome, after the change is visible to
+ * all shards of this node.
  *
  * A change is published with single release stores (cmap.h, and the routers' own copied leaves); what it
  * replaced is freed when every shard has ended its turn or sleeps (epoch.h). Readers take no lock and no
@@ -36,6 +36,17 @@ enum meta_kind {
     META_QUEUE_BIND,
     META_QUEUE_UNBIND,
     META_NODE_STARTED, /* what does not outlive a node goes; ids continue above forced_id */
+    META_VHOST_SET,    /* name: what `changes` names of its metadata */
+    META_VHOST_LIMITS, /* vhost: `value`, {"max-connections":5,"max-queues":-1}, in place of the old ones */
+    META_USER_LIMITS,  /* name: `value`, {"max-connections":5,"max-channels":100}, beside the others; -1: none
+                        */
+    META_USER_LIMITS_CLEAR,      /* user, name: one limit, or "all" */
+    META_TOPIC_PERMISSION_SET,   /* user, vhost, name: a topic exchange; write, read */
+    META_TOPIC_PERMISSION_CLEAR, /* without a name: of all exchanges of the vhost */
+    META_POLICY_SET,             /* vhost, name, is_operator, pattern, apply_to ("all"), priority, value */
+    META_POLICY_CLEAR,           /* vhost, name, is_operator */
+    META_PARAMETER_SET, /* component, vhost, name, value; without a component: global, without vhost */
+    META_PARAMETER_CLEAR,
     META_KINDS
 };
 
@@ -49,7 +60,17 @@ struct meta_command {
     struct slice source;    /* bindings: exchange name */
     struct slice routing_key;
     struct slice user, configure, write, read; /* permissions */
-    struct slice password_hash, tags;
+    struct slice password_hash, tags;          /* users; tags: vhosts, too; both "a,b" */
+    /* JSON text as given (it is stored sorted and compact): a policy's definition, a parameter's value,
+     * limits. META_VHOST_ADD and META_USER_PUT take limits too (empty: none; those of a user that exists
+     * stay). */
+    struct slice value;
+    struct slice component, pattern, apply_to; /* parameters, policies */
+    int64_t priority;
+    bool is_operator;                             /* an operator policy */
+    struct slice description, default_queue_type; /* vhosts */
+    bool is_protected, is_tracing;
+    uint64_t changes;       /* enum vhost_change, of META_VHOST_SET */
     uint64_t connection_id; /* exclusive owner; checked on bind, unbind and redeclare of exclusive queues (on
                                delete too unless 0) */
     uint64_t queue_id;
@@ -83,12 +104,17 @@ void meta_free(struct meta *m);
  * Any may be NULL. */
 struct meta_hooks {
     void (*queue_deleted)(void *arg, const struct queue_def *q);
+    void (*queue_declared)(void *arg, const struct queue_def *q); /* this one: it can be found now */
     void (*vhost_deleted)(void *arg, const struct vhost *v);
 };
 void meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg);
 
 /* Shard 0 only (or before the shards start, for the default vhost and user). */
 void meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *result);
+
+/* Shard 0, once a turn: a bounded part of what changes of policies make of the things that are there. True:
+ * more is left. */
+bool meta_turn(struct meta *m);
 
 /* Chooses the shard of a queue that is to be declared: a value for meta_command.placed. meta_queue_unplace()
  * once that command was applied, or never will be. Writer only. */
@@ -118,6 +144,8 @@ bool meta_is_lasting(const struct meta *m, const struct meta_command *cmd);
 /* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
  * shard. */
 void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
+/* Of all vhosts; any shard, until the end of the turn. */
+void meta_each_queue(const struct meta *m, void (*fn)(void *arg, void *queue_def), void *arg);
 void meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
 
 /* ---- submitting from any shard ---- */
@@ -158,6 +186,13 @@ uint16_t exchange_check_redeclare(const struct exchange *x, const struct meta_co
 uint16_t queue_def_check_exclusive(const struct queue_def *q, uint64_t connection_id, char text[256]);
 
 /* Mail types, one table for the whole broker: `struct mail.type`. */
-enum mail_range { MAIL_META = 100, MAIL_COURIER = 200, MAIL_SERVER = 300, MAIL_RANGE_SIZE = 100 };
+enum mail_range {
+    MAIL_META = 100,
+    MAIL_COURIER = 200,
+    MAIL_SERVER = 300,
+    MAIL_MGMT = 400, /* ask.c */
+    MAIL_APP = 500,
+    MAIL_RANGE_SIZE = 100
+};
 
 #endif

@@ -100,7 +100,7 @@ alternates_are_compared_and_checked(void **state)
                              .type = slice_str("direct"),
                              .arguments = buffer_slice(&arguments)};
     assert_int_equal(apply(f, c), 0);
-    assert_true(slice_eq_str(exchange(f, "x")->alternate, "ae"));
+    assert_true(slice_eq_str(exchange_alternate(exchange(f, "x")), "ae"));
     declare_exchange(f, "x", "direct");
     refused(
         406,

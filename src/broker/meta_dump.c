@@ -4,7 +4,10 @@
  */
 #include "base/check.h"
 #include "broker/meta_impl.h"
+#include "broker/parameter.h"
 #include "broker/permission.h"
+#include "broker/policy.h"
+#include "broker/topic_permission.h"
 #include "wire/table.h"
 
 #include <stdio.h>
@@ -48,7 +51,13 @@ static void
 dump_vhost(struct lines *l, const struct vhost *v)
 {
     struct buffer line = {0};
-    buffer_add_fmt(&line, "vhost '%s' id=%llu", v->name, (unsigned long long)v->id);
+    const struct vhost_metadata *d = vhost_metadata(v);
+    buffer_add_fmt(&line, "vhost '%s' id=%llu description='%.*s' tags='%.*s' type='%.*s' limits=", v->name,
+                   (unsigned long long)v->id, SLICE_FMT(d->description), SLICE_FMT(d->tags),
+                   SLICE_FMT(d->default_queue_type));
+    vhost_limits_add(&line, v);
+    add_flag(&line, d->is_protected, "protected");
+    add_flag(&line, vhost_is_tracing(v), "tracing");
     add_line(l, &line);
 }
 
@@ -60,6 +69,8 @@ dump_user(void *arg, const struct user *u)
                    SLICE_FMT(u->tags_text));
     for (size_t i = 0; i < u->password_hash.len; i++)
         buffer_add_fmt(&line, "%02x", u->password_hash.data[i]);
+    buffer_add_str(&line, " limits=");
+    user_limits_add(&line, u);
     add_line(arg, &line);
 }
 
@@ -71,6 +82,36 @@ dump_permission(struct lines *l, const struct permission_entry *e)
     for (int i = 0; i < PERMISSION_KINDS; i++)
         buffer_add_fmt(&line, " '%.*s'", SLICE_FMT(e->patterns[i].text));
     add_line(l, &line);
+}
+
+static void
+dump_topic_permission(void *arg, const struct topic_permission *p)
+{
+    struct buffer line = {0};
+    buffer_add_fmt(&line, "topic permission '%.*s' in '%s' on '%.*s' '%.*s' '%.*s'", SLICE_FMT(p->user),
+                   p->vhost->name, SLICE_FMT(p->exchange), SLICE_FMT(p->write), SLICE_FMT(p->read));
+    add_line(arg, &line);
+}
+
+static void
+dump_parameter(void *arg, void *item)
+{
+    const struct parameter *p = item;
+    struct buffer line = {0};
+    buffer_add_fmt(&line, "parameter '%.*s' '%.*s' in '%s': %.*s", SLICE_FMT(p->component),
+                   SLICE_FMT(p->name), p->vhost ? p->vhost->name : "", SLICE_FMT(p->value));
+    add_line(arg, &line);
+}
+
+static void
+dump_policy(void *arg, const struct policy *p)
+{
+    struct buffer line = {0};
+    buffer_add_fmt(&line, "%s '%s' in '%s' '%.*s' for %s priority=%lld: %.*s",
+                   p->is_operator ? "operator policy" : "policy", p->name, p->vhost->name,
+                   SLICE_FMT(p->pattern), policy_applies_name(p->apply_to), (long long)p->priority,
+                   SLICE_FMT(p->definition));
+    add_line(arg, &line);
 }
 
 static void
@@ -126,12 +167,16 @@ meta_dump(const struct meta *m, struct buffer *out)
     for (size_t at = 0; (item = cmap_next(&m->vhosts, &at));) {
         dump_vhost(&l, item);
         const struct vhost *v = item;
+        policy_each(v, false, dump_policy, &l);
+        policy_each(v, true, dump_policy, &l);
         for (size_t i = 0; (x = cmap_next(&v->exchanges, &i));)
             dump_exchange(&l, x);
     }
     meta_each_user(m, dump_user, &l);
     for (size_t at = 0; (item = cmap_next(&m->permissions, &at));)
         dump_permission(&l, item);
+    topic_permission_each(m, dump_topic_permission, &l);
+    cmap_foreach(&m->parameters, dump_parameter, &l);
     for (size_t at = 0; (item = cmap_next(&m->queues, &at));)
         dump_queue(&l, item);
     for (size_t at = 0; (item = cmap_next(&m->bindings, &at));)

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/meta_impl.h"
+#include "broker/policy_effect.h"
 #include "wire/amqp.h"
 #include "wire/table.h"
 
@@ -56,15 +57,16 @@ alternate_find(const struct vhost *v, struct slice name)
 static void
 alternate_add(struct exchange *x)
 {
-    if (x->alternate.len == 0)
+    struct slice name = exchange_alternate(x);
+    if (name.len == 0)
         return;
-    struct alternate *a = alternate_find(x->vhost, x->alternate);
+    struct alternate *a = alternate_find(x->vhost, name);
     if (!a) {
-        a = malloc(sizeof *a + x->alternate.len);
+        a = malloc(sizeof *a + name.len);
         CHECK(a);
         list_init(&a->users);
-        a->name_size = (uint8_t)x->alternate.len;
-        memcpy(a->name, x->alternate.data, x->alternate.len);
+        a->name_size = (uint8_t)name.len;
+        memcpy(a->name, name.data, name.len);
         cmap_insert(&x->vhost->alternates, alternate_hash(a), a);
     }
     list_push_back(&a->users, &x->alternate_node);
@@ -73,9 +75,10 @@ alternate_add(struct exchange *x)
 static void
 alternate_remove(struct exchange *x)
 {
-    if (x->alternate.len == 0)
+    struct slice name = exchange_alternate(x);
+    if (name.len == 0)
         return;
-    struct alternate *a = alternate_find(x->vhost, x->alternate);
+    struct alternate *a = alternate_find(x->vhost, name);
     list_remove(&x->alternate_node);
     if (list_is_empty(&a->users)) {
         CHECK(cmap_remove(&x->vhost->alternates, alternate_hash(a), a));
@@ -175,7 +178,8 @@ exchange_new(struct meta *m, struct vhost *v, uint64_t id, struct slice name, en
     x->arguments = slice_of(at + name.len + 1, arguments.len);
     struct slice alternate;
     if (table_get_str(x->arguments, "alternate-exchange", &alternate) == ERR_OK && alternate.len <= UINT8_MAX)
-        x->alternate = alternate;
+        x->own_alternate = alternate;
+    atomic_init(&x->alternate, x->own_alternate.len > 0 ? &x->own_alternate : NULL);
     atomic_init(&x->generation, ++m->generation_last);
     atomic_init(&x->needs_headers, type == EXCHANGE_HEADERS);
     x->router = router_ops_of(type)->create(m->epoch);
@@ -193,16 +197,60 @@ meta_exchange_free(void *exchange)
     free(x);
 }
 
+/* Where its alternate exchange stands in the graph. */
+static void
+alternate_publish(struct meta *m, struct exchange *x)
+{
+    struct slice name = exchange_alternate(x);
+    alternate_add(x);
+    const struct exchange *to = name.len > 0 ? exchange_find(x->vhost, name) : NULL;
+    if (to)
+        meta_exchange_leads_to(m, x, to);
+}
+
+/* What its policies come to now, and the alternate exchange with it: its arguments go first. */
+static struct policy_effect *
+choose_effect(struct exchange *x)
+{
+    struct policy_effect *old = atomic_load_explicit(&x->effect, memory_order_relaxed);
+    struct policy_effect *e = policy_effect_take(x->vhost, POLICY_EXCHANGE, slice_of(x->name, x->name_size));
+    atomic_store_explicit(&x->effect, e, memory_order_release);
+    const struct slice *name = x->own_alternate.len > 0 ? &x->own_alternate : NULL;
+    if (!name && policy_effect_has(e, POLICY_KEY_ALTERNATE_EXCHANGE)) {
+        const struct policy_value *v = &e->of[POLICY_KEY_ALTERNATE_EXCHANGE];
+        name = v->text.len > 0 && v->text.len <= UINT8_MAX ? &v->text : NULL;
+    }
+    atomic_store_explicit(&x->alternate, name, memory_order_release);
+    return old;
+}
+
+void
+meta_exchange_policy(struct meta *m, struct exchange *x)
+{
+    if (x->is_default)
+        return;
+    struct slice before = exchange_alternate(x);
+    alternate_remove(x);
+    struct policy_effect *old = choose_effect(x);
+    alternate_publish(m, x);
+    if (!slice_eq(before, exchange_alternate(x)))
+        meta_exchange_touch(m, x);
+    policy_effect_drop(m->epoch, old);
+}
+
 static void
 publish(struct meta *m, struct exchange *x)
 {
-    cmap_insert(&x->vhost->exchanges, exchange_hash(x), x);
+    struct cmap *map = &x->vhost->exchanges;
+    struct cmap_table *table = atomic_load_explicit(&map->table, memory_order_relaxed);
+    if (!x->is_default)
+        choose_effect(x);
+    cmap_insert(map, exchange_hash(x), x);
+    if (atomic_load_explicit(&map->table, memory_order_relaxed) != table)
+        meta_policy_restart(x->vhost);
     if (x->is_default)
         return;
-    alternate_add(x);
-    const struct exchange *to = x->alternate.len > 0 ? exchange_find(x->vhost, x->alternate) : NULL;
-    if (to)
-        meta_exchange_leads_to(m, x, to);
+    alternate_publish(m, x);
     alternate_changed(m, x);
 }
 
@@ -249,6 +297,7 @@ meta_exchange_remove(struct meta *m, struct exchange *x)
         return; /* it stays with its vhost, for whoever holds that */
     alternate_changed(m, x);
     alternate_remove(x);
+    policy_effect_drop(m->epoch, atomic_load_explicit(&x->effect, memory_order_relaxed));
     epoch_defer(m->epoch, meta_exchange_free, x);
 }
 

@@ -16,19 +16,23 @@
 struct meta {
     struct node *node;
     struct epoch *epoch;
-    struct cmap vhosts;       /* by name */
-    struct cmap users;        /* by name */
-    struct cmap permissions;  /* by (user name, vhost id) */
-    struct cmap queues;       /* by id, of all vhosts */
-    struct cmap bindings;     /* writer only: by identity (binding.h) */
-    uint64_t id_last;         /* of vhosts, users, exchanges and queues: never reused */
-    uint64_t generation_last; /* of exchanges */
-    uint64_t walk_last;       /* over the graph of exchanges */
+    struct cmap vhosts;            /* by name */
+    struct cmap users;             /* by name */
+    struct cmap permissions;       /* by (user name, vhost id) */
+    struct cmap topic_permissions; /* by (user name, vhost id, exchange name) */
+    struct cmap parameters;        /* by (component, vhost, name) */
+    struct cmap queues;            /* by id, of all vhosts */
+    struct cmap bindings;          /* writer only: by identity (binding.h) */
+    uint64_t id_last;              /* of vhosts, users, exchanges and queues: never reused */
+    uint64_t generation_last;      /* of exchanges */
+    uint64_t walk_last;            /* over the graph of exchanges */
     _Atomic uint64_t permission_generation;
     unsigned shard_count;
-    uint32_t *shard_queues; /* how many queues live on each shard */
-    uint32_t *shard_placed; /* how many were placed there, and their commands are not applied yet */
-    struct list doomed;     /* auto-delete exchanges that lost their last binding */
+    uint32_t *shard_queues;    /* how many queues live on each shard */
+    uint32_t *shard_placed;    /* how many were placed there, and their commands are not applied yet */
+    struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
+    struct list doomed;        /* auto-delete exchanges that lost their last binding */
+    bool is_ending;            /* within meta_free() */
     struct meta_hooks hooks;
     void *hooks_arg;
 };
@@ -50,10 +54,15 @@ meta_raise_id_last(struct meta *m, uint64_t id)
 }
 /* NULL, and the result says so, if there is none. */
 struct vhost *meta_vhost_of(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
+/* The same for operators' commands: 404 if there is none. */
+struct vhost *meta_vhost_known(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
 
 /* One function per kind of command. */
 typedef void meta_apply_fn(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
-meta_apply_fn meta_vhost_add, meta_vhost_delete;
+meta_apply_fn meta_vhost_add, meta_vhost_delete, meta_vhost_set, meta_vhost_limits;
+meta_apply_fn meta_user_limits, meta_user_limits_clear;
+meta_apply_fn meta_topic_permission_set, meta_topic_permission_clear;
+meta_apply_fn meta_policy_set, meta_policy_clear, meta_parameter_set, meta_parameter_clear;
 meta_apply_fn meta_user_put, meta_user_delete, meta_permission_set, meta_permission_clear;
 meta_apply_fn meta_exchange_declare, meta_exchange_delete;
 meta_apply_fn meta_queue_declare, meta_queue_delete;
@@ -77,6 +86,9 @@ void meta_exchanges_sweep(struct meta *m);
 /* No reader is left, and no binding in it. */
 void meta_exchange_free(void *exchange);
 
+/* Its vhost's policies changed: what they come to for it. */
+void meta_exchange_policy(struct meta *m, struct exchange *x);
+
 /* --- meta_binding.c --- */
 
 uint64_t meta_binding_hash(const void *item);
@@ -96,6 +108,34 @@ uint64_t meta_queue_hash(const void *item);
 
 uint64_t meta_user_hash(const void *item);
 void meta_permissions_of_vhost_remove(struct meta *m, const struct vhost *v);
+/* After a change of users or permissions is visible. */
+void meta_permissions_changed(struct meta *m);
+
+/* --- meta_topic_permission.c --- */
+
+uint64_t meta_topic_permission_hash(const void *item);
+/* Those of a user, of a vhost, or of both; NULL, or without a name: any. */
+void meta_topic_permissions_remove(struct meta *m, struct slice user, const struct vhost *v);
+
+/* --- meta_parameter.c --- */
+
+uint64_t meta_parameter_hash(const void *item);
+/* v NULL: the global ones. */
+void meta_parameters_remove(struct meta *m, const struct vhost *v);
+
+/* --- meta_policy.c --- */
+
+/* The table of the vhost's queues or exchanges was built anew: a walk over it that is under way starts again.
+ */
+void meta_policy_restart(struct vhost *v);
+/* Nothing waits any more to learn of a change. Takes as long as it takes. */
+void meta_policy_settle(struct meta *m);
+void meta_policies_remove(struct meta *m, struct vhost *v);
+
+/* --- meta_submit.c --- */
+
+/* Tells the queue's shard that its policy changed. */
+void meta_tell_policy(struct meta *m, const struct queue_def *q);
 
 /* --- meta_vhost.c --- */
 

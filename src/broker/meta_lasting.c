@@ -45,6 +45,7 @@ meta_is_lasting(const struct meta *m, const struct meta_command *cmd)
     case META_EXCHANGE_UNBIND:
     case META_QUEUE_BIND:
     case META_QUEUE_UNBIND: return v && is_lasting_bind(m, v, cmd);
+    case META_VHOST_SET: return cmd->changes != VHOST_CHANGE_TRACING;
     default: return true;
     }
 }

@@ -1,8 +1,9 @@
 /*
  * A node has started: what lived with its predecessor goes, as in RabbitMQ: exclusive queues, queues and
  * exchanges that are not durable, the bindings of all these, and auto-delete exchanges that thereby lose
- * their last one. First all queues, then all exchanges, then (after the command, meta_exchanges_sweep) what
- * those leave behind: a set that only grows, so that no order within a step matters.
+ * their last one; and nothing is traced any more. First all queues, then all exchanges, then (after the
+ * command, meta_exchanges_sweep) what those leave behind: a set that only grows, so that no order within a
+ * step matters.
  */
 #include "broker/meta_impl.h"
 
@@ -30,7 +31,10 @@ meta_node_started(struct meta *m, const struct meta_command *cmd, struct meta_re
 {
     remove_queues(m);
     struct vhost *v;
-    for (size_t at = 0; (v = cmap_next(&m->vhosts, &at));)
+    for (size_t at = 0; (v = cmap_next(&m->vhosts, &at));) {
         remove_exchanges(m, v);
+        atomic_store_explicit(&v->is_tracing, false, memory_order_relaxed);
+    }
+    meta_policy_settle(m);
     meta_raise_id_last(m, cmd->forced_id);
 }

@@ -7,10 +7,18 @@
 #include "base/hash.h"
 #include "broker/equivalence.h"
 #include "broker/meta_impl.h"
+#include "broker/policy_effect.h"
 #include "broker/queue_args.h"
+#include "broker/reply.h"
 #include "wire/amqp.h"
 
 #include <stdlib.h>
+
+void
+meta_each_queue(const struct meta *m, void (*fn)(void *arg, void *queue_def), void *arg)
+{
+    cmap_foreach(&m->queues, fn, arg);
+}
 
 uint64_t
 meta_queue_hash(const void *item)
@@ -124,6 +132,18 @@ check_arguments(const struct vhost *v, struct slice name, const struct meta_comm
     return queue_args_check(cmd->arguments, what, text);
 }
 
+/* The vhost's limit. */
+static uint16_t
+check_room(const struct vhost *v, struct slice name, const struct meta_command *cmd, char text[256])
+{
+    int64_t most = atomic_load_explicit(&v->queues_max, memory_order_relaxed);
+    if (cmd->forced_id || most < 0 || cmap_count(&v->queues) < (uint64_t)most)
+        return 0;
+    return reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED,
+                      "cannot declare queue '%.*s': queue limit in vhost '%s' (%lld) is reached",
+                      SLICE_FMT(name), v->name, (long long)most);
+}
+
 void
 meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
 {
@@ -147,14 +167,22 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
     if (name.len == 0)
         name = make_name(m, v, cmd->random, made_up);
     r->code = check_arguments(v, name, cmd, r->text);
+    if (!r->code)
+        r->code = check_room(v, name, cmd, r->text);
     if (r->code)
         return;
     struct queue_def *q = queue_def_new(m, v, name, cmd);
+    atomic_init(&q->effect, policy_effect_take(v, queue_def_target(q), name));
     m->shard_queues[q->shard]++;
     cmap_insert(&m->queues, meta_queue_hash(q), q);
+    struct cmap_table *table = atomic_load_explicit(&v->queues.table, memory_order_relaxed);
     cmap_insert(&v->queues, name_hash(q), q);
+    if (atomic_load_explicit(&v->queues.table, memory_order_relaxed) != table)
+        meta_policy_restart(v);
     meta_exchange_touch(m, v->default_exchange);
     describe(q, r);
+    if (m->hooks.queue_declared)
+        m->hooks.queue_declared(m->hooks_arg, q);
 }
 
 void
@@ -169,6 +197,7 @@ meta_queue_remove(struct meta *m, struct queue_def *q)
     m->shard_queues[q->shard]--;
     if (m->hooks.queue_deleted)
         m->hooks.queue_deleted(m->hooks_arg, q);
+    policy_effect_drop(m->epoch, atomic_load_explicit(&q->effect, memory_order_relaxed));
     epoch_defer(m->epoch, free, q);
 }
 

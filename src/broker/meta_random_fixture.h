@@ -113,6 +113,60 @@ meta_random_queue_delete(struct meta_random *g, const struct meta *m, struct met
     c->connection_id = meta_random_below(g, 3);
 }
 
+static inline void
+meta_random_limits(struct meta_random *g, struct meta_command *c)
+{
+    c->user = c->name = META_RANDOM_PICK(g, "ann", "bob", "eve");
+    if (c->kind == META_USER_LIMITS_CLEAR)
+        c->name = META_RANDOM_PICK(g, "all", "max-channels", "odd");
+    else
+        c->value = META_RANDOM_PICK(g, "{\"max-connections\":3}", "{\"max-queues\":4}",
+                                    "{\"max-channels\": -1}", "{}", "[]", "{\"odd\":1}", "{", "");
+}
+
+static inline void
+meta_random_vhost_set(struct meta_random *g, struct meta_command *c)
+{
+    c->name = meta_random_vhost(g);
+    c->changes = meta_random_below(g, 32);
+    c->description = META_RANDOM_PICK(g, "", "what it is for");
+    c->tags = META_RANDOM_PICK(g, "", "a,b");
+    c->default_queue_type = META_RANDOM_PICK(g, "", "classic", "quorum", "odd");
+    c->is_protected = meta_random_below(g, 4) == 0;
+    c->is_tracing = meta_random_below(g, 2);
+}
+
+static inline void
+meta_random_topic_permission(struct meta_random *g, struct meta_command *c)
+{
+    c->user = META_RANDOM_PICK(g, "ann", "bob", "eve");
+    c->name = META_RANDOM_PICK(g, "x1", "amq.topic", "");
+    c->write = META_RANDOM_PICK(g, "^{username}\\.", ".*", "", "(");
+    c->read = META_RANDOM_PICK(g, "{vhost}", ".*");
+}
+
+static inline void
+meta_random_policy(struct meta_random *g, struct meta_command *c)
+{
+    c->name = META_RANDOM_PICK(g, "p1", "p2", "p3", "");
+    c->is_operator = meta_random_below(g, 3) == 0;
+    c->pattern = META_RANDOM_PICK(g, "^q", "1$", "", "x|q", "[", "(a+)+$");
+    c->apply_to = META_RANDOM_PICK(g, "all", "queues", "exchanges", "", "classic_queues", "odd");
+    c->priority = (int64_t)meta_random_below(g, 5) - 1;
+    c->value = META_RANDOM_PICK(g, "{\"max-length\":10}", "{\"message-ttl\": 5, \"expires\": 7}",
+                                "{\"alternate-exchange\":\"x2\"}",
+                                "{\"max-length\":5,\"overflow\":\"reject-publish\"}", "{\"odd\":1}", "{}",
+                                "[", "{\"ha-mode\":\"all\"}");
+}
+
+static inline void
+meta_random_parameter(struct meta_random *g, struct meta_command *c)
+{
+    c->component = META_RANDOM_PICK(g, "", "shovel", "federation-upstream", "odd");
+    c->name = META_RANDOM_PICK(g, "cluster_name", "one", "two", "");
+    c->value = META_RANDOM_PICK(g, "\"here\"", "{\"b\": 1, \"a\": [true, null]}", "nothing", "17");
+}
+
 /* `m` is the state that the command will meet, for ids. */
 static inline struct meta_command
 meta_random_next(struct meta_random *g, const struct meta *m)
@@ -124,7 +178,20 @@ meta_random_next(struct meta_random *g, const struct meta *m)
                              .vhost = meta_random_vhost(g),
                              .connection_id = 1 + meta_random_below(g, 2)};
     switch (c.kind) {
-    case META_VHOST_ADD: c.name = meta_random_vhost(g); break;
+    case META_VHOST_ADD:
+        meta_random_limits(g, &c);
+        meta_random_vhost_set(g, &c);
+        break;
+    case META_VHOST_SET: meta_random_vhost_set(g, &c); break;
+    case META_VHOST_LIMITS:
+    case META_USER_LIMITS:
+    case META_USER_LIMITS_CLEAR: meta_random_limits(g, &c); break;
+    case META_TOPIC_PERMISSION_SET:
+    case META_TOPIC_PERMISSION_CLEAR: meta_random_topic_permission(g, &c); break;
+    case META_POLICY_SET:
+    case META_POLICY_CLEAR: meta_random_policy(g, &c); break;
+    case META_PARAMETER_SET:
+    case META_PARAMETER_CLEAR: meta_random_parameter(g, &c); break;
     case META_VHOST_DELETE: c.name = meta_random_below(g, 6) ? slice_str("two") : slice_str("/"); break;
     case META_EXCHANGE_DECLARE:
     case META_QUEUE_DECLARE: meta_random_declare(g, &c); break;

@@ -8,18 +8,21 @@
 #include "base/check.h"
 #include "broker/durability.h"
 #include "broker/meta_impl.h"
+#include "broker/queue.h"
+#include "broker/queue_policy.h"
 
 #include <stdlib.h>
 
-enum { MAIL_META_SUBMIT = MAIL_META, MAIL_META_DONE };
+enum { MAIL_META_SUBMIT = MAIL_META, MAIL_META_DONE, MAIL_META_POLICY };
 
 /* Every slice of a command: they are copied behind the request. */
 static void
 each_slice(struct meta_command *c, void (*fn)(void *arg, struct slice *s), void *arg)
 {
-    struct slice *const all[] = {&c->vhost,  &c->name,        &c->type,          &c->arguments,
-                                 &c->source, &c->routing_key, &c->user,          &c->configure,
-                                 &c->write,  &c->read,        &c->password_hash, &c->tags};
+    struct slice *const all[] = {
+        &c->vhost, &c->name,      &c->type,    &c->arguments, &c->source,        &c->routing_key,
+        &c->user,  &c->configure, &c->write,   &c->read,      &c->password_hash, &c->tags,
+        &c->value, &c->component, &c->pattern, &c->apply_to,  &c->description,   &c->default_queue_type};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         fn(arg, all[i]);
 }
@@ -78,6 +81,12 @@ void
 meta_on_mail(struct broker *b, const struct mail *mail)
 {
     struct meta_request *r = mail->p;
+    if (mail->type == MAIL_META_POLICY) {
+        struct queue *q = queue_find(b, mail->a);
+        if (q)
+            queue_policy_changed(q);
+        return;
+    }
     if (mail->type == MAIL_META_DONE) {
         r->on_done(b, r);
         return;
@@ -101,6 +110,16 @@ void
 meta_answer(struct broker *b, struct meta_request *r)
 {
     post(b, r->origin, MAIL_META_DONE, r);
+}
+
+/* A queue that is not at work asks when it is opened. Before the shards run none is. */
+void
+meta_tell_policy(struct meta *m, const struct queue_def *q)
+{
+    const struct broker *b = m->node->brokers[0];
+    if (b && b->shard)
+        shard_post(b->shard, q->shard, SHARD_LANE_RESERVED,
+                   &(struct mail){.type = MAIL_META_POLICY, .a = q->id});
 }
 
 void

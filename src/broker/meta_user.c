@@ -7,6 +7,7 @@
 #include "broker/meta_impl.h"
 #include "broker/password.h"
 #include "broker/permission.h"
+#include "broker/quota.h"
 #include "wire/amqp.h"
 
 #include <stdlib.h>
@@ -18,8 +19,8 @@ meta_user_hash(const void *item)
     return hash_bytes(slice_of(u->name, u->name_size));
 }
 
-static void
-permissions_changed(struct meta *m)
+void
+meta_permissions_changed(struct meta *m)
 {
     atomic_fetch_add_explicit(&m->permission_generation, 1, memory_order_release);
 }
@@ -68,7 +69,31 @@ user_new(uint64_t id, const struct meta_command *cmd)
     if (cmd->password_hash.len > 0)
         memcpy(at, cmd->password_hash.data, cmd->password_hash.len);
     u->password_hash = slice_of(at, cmd->password_hash.len);
+    u->connections_max = u->channels_max = QUOTA_NONE;
     return u;
+}
+
+static bool
+parse_limits(struct user *u, struct slice json, struct meta_result *r)
+{
+    const struct quota quotas[] = {
+        {"max-channels", &u->channels_max}, {"max-connections", &u->connections_max}, {NULL, NULL}};
+    if (!quota_parse(json, quotas, "user-limits", r->text))
+        r->code = AMQP_REPLY_PRECONDITION_FAILED;
+    return r->code == 0;
+}
+
+/* Takes the place of `old`, or a place of its own. */
+static void
+user_publish(struct meta *m, struct user *old, struct user *u)
+{
+    if (old) {
+        CHECK(cmap_replace(&m->users, meta_user_hash(u), old, u));
+        epoch_defer(m->epoch, free, old);
+    } else {
+        cmap_insert(&m->users, meta_user_hash(u), u);
+    }
+    meta_permissions_changed(m);
 }
 
 void
@@ -88,15 +113,69 @@ meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result
         return;
     }
     struct user *old = (struct user *)user_find(m, cmd->name);
-    struct user *u = user_new(old ? old->id : meta_take_id(m, cmd), cmd);
-    r->existed = old != NULL;
-    if (old) {
-        CHECK(cmap_replace(&m->users, meta_user_hash(u), old, u));
-        epoch_defer(m->epoch, free, old);
-    } else {
-        cmap_insert(&m->users, meta_user_hash(u), u);
+    struct user *u = user_new(old ? old->id : 0, cmd);
+    if (old && cmd->value.len == 0) {
+        u->connections_max = old->connections_max;
+        u->channels_max = old->channels_max;
+    } else if (!parse_limits(u, cmd->value, r)) {
+        free(u);
+        return;
     }
-    permissions_changed(m);
+    if (!old)
+        u->id = meta_take_id(m, cmd);
+    r->existed = old != NULL;
+    user_publish(m, old, u);
+}
+
+/* ---- limits ---- */
+
+/* The same user again, to be changed and published. */
+static struct user *
+user_copy(const struct user *old)
+{
+    return user_new(old->id, &(struct meta_command){.name = slice_of(old->name, old->name_size),
+                                                    .tags = old->tags_text,
+                                                    .password_hash = old->password_hash});
+}
+
+static struct user *
+user_known(struct meta *m, struct slice name, struct meta_result *r)
+{
+    struct user *u = (struct user *)user_find(m, name);
+    if (!u)
+        meta_fail(r, AMQP_REPLY_NOT_FOUND, "no user '%.*s'", SLICE_FMT(name));
+    return u;
+}
+
+void
+meta_user_limits(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct user *old = user_known(m, cmd->name, r);
+    if (!old)
+        return;
+    struct user *u = user_copy(old);
+    u->connections_max = old->connections_max;
+    u->channels_max = old->channels_max;
+    if (parse_limits(u, cmd->value, r))
+        user_publish(m, old, u);
+    else
+        free(u);
+}
+
+/* As in RabbitMQ a limit that there is not, or that nobody knows, is cleared without an error. */
+void
+meta_user_limits_clear(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct user *old = user_known(m, cmd->user, r);
+    if (!old)
+        return;
+    struct user *u = user_copy(old);
+    bool is_all = slice_eq_str(cmd->name, "all");
+    if (!is_all && !slice_eq_str(cmd->name, "max-connections"))
+        u->connections_max = old->connections_max;
+    if (!is_all && !slice_eq_str(cmd->name, "max-channels"))
+        u->channels_max = old->channels_max;
+    user_publish(m, old, u);
 }
 
 static void
@@ -120,7 +199,8 @@ meta_user_delete(struct meta *m, const struct meta_command *cmd, struct meta_res
     for (size_t at = 0; (e = cmap_next(&m->permissions, &at));)
         if (slice_eq(slice_of(e->user, e->user_size), cmd->name))
             permission_remove(m, e);
-    permissions_changed(m);
+    meta_topic_permissions_remove(m, cmd->name, NULL);
+    meta_permissions_changed(m);
 }
 
 void
@@ -130,7 +210,7 @@ meta_permissions_of_vhost_remove(struct meta *m, const struct vhost *v)
     for (size_t at = 0; (e = cmap_next(&m->permissions, &at));)
         if (e->vhost == v)
             permission_remove(m, e);
-    permissions_changed(m);
+    meta_permissions_changed(m);
 }
 
 void
@@ -160,7 +240,7 @@ meta_permission_set(struct meta *m, const struct meta_command *cmd, struct meta_
     } else {
         cmap_insert(&m->permissions, permission_entry_hash(e), e);
     }
-    permissions_changed(m);
+    meta_permissions_changed(m);
 }
 
 void
@@ -176,5 +256,5 @@ meta_permission_clear(struct meta *m, const struct meta_command *cmd, struct met
     if (!e)
         return;
     permission_remove(m, e);
-    permissions_changed(m);
+    meta_permissions_changed(m);
 }

@@ -1,10 +1,13 @@
 /*
  * The declared things as the commands that make them, each behind what it needs: vhosts, users, permissions,
- * exchanges, queues, bindings. What is predeclared comes with its vhost; alternate exchanges are arguments,
- * and may name what does not exist.
+ * parameters, policies, exchanges, queues, bindings. What is predeclared comes with its vhost; alternate
+ * exchanges are arguments, and may name what does not exist.
  */
 #include "broker/meta_impl.h"
+#include "broker/parameter.h"
 #include "broker/permission.h"
+#include "broker/policy.h"
+#include "broker/topic_permission.h"
 
 struct walker {
     void (*fn)(void *arg, const struct meta_command *cmd);
@@ -29,20 +32,43 @@ exchange_name(const struct exchange *x)
     return slice_of(x->name, x->name_size);
 }
 
+/* An object without a limit is as good as none. */
+static struct slice
+limits(const struct buffer *json)
+{
+    return slice_eq_str(buffer_slice(json), "{}") ? slice_of(NULL, 0) : buffer_slice(json);
+}
+
 static void
 walk_vhost(void *arg, const struct vhost *v)
 {
-    give(arg, (struct meta_command){.kind = META_VHOST_ADD, .forced_id = v->id, .name = vhost_name(v)});
+    const struct vhost_metadata *d = vhost_metadata(v);
+    struct buffer json = {0};
+    vhost_limits_add(&json, v);
+    give(arg, (struct meta_command){.kind = META_VHOST_ADD,
+                                    .forced_id = v->id,
+                                    .name = vhost_name(v),
+                                    .description = d->description,
+                                    .tags = d->tags,
+                                    .default_queue_type = d->default_queue_type,
+                                    .is_protected = d->is_protected,
+                                    .is_tracing = vhost_is_tracing(v),
+                                    .value = limits(&json)});
+    buffer_fini(&json);
 }
 
 static void
 walk_user(void *arg, const struct user *u)
 {
+    struct buffer json = {0};
+    user_limits_add(&json, u);
     give(arg, (struct meta_command){.kind = META_USER_PUT,
                                     .forced_id = u->id,
                                     .name = slice_of(u->name, u->name_size),
                                     .password_hash = u->password_hash,
-                                    .tags = u->tags_text});
+                                    .tags = u->tags_text,
+                                    .value = limits(&json)});
+    buffer_fini(&json);
 }
 
 static void
@@ -54,6 +80,48 @@ walk_permission(const struct walker *w, const struct permission_entry *e)
                                   .configure = e->patterns[PERMISSION_CONFIGURE].text,
                                   .write = e->patterns[PERMISSION_WRITE].text,
                                   .read = e->patterns[PERMISSION_READ].text});
+}
+
+static void
+walk_topic_permission(void *arg, const struct topic_permission *p)
+{
+    give(arg, (struct meta_command){.kind = META_TOPIC_PERMISSION_SET,
+                                    .vhost = vhost_name(p->vhost),
+                                    .user = p->user,
+                                    .name = p->exchange,
+                                    .write = p->write,
+                                    .read = p->read});
+}
+
+static void
+walk_parameter(void *arg, void *item)
+{
+    const struct parameter *p = item;
+    give(arg, (struct meta_command){.kind = META_PARAMETER_SET,
+                                    .vhost = p->vhost ? vhost_name(p->vhost) : slice_of(NULL, 0),
+                                    .component = p->component,
+                                    .name = p->name,
+                                    .value = p->value});
+}
+
+static void
+walk_policy(void *arg, const struct policy *p)
+{
+    give(arg, (struct meta_command){.kind = META_POLICY_SET,
+                                    .vhost = vhost_name(p->vhost),
+                                    .name = slice_of(p->name, p->name_size),
+                                    .is_operator = p->is_operator,
+                                    .pattern = p->pattern,
+                                    .apply_to = slice_str(policy_applies_name(p->apply_to)),
+                                    .priority = p->priority,
+                                    .value = p->definition});
+}
+
+static void
+walk_policies(void *arg, const struct vhost *v)
+{
+    policy_each(v, false, walk_policy, arg);
+    policy_each(v, true, walk_policy, arg);
 }
 
 static void
@@ -110,6 +178,9 @@ meta_walk(const struct meta *m, void (*fn)(void *arg, const struct meta_command 
     meta_each_user(m, walk_user, &w);
     for (size_t at = 0; (item = cmap_next(&m->permissions, &at));)
         walk_permission(&w, item);
+    topic_permission_each(m, walk_topic_permission, &w);
+    cmap_foreach(&m->parameters, walk_parameter, &w);
+    meta_each_vhost(m, walk_policies, &w);
     meta_each_vhost(m, walk_exchanges, &w);
     for (size_t at = 0; (item = cmap_next(&m->queues, &at));)
         walk_queue(&w, item);

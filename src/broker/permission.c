@@ -1,17 +1,13 @@
-/*
- * Permissions are compiled when they are set, with the JIT where there is one, and matched within limits: an
- * operator's expression must not let a client choose a name that keeps a shard busy. As in RabbitMQ the
- * expressions are not anchored, work on bytes, and an empty one allows only the empty name.
- */
+/* Permissions are compiled when they are set (regex.h). As in RabbitMQ an empty expression allows only the
+ * empty name. */
 #include "broker/permission.h"
 
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/meta_impl.h"
+#include "broker/regex.h"
 #include "broker/reply.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <stdlib.h>
 
 uint64_t
@@ -30,19 +26,14 @@ permission_entry_hash(const void *entry)
 static bool
 compile(struct permission_pattern *p, struct slice pattern, char text[256])
 {
-    int error;
-    size_t offset;
-    struct slice source = pattern.len > 0 ? pattern : slice_str("^$");
-    pcre2_code *code = pcre2_compile(source.data, source.len, 0, &error, &offset, NULL);
-    if (!code) {
-        char why[120];
-        pcre2_get_error_message(error, (PCRE2_UCHAR *)why, sizeof why);
+    struct regex_error error;
+    p->regex = regex_new(pattern.len > 0 ? pattern : slice_str("^$"), &error);
+    if (!p->regex) {
         reply_fail(text, 0, "regular expression '%.*s' is invalid: %s at offset %zu",
-                   (int)(pattern.len < 100 ? pattern.len : 100), (const char *)pattern.data, why, offset);
+                   (int)(pattern.len < 100 ? pattern.len : 100), (const char *)pattern.data, error.why,
+                   error.offset);
         return false;
     }
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without a JIT it is interpreted */
-    p->code = code;
     p->text = meta_slice_copy(pattern);
     return true;
 }
@@ -72,7 +63,7 @@ permission_entry_free(void *entry)
 {
     struct permission_entry *e = entry;
     for (int i = 0; i < PERMISSION_KINDS; i++) {
-        pcre2_code_free(e->patterns[i].code);
+        regex_free(e->patterns[i].regex);
         free((void *)e->patterns[i].text.data);
     }
     free(e);
@@ -104,22 +95,6 @@ permission_has_vhost(const struct meta *m, struct slice user, const struct vhost
     return permission_find(m, user, v) != NULL;
 }
 
-static bool
-matches(const pcre2_code *code, struct slice subject)
-{
-    pcre2_match_context *context = pcre2_match_context_create(NULL);
-    pcre2_match_data *data = pcre2_match_data_create(1, NULL);
-    CHECK(context && data);
-    pcre2_set_match_limit(context, PERMISSION_MATCH_LIMIT);
-    pcre2_set_depth_limit(context, PERMISSION_DEPTH_LIMIT);
-    pcre2_set_heap_limit(context, PERMISSION_HEAP_LIMIT_KIB);
-    const uint8_t *bytes = subject.len > 0 ? subject.data : (const uint8_t *)"";
-    int rc = pcre2_match(code, bytes, subject.len, 0, 0, data, context);
-    pcre2_match_data_free(data);
-    pcre2_match_context_free(context);
-    return rc >= 0;
-}
-
 bool
 permission_is_granted(const struct meta *m, struct slice user, const struct vhost *v, enum permission kind,
                       struct slice resource)
@@ -127,7 +102,7 @@ permission_is_granted(const struct meta *m, struct slice user, const struct vhos
     const struct permission_entry *e = permission_find(m, user, v);
     if (!e)
         return false;
-    return matches(e->patterns[kind].code, resource.len > 0 ? resource : slice_str("amq.default"));
+    return regex_matches(e->patterns[kind].regex, resource.len > 0 ? resource : slice_str("amq.default"));
 }
 
 uint64_t

@@ -10,17 +10,14 @@
 
 enum {
     PERMISSION_KINDS = 3,
-    PERMISSION_MATCH_LIMIT = 100000, /* of backtracking in one match: beyond it the answer is no */
-    PERMISSION_DEPTH_LIMIT = 1000,
-    PERMISSION_HEAP_LIMIT_KIB = 1024,
 };
 
 struct permission_entry {
     uint64_t vhost_id;
     const struct vhost *vhost;
     struct permission_pattern {
-        struct slice text;        /* owned */
-        void *code;               /* pcre2_code */
+        struct slice text; /* owned */
+        struct regex *regex;
     } patterns[PERMISSION_KINDS]; /* by enum permission */
     uint8_t user_size;
     char user[];

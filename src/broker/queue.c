@@ -14,6 +14,7 @@
 #include "broker/courier_impl.h"
 #include "broker/meta.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 
 #include <stdlib.h>
 
@@ -58,6 +59,7 @@ queue_open(struct broker *b, const struct queue_def *def)
     q->cursor = 1; /* positions from 1: 0 is none */
     q->deliver_limit = q->durable && b->log && !b->log->is_failed ? 0 : UINT64_MAX;
     list_init(&q->levels);
+    queue_rules_open(q, def);
     idmap_put(&b->queues, q->id, q);
     queue_set_runtime(def, q);
     b->queues_opened++;
@@ -97,6 +99,7 @@ queue_close(struct queue *q)
     queue_messages_close(q);
     courier_waiting_lost(q);
     list_remove(&q->dirty);
+    queue_rules_close(q, false);
     free(q);
     return ready;
 }
@@ -105,6 +108,7 @@ void
 queue_free(struct queue *q)
 {
     courier_waiting_free(q);
+    queue_rules_close(q, true);
     if (q->messages) {
         seqdeque_fini(&q->messages->entries);
         free(q->messages->returned);

@@ -4,9 +4,11 @@
 #include "base/hash.h"
 #include "broker/equivalence.h"
 #include "broker/meta_impl.h"
+#include "broker/policy_key.h"
 #include "broker/queue_args.h"
 #include "broker/reply.h"
 #include "wire/amqp.h"
+#include "wire/table.h"
 
 static bool
 name_eq(const void *item, const void *key)
@@ -30,6 +32,15 @@ const struct queue_def *
 queue_def_find_id(const struct meta *m, uint64_t id)
 {
     return cmap_find(&m->queues, hash_u64(id), id_eq, &id);
+}
+
+unsigned
+queue_def_target(const struct queue_def *q)
+{
+    struct slice type;
+    if (table_get_str(q->arguments, "x-queue-type", &type) != ERR_OK || slice_eq_str(type, "classic"))
+        return POLICY_CLASSIC;
+    return slice_eq_str(type, "quorum") ? POLICY_QUORUM : POLICY_STREAM;
 }
 
 static uint16_t

@@ -14,6 +14,7 @@
 
 /* A queue keeps so much at its head in memory; what is behind that may be paged out. */
 enum { QUEUE_WINDOW_BYTES = 1 << 20, QUEUE_MESSAGE_COST = 64 };
+enum { QUEUE_OP_BITS = 27 };
 
 #define QUEUE_NO_CONSUMER UINT32_MAX /* in an entry: whoever got it by basic.get */
 
@@ -22,10 +23,12 @@ struct queue_entry {
     uint32_t consumer; /* unacked: slot in broker.consumers of who has it, or QUEUE_NO_CONSUMER */
     uint32_t is_unacked : 1;
     uint32_t is_redelivered : 1;
-    uint32_t is_logged : 1; /* the log has it, or will: leaving must be told */
-    uint32_t is_stored : 1; /* a segment has it: it need not be copied there any more */
-    uint32_t op : 28;       /* is_logged: what queue_log_ops.publish() returned */
+    uint32_t is_logged : 1;      /* the log has it, or will: leaving must be told */
+    uint32_t is_stored : 1;      /* a segment has it: it need not be copied there any more */
+    uint32_t is_timed : 1;       /* a deadline stands behind it: queue_rules.h */
+    uint32_t op : QUEUE_OP_BITS; /* is_logged: what queue_log_ops.publish() returned */
 };
+#define QUEUE_OP_MASK ((1u << QUEUE_OP_BITS) - 1)
 _Static_assert(sizeof(struct queue_entry) == 16, "a queued message costs its blob and 16 bytes");
 
 /* The working part, which a queue has while it holds messages and for a moment longer. */
@@ -81,11 +84,12 @@ struct queue {
     uint32_t consumer_count;
     uint32_t round_count; /* consumers in rounds: 0 means that nobody can take anything */
     uint32_t unacked;
-    bool auto_delete;
     bool durable;
-    bool has_exclusive_consumer;
+    bool has_rules;    /* rules != NULL */
     bool is_reserving; /* a higher deliver_limit is on its way */
-    bool is_retrying;  /* within courier_waiting_retry() */
+    bool auto_delete;
+    bool has_exclusive_consumer;
+    bool is_retrying; /* within courier_waiting_retry() */
 
     struct list dirty;               /* in broker.dirty */
     struct queue_deletion *deletion; /* META_QUEUE_DELETE is under way: courier_delete.c */
@@ -96,6 +100,7 @@ struct queue {
                                    then */
     struct courier_waiting *waiting; /* basic.gets that wait for deliver_limit */
     struct queue_tally tally;
+    struct queue_rules *rules; /* TTL, expiry, limits: queue_rules.h; NULL: it is plain */
 };
 
 /* What a message counts for in queue_messages.bytes: its memory, roughly, at the price of one load. */
@@ -120,6 +125,9 @@ queue_has_nothing(const struct queue *q)
 
 /* queue_messages.c */
 
+/* Puts a message in at the end: logged first, where it is to be kept. `deadline`: queue_rules.h; the entries
+ * were widened for one. Takes the hold. */
+enum queue_pushed queue_messages_push(struct queue *q, struct message *m, uint64_t deadline, uint64_t tx);
 struct queue_messages *queue_messages_open(struct queue *q);
 /* Frees the working part; every message in it is dropped. */
 void queue_messages_close(struct queue *q);
@@ -130,11 +138,19 @@ void queue_returned_pop(struct queue_messages *ms);
 /* Back to its place; `is_redelivered`: the client may have seen it. Ignores what is not unacked. */
 void queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered);
 
+/* It is neither ready nor unacked any more, and leaves for good: log, entry and hold. */
+void queue_messages_gone(struct queue *q, uint64_t position, struct queue_entry *e, uint64_t tx);
 /* A message that leaves memory and the queue for good: the log hears of it if it has it. */
 void queue_messages_leave(struct queue *q, uint64_t position, struct queue_entry *e, uint64_t tx);
 
+/* queue_round.c: gives out what can be given, within the turn's budget; true: more could be. */
+bool queue_deliver_ready(struct queue *q);
+
 /* queue_paging.c */
 
+/* The entry of the first ready message, and where, though it may not be given out yet; NULL: nothing is
+ * ready, or it is being read. */
+struct queue_entry *queue_paging_head(struct queue *q, uint64_t *position);
 /* The slow half of queue_messages_first(): no entry at `*position`, or it may not be given out yet. */
 struct queue_entry *queue_paging_first(struct queue *q, uint64_t *position);
 /* Read-ahead and reservation, before messages are given out. */

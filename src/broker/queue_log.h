@@ -33,10 +33,10 @@ enum queue_paged {
 };
 
 struct queue_log_ops {
-    /* A persistent message was put into a durable queue. Returns what settle() is told as `op`. `tx` 0: no
-     * transaction. */
+    /* A persistent message was put into a durable queue. Returns what settle() is told as `op`. `deadline`:
+     * when it expires, on the shard's clock (queue_rules.h); 0: never. `tx` 0: no transaction. */
     uint32_t (*publish)(struct queue_log *l, struct queue *q, uint64_t position, struct message *m,
-                        uint64_t tx);
+                        uint64_t deadline, uint64_t tx);
     /* effects.confirmed(to, seq), `times` times, as soon as everything that was published or settled so far
      * on this shard is kept; as a nack when that cannot be any more. */
     void (*confirm)(struct queue_log *l, struct channel_ref to, uint64_t seq, uint32_t times);
@@ -66,9 +66,10 @@ struct queue_log_ops {
 /* Positions below `limit` may be given out now. */
 void queue_set_deliver_limit(struct queue *q, uint64_t limit);
 /* The answers to page_in(): begin, each message (takes the hold; false when it is not wanted any more), done.
- * is_logged: its leaving must be told to the log. */
+ * is_logged: its leaving must be told to the log. deadline: as for publish(). */
 void queue_paging_begin(struct queue *q);
-bool queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_logged);
+bool queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_logged,
+                    uint64_t deadline);
 void queue_paging_done(struct queue *q);
 /* So many that are paged out cannot be read any more. */
 void queue_paged_lost(struct queue *q, uint64_t count);
@@ -87,9 +88,9 @@ void queue_lower_deliver_limit(struct queue *q);
 
 /* After a restart, for a queue that was just opened: `next` is the first position that was never used. Then
  * what is only in the log, in any order (takes the hold; false: it is there already), then how many are paged
- * out, and how long they are, roughly. */
+ * out, about how many bytes their bodies have, and whether one of them may have a deadline. */
 void queue_recover_begin(struct queue *q, uint64_t next, uint64_t redelivered_below);
-bool queue_recover_put(struct queue *q, uint64_t position, struct message **m);
-void queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes);
+bool queue_recover_put(struct queue *q, uint64_t position, struct message **m, uint64_t deadline);
+void queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes, bool may_expire);
 
 #endif

@@ -14,9 +14,11 @@
  * broker.resting, and broker.c's timer frees it when nothing was pushed in between.
  */
 #include "base/check.h"
+#include "broker/deadletter.h"
 #include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 
 #include <stdlib.h>
 
@@ -136,7 +138,7 @@ queue_is_far_ahead(const struct queue *q, const struct message *m)
 }
 
 /* Takes the hold. */
-static inline void
+static inline struct queue_entry *
 queue_put(struct queue *q, struct queue_messages *ms, const struct queue_entry *e)
 {
     struct broker *b = q->broker;
@@ -149,12 +151,14 @@ queue_put(struct queue *q, struct queue_messages *ms, const struct queue_entry *
     b->messages_ready++;
     if (q->round_count)
         queue_mark_dirty(q);
+    return entry;
 }
 
 /* The log gets it first. */
 static enum queue_pushed
-queue_push_logged(struct queue *q, struct queue_messages *ms, struct message *m, uint64_t tx)
+queue_push_logged(struct queue *q, struct message *m, uint64_t deadline, uint64_t tx)
 {
+    struct queue_messages *ms = q->messages;
     struct queue_log *l = q->broker->log;
     if (l->is_failed) {
         message_drop(q->broker, &m);
@@ -165,9 +169,31 @@ queue_push_logged(struct queue *q, struct queue_messages *ms, struct message *m,
     q->tally.persistent++;
     q->tally.persistent_bytes += m->body_size;
     q->tally.disk_writes++;
-    uint32_t op = l->ops->publish(l, q, seqdeque_next_sequence(&ms->entries), m, tx);
-    queue_put(q, ms, &(struct queue_entry){.message = m, .is_logged = 1, .op = op & 0xfffffff});
+    uint32_t op = l->ops->publish(l, q, seqdeque_next_sequence(&ms->entries), m, deadline, tx);
+    struct queue_entry *e =
+        queue_put(q, ms, &(struct queue_entry){.message = m, .is_logged = 1, .op = op & QUEUE_OP_MASK});
+    if (deadline)
+        queue_expiry_set(e, deadline);
     return QUEUE_LOGGED;
+}
+
+static inline bool
+queue_is_kept(const struct queue *q, const struct message *m)
+{
+    return m->flags & MESSAGE_PERSISTENT && q->durable && q->broker->log;
+}
+
+enum queue_pushed
+queue_messages_push(struct queue *q, struct message *m, uint64_t deadline, uint64_t tx)
+{
+    if (q->consumer_count && queue_is_far_ahead(q, m))
+        q->broker->has_backlog = true;
+    if (queue_is_kept(q, m))
+        return queue_push_logged(q, m, deadline, tx);
+    struct queue_entry *e = queue_put(q, q->messages, &(struct queue_entry){.message = m});
+    if (deadline)
+        queue_expiry_set(e, deadline);
+    return QUEUE_TAKEN;
 }
 
 enum queue_pushed
@@ -176,14 +202,28 @@ queue_push(struct queue *q, struct message **taken, uint64_t tx)
     struct queue_messages *ms = q->messages;
     struct message *m = *taken;
     *taken = NULL;
+    if (__builtin_expect(q->has_rules || m->flags & MESSAGE_HAS_EXPIRATION, 0))
+        return queue_rules_push(q, m, tx);
     if (__builtin_expect(!ms, 0))
         ms = queue_messages_open(q);
     if (__builtin_expect(q->consumer_count && queue_is_far_ahead(q, m), 0))
         q->broker->has_backlog = true;
-    if (m->flags & MESSAGE_PERSISTENT && q->durable && q->broker->log)
-        return queue_push_logged(q, ms, m, tx);
+    if (queue_is_kept(q, m))
+        return queue_push_logged(q, m, QUEUE_DEADLINE_NONE, tx);
     queue_put(q, ms, &(struct queue_entry){.message = m});
     return QUEUE_TAKEN;
+}
+
+void
+queue_messages_gone(struct queue *q, uint64_t position, struct queue_entry *e, uint64_t tx)
+{
+    struct queue_messages *ms = q->messages;
+    struct message *m = e->message;
+    ms->bytes -= queue_weight(m);
+    if (e->is_logged || e->is_stored)
+        queue_messages_leave(q, position, e, tx);
+    seqdeque_remove_known(&ms->entries, position);
+    message_drop(q->broker, &m);
 }
 
 void
@@ -198,9 +238,13 @@ queue_messages_leave(struct queue *q, uint64_t position, struct queue_entry *e, 
 struct message *
 queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
 {
+    if (q->has_rules)
+        queue_rules_look(q);
     struct queue_entry *e = queue_messages_first(q, position);
-    if (!e)
+    if (!e || (e->is_timed && queue_expiry_is_due(q, e)))
         return NULL;
+    if (q->has_rules)
+        queue_mark_dirty(q); /* another one is the first now */
     *redelivered = e->is_redelivered;
     struct message *m;
     if (no_ack) {
@@ -216,18 +260,14 @@ queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
 static void
 queue_drop_at(struct queue *q, uint64_t position)
 {
-    struct queue_entry *e = seqdeque_get(&q->messages->entries, position);
-    struct message *m = e->message;
-    q->messages->bytes -= queue_weight(m);
-    if (e->is_logged || e->is_stored)
-        queue_messages_leave(q, position, e, 0);
-    seqdeque_remove(&q->messages->entries, position);
-    message_drop(q->broker, &m);
+    queue_messages_gone(q, position, seqdeque_get(&q->messages->entries, position), 0);
 }
 
 uint32_t
 queue_purge(struct queue *q)
 {
+    if (q->has_rules)
+        queue_rules_look(q);
     uint32_t ready = queue_ready(q);
     if (!ready)
         return 0;
@@ -275,7 +315,7 @@ queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered)
     e->is_redelivered |= is_redelivered;
     returned_push(q->messages, position);
     q->broker->messages_ready++;
-    if (q->round_count)
+    if (q->round_count || q->has_rules)
         queue_mark_dirty(q);
     if (consumer != QUEUE_NO_CONSUMER)
         consumer_settled(q->broker, consumer);
@@ -297,16 +337,13 @@ queue_settle(struct queue *q, uint64_t position, enum settle how, uint64_t tx)
     struct queue_entry *e = queue_messages_settle(q, position);
     if (!e)
         return;
-    struct queue_messages *ms = q->messages;
-    struct message *m = e->message;
     uint32_t consumer = e->consumer;
-    ms->bytes -= queue_weight(m);
-    if (e->is_logged || e->is_stored)
-        queue_messages_leave(q, position, e, tx);
-    seqdeque_remove_known(&ms->entries, position);
-    if (seqdeque_count(&ms->entries) == 0)
+    if (__builtin_expect(how == SETTLE_REJECT, 0))
+        deadletter_leave(q, position, e, DEADLETTER_REJECTED, tx);
+    else
+        queue_messages_gone(q, position, e, tx);
+    if (seqdeque_count(&q->messages->entries) == 0)
         queue_messages_rest(q);
-    message_drop(q->broker, &m);
     if (consumer != QUEUE_NO_CONSUMER)
         consumer_settled(q->broker, consumer);
 }

@@ -16,6 +16,7 @@
 #include "broker/courier_impl.h"
 #include "broker/message.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 
 enum {
     PAGING_TURN_BYTES = 4 << 20,  /* most that is paged out in one turn */
@@ -88,12 +89,22 @@ paging_seek(struct queue *q, uint64_t *position)
 }
 
 struct queue_entry *
-queue_paging_first(struct queue *q, uint64_t *position)
+queue_paging_head(struct queue *q, uint64_t *position)
 {
     struct queue_messages *ms = q->messages;
+    if (!ms)
+        return NULL;
+    *position = ms->returned_count ? ms->returned[0] : q->cursor;
     struct queue_entry *e = seqdeque_get(&ms->entries, *position);
     if (!e && q->cursor != seqdeque_next_sequence(&ms->entries))
         e = paging_seek(q, position);
+    return e;
+}
+
+struct queue_entry *
+queue_paging_first(struct queue *q, uint64_t *position)
+{
+    struct queue_entry *e = queue_paging_head(q, position);
     if (!e || *position < q->deliver_limit || !(e->is_logged || e->is_stored))
         return e;
     paging_reserve(q);
@@ -125,23 +136,35 @@ queue_set_deliver_limit(struct queue *q, uint64_t limit)
     if (limit > q->deliver_limit)
         q->deliver_limit = limit;
     courier_waiting_retry(q);
-    if (q->round_count)
+    if (q->round_count || q->has_rules)
         queue_mark_dirty(q);
 }
 
+/* Entries come back in any order, and any of them may be the first with a deadline. */
+static struct queue_entry *
+paging_put(struct queue *q, uint64_t position, uint64_t deadline)
+{
+    if (deadline) {
+        queue_rules_get(q);
+        queue_expiry_widen(q);
+    }
+    return seqdeque_put(&q->messages->entries, position);
+}
+
 bool
-queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_logged)
+queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_logged, uint64_t deadline)
 {
     struct queue_messages *ms = q->messages;
     if (!ms || position < q->cursor || seqdeque_get(&ms->entries, position)) {
         message_drop(q->broker, m);
         return false;
     }
-    struct queue_entry *e = seqdeque_put(&ms->entries, position);
+    struct queue_entry *e = paging_put(q, position, deadline);
     *e = (struct queue_entry){.message = *m,
                               .is_logged = is_logged,
                               .is_stored = 1,
                               .is_redelivered = position < q->redelivered_below};
+    queue_expiry_set(e, deadline);
     ms->bytes += queue_weight(*m);
     queue_tally_page_in(q, (*m)->body_size);
     ms->read_count++;
@@ -163,7 +186,7 @@ queue_paging_done(struct queue *q)
     if (q->messages)
         q->messages->is_paging_in = false;
     courier_waiting_retry(q);
-    if (q->round_count)
+    if (q->round_count || q->has_rules)
         queue_mark_dirty(q);
 }
 
@@ -226,16 +249,19 @@ queue_recover_begin(struct queue *q, uint64_t next, uint64_t redelivered_below)
 }
 
 bool
-queue_recover_put(struct queue *q, uint64_t position, struct message **m)
+queue_recover_put(struct queue *q, uint64_t position, struct message **m, uint64_t deadline)
 {
     struct queue_messages *ms = q->messages;
     if (seqdeque_get(&ms->entries, position)) {
         message_drop(q->broker, m);
         return false;
     }
-    struct queue_entry *e = seqdeque_put(&ms->entries, position);
-    *e = (struct queue_entry){
-        .message = *m, .is_logged = 1, .op = 0xfffffff, .is_redelivered = position < q->redelivered_below};
+    struct queue_entry *e = paging_put(q, position, deadline);
+    *e = (struct queue_entry){.message = *m,
+                              .is_logged = 1,
+                              .op = QUEUE_OP_MASK,
+                              .is_redelivered = position < q->redelivered_below};
+    queue_expiry_set(e, deadline);
     ms->bytes += queue_weight(*m);
     q->tally.persistent++;
     q->tally.persistent_bytes += (*m)->body_size;
@@ -246,7 +272,7 @@ queue_recover_put(struct queue *q, uint64_t position, struct message **m)
 }
 
 void
-queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes)
+queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes, bool may_expire)
 {
     struct queue_log *l = q->broker->log;
     struct queue_messages *ms = q->messages;
@@ -257,6 +283,8 @@ queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes)
     q->tally.persistent += paged;
     q->tally.persistent_bytes += paged_bytes;
     q->tally.paged_bytes = paged_bytes;
+    if (may_expire)
+        queue_rules_get(q);
     if (paged && l->ops->paged_next(l, q, 0, &on_disk) && on_disk < first)
         first = on_disk;
     q->cursor = first;
@@ -264,6 +292,8 @@ queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes)
     q->broker->messages_ready += live;
     if (live == 0)
         queue_messages_close(q);
+    else if (q->has_rules)
+        queue_mark_dirty(q);
 }
 
 /* ---- paging out ---- */

@@ -9,6 +9,7 @@
  */
 #include "broker/queue.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
 
 static inline bool
 consumer_can_take(struct broker *b, struct consumer *c)
@@ -83,18 +84,18 @@ queue_lend(struct queue *q, struct consumer *c, uint64_t position, struct queue_
 }
 
 bool
-queue_deliver(struct queue *q)
+queue_deliver_ready(struct queue *q)
 {
-    if (q->deletion)
-        return false;
-    if (__builtin_expect(q->kept != NULL, 0))
-        queue_paging_prepare(q);
     uint32_t budget = q->broker->node->limits.queue_turn_messages;
     uint64_t position;
     struct queue_entry *e;
     while ((e = queue_messages_first(q, &position))) {
         if (budget-- == 0)
             return q->round_count != 0;
+        if (__builtin_expect(e->is_timed, 0) && queue_expiry_is_due(q, e)) {
+            queue_expiry_drop(q, position, e);
+            continue;
+        }
         struct queue_entry *next = seqdeque_get(&q->messages->entries, position + 1);
         if (next)
             __builtin_prefetch(next->message);
@@ -108,4 +109,15 @@ queue_deliver(struct queue *q)
     }
     queue_messages_rest(q);
     return false;
+}
+
+bool
+queue_deliver(struct queue *q)
+{
+    if (q->deletion)
+        return false;
+    if (__builtin_expect(q->kept != NULL, 0))
+        queue_paging_prepare(q);
+    bool more = queue_deliver_ready(q);
+    return __builtin_expect(q->has_rules, 0) ? queue_rules_enforce(q, more) : more;
 }

@@ -50,7 +50,7 @@ void
 queue_tally_page_in(struct queue *q, uint32_t body_size)
 {
     struct queue_tally *t = &q->tally;
-    t->paged_bytes -= at_most(body_size, t->paged_bytes);
+    t->paged_bytes -= q->paged == 1 ? t->paged_bytes : at_most(body_size, t->paged_bytes);
     t->disk_reads++;
 }
 
@@ -76,8 +76,8 @@ figures_of_messages(const struct queue *q, struct queue_figures *f)
     f->ready_in_memory = f->ready - at_most(q->paged, f->ready);
     f->memory_bytes = in_memory;
     f->ready_bytes = in_memory - at_most(q->tally.unacked_bytes, in_memory) + q->tally.paged_bytes;
-    f->memory += sizeof *ms + ms->bytes + entries * sizeof(struct queue_entry) +
-                 ms->returned_cap * sizeof *ms->returned;
+    f->memory +=
+        sizeof *ms + ms->bytes + entries * ms->entries.entry_size + ms->returned_cap * sizeof *ms->returned;
 }
 
 static void

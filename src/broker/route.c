@@ -171,8 +171,9 @@ visit(struct route_cache *c, const struct exchange *x, const struct router_query
         else
             add_target(c, b->destination);
     }
-    if (c->scratch.found_count == 0 && x->alternate.len > 0)
-        add_work(c, exchange_find(x->vhost, x->alternate));
+    struct slice alternate = exchange_alternate(x);
+    if (c->scratch.found_count == 0 && alternate.len > 0)
+        add_work(c, exchange_find(x->vhost, alternate));
 }
 
 /* Leaves the targets in c->targets. */

@@ -1,9 +1,10 @@
-/* Finding users, and whether a password is theirs. */
+/* Finding users, whether a password is theirs, and their limits. */
 #include "broker/user.h"
 
 #include "base/hash.h"
 #include "broker/meta_impl.h"
 #include "broker/password.h"
+#include "broker/quota.h"
 
 static bool
 user_eq(const void *item, const void *key)
@@ -29,4 +30,12 @@ bool
 user_password_matches(const struct user *u, struct slice password)
 {
     return password_matches(u->password_hash, password);
+}
+
+void
+user_limits_add(struct buffer *out, const struct user *u)
+{
+    int64_t channels = u->channels_max, connections = u->connections_max;
+    quota_add(out, (const struct quota[]){
+                       {"max-channels", &channels}, {"max-connections", &connections}, {NULL, NULL}});
 }

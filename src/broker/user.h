@@ -3,6 +3,7 @@
 #ifndef LEVERET_BROKER_USER_H
 #define LEVERET_BROKER_USER_H
 
+#include "base/buffer.h"
 #include "base/slice.h"
 
 #include <stdint.h>
@@ -20,9 +21,10 @@ enum {
 
 struct user {
     uint64_t id;
-    uint32_t tags;              /* USER_TAG_* */
-    struct slice tags_text;     /* all tags as given, comma separated, owned */
-    struct slice password_hash; /* password.h; empty: no password, never logs in by one */
+    uint32_t tags;                         /* USER_TAG_* */
+    struct slice tags_text;                /* all tags as given, comma separated, owned */
+    struct slice password_hash;            /* password.h; empty: no password, never logs in by one */
+    int64_t connections_max, channels_max; /* limits: -1 none */
     uint8_t name_size;
     char name[];
 };
@@ -32,6 +34,9 @@ const struct user *user_find(const struct meta *m, struct slice name);
 bool user_password_matches(const struct user *u, struct slice password);
 /* RabbitMQ's salted SHA-256 (rabbit_password_hashing_sha256): out gets 4 + 32 bytes. */
 void user_password_hash(struct slice password, const uint8_t salt[4], uint8_t out[36]);
+
+/* Its limits as JSON: {"max-channels":5}; {} without any. */
+void user_limits_add(struct buffer *out, const struct user *u);
 
 enum permission { PERMISSION_CONFIGURE, PERMISSION_WRITE, PERMISSION_READ };
 

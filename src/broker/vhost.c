@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "broker/meta_impl.h"
+#include "broker/quota.h"
 
 #include <stdlib.h>
 
@@ -37,5 +38,15 @@ vhost_drop(const struct vhost *v)
     cmap_fini(&mine->exchanges);
     cmap_fini(&mine->queues);
     cmap_fini(&mine->alternates);
+    free((void *)vhost_metadata(mine));
     free(mine);
+}
+
+void
+vhost_limits_add(struct buffer *out, const struct vhost *v)
+{
+    int64_t connections = atomic_load_explicit(&v->connections_max, memory_order_relaxed);
+    int64_t queues = atomic_load_explicit(&v->queues_max, memory_order_relaxed);
+    quota_add(out, (const struct quota[]){
+                       {"max-connections", &connections}, {"max-queues", &queues}, {NULL, NULL}});
 }

@@ -11,14 +11,13 @@
 
 #include "base/check.h"
 #include "broker/courier.h"
+#include "broker/queue_rules.h"
 #include "durable/durable_impl.h"
 #include "durable/keep_impl.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { KEEP_OP_BITS = 0xfffffff };
 
 struct queue_kept *
 keep_queue(struct keep *k, struct queue *q)
@@ -50,7 +49,8 @@ keep_again(struct keep *k)
 /* ---- publishing ---- */
 
 static uint32_t
-keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct message *m, uint64_t tx)
+keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct message *m, uint64_t deadline,
+             uint64_t tx)
 {
     struct keep *k = keep_of(l);
     const struct message *origin = message_origin(m);
@@ -67,6 +67,7 @@ keep_publish(struct queue_log *l, struct queue *q, uint64_t position, struct mes
         .sequence = position,
         .tx = tx ? keep_tx_name(k, tx) : 0,
         .properties_size = origin->properties_size,
+        .expires_at = deadline ? keep_expiry_at(k, deadline) : 0,
         .body_size = origin->body_size,
         .body_file = body,
         .bytes = origin->bytes,
@@ -273,7 +274,7 @@ keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const str
             return QUEUE_STAYS;
     }
     if (!e->is_stored)
-        keep_run_store(k, kept, position, e->message, !e->is_logged);
+        keep_run_store(k, kept, position, e->message, keep_expiry_at(k, queue_expiry_of(e)), !e->is_logged);
     if (is_large)
         keep_body_exit(k, e->message);
     return QUEUE_PAGED;

@@ -16,6 +16,7 @@
  * is settled.
  */
 #include "base/check.h"
+#include "broker/queue_rules.h"
 #include "durable/durable_impl.h"
 #include "durable/keep_impl.h"
 #include "io/file.h"
@@ -293,7 +294,7 @@ copy_one(void *arg, struct queue *q, uint64_t position, const struct queue_entry
     struct keep *k = arg;
     if (k->copied >= KEEP_CHECKPOINT_TURN)
         return false;
-    keep_run_store(k, keep_queue(k, q), position, e->message, false);
+    keep_run_store(k, keep_queue(k, q), position, e->message, keep_expiry_at(k, queue_expiry_of(e)), false);
     k->copied += message_size(e->message);
     return true;
 }

@@ -2,7 +2,7 @@
 #include "durable/keep_impl.h"
 
 struct entry_header {
-    uint64_t sequence, body_file, body_size;
+    uint64_t sequence, body_file, body_size, expires_at;
     uint32_t exchange_size, routing_key_size, properties_size;
     uint8_t flags;
     bool is_transient;
@@ -14,6 +14,7 @@ keep_entry_add(struct buffer *b, uint64_t sequence, const struct record_message 
     struct entry_header h = {.sequence = sequence,
                              .body_file = m->body_file,
                              .body_size = m->body_size,
+                             .expires_at = m->expires_at,
                              .exchange_size = (uint32_t)m->exchange.len,
                              .routing_key_size = (uint32_t)m->routing_key.len,
                              .properties_size = (uint32_t)m->properties.len,
@@ -43,7 +44,8 @@ keep_entry_next(struct slice *in, struct keep_entry *e)
     memcpy(&h, take(in, sizeof h).data, sizeof h);
     e->sequence = h.sequence;
     e->is_transient = h.is_transient;
-    e->m = (struct record_message){.body_file = h.body_file, .body_size = h.body_size, .flags = h.flags};
+    e->m = (struct record_message){
+        .body_file = h.body_file, .body_size = h.body_size, .expires_at = h.expires_at, .flags = h.flags};
     e->m.exchange = take(in, h.exchange_size);
     e->m.routing_key = take(in, h.routing_key_size);
     e->m.properties = take(in, h.properties_size);

@@ -6,6 +6,7 @@
  *   keep_mark.c        which log file has something of which queue
  *   keep_run.c         the queues' runs in segments; writing into the open segment; what is settled
  *   keep_same.c        a message of several queues is written once
+ *   keep_expiry.c      deadlines: the shard's clock and the time of day
  *   keep_entry.c       what was read of a segment, between pager and shard
  *   keep_read.c        read-ahead
  *   keep_checkpoint.c  making log files superfluous: survivors, acks, manifest; dead segments go
@@ -134,6 +135,11 @@ keep_last_batch(const struct keep *k)
         return 0;
     return journal_batch(k->journal) - (journal_last_op(k->journal) == NULL);
 }
+
+/* keep_expiry.c */
+/* When a message with this deadline (queue_rules.h) expires, in milliseconds since 1970; of none 0. */
+uint64_t keep_expiry_at(const struct keep *k, uint64_t deadline);
+uint64_t keep_expiry_deadline(const struct keep *k, uint64_t expires_at);
 
 /* keep_same.c */
 /* The offset in the open segment at which the message was written, or 0. */

@@ -32,7 +32,7 @@ struct keep_read {
     enum err result;
     /* The large one, being read. */
     struct message *message;
-    uint64_t large, body_file;
+    uint64_t large, body_file, expires_at;
     bool is_transient;
 };
 
@@ -161,10 +161,11 @@ give_entries(struct keep_read *r, struct queue *q)
             r->message = m;
             r->large = e.sequence;
             r->body_file = e.m.body_file;
+            r->expires_at = e.m.expires_at;
             r->is_transient = e.is_transient;
             return true;
         }
-        queue_paged_in(q, e.sequence, &m, !e.is_transient);
+        queue_paged_in(q, e.sequence, &m, !e.is_transient, keep_expiry_deadline(r->keep, e.m.expires_at));
     }
     return false;
 }
@@ -181,7 +182,7 @@ on_body_done(void *arg)
             read_lost(r, r->large, r->large);
     } else {
         keep_body_enter(k, r->body_file, r->message);
-        queue_paged_in(q, r->large, &r->message, !r->is_transient);
+        queue_paged_in(q, r->large, &r->message, !r->is_transient, keep_expiry_deadline(k, r->expires_at));
     }
     read_end(r);
 }

@@ -386,11 +386,11 @@ second_pass(struct recovery *r, const struct record *rec)
         struct message *held = m;
         message_hold(held);
         if (must_store(k, rec)) {
-            keep_run_store(k, f->queue->kept, t.sequence, held, false);
+            keep_run_store(k, f->queue->kept, t.sequence, held, rec->message.expires_at, false);
             message_drop(k->broker, &held);
             continue;
         }
-        queue_recover_put(f->queue, t.sequence, &held);
+        queue_recover_put(f->queue, t.sequence, &held, keep_expiry_deadline(k, rec->message.expires_at));
         f->log_first = t.sequence < f->log_first ? t.sequence : f->log_first;
         f->log_last = t.sequence > f->log_last ? t.sequence : f->log_last;
     }
@@ -417,6 +417,15 @@ estimate_paged_bytes(const struct queue_kept *kept)
     return bytes;
 }
 
+static bool
+may_expire(const struct queue_kept *kept)
+{
+    for (uint32_t i = 0; i < kept->run_count; i++)
+        if (segment_may_expire(kept->runs[i].segment->segment))
+            return true;
+    return false;
+}
+
 static void
 second_pass_end(struct recovery *r)
 {
@@ -430,7 +439,7 @@ second_pass_end(struct recovery *r)
             q->kept->reserved = f->delivered;
             q->deliver_limit = f->delivered;
         }
-        queue_recover_end(q, count_paged(q->kept), estimate_paged_bytes(q->kept));
+        queue_recover_end(q, count_paged(q->kept), estimate_paged_bytes(q->kept), may_expire(q->kept));
         bool has_delivered = f->delivered > 0 && q->messages;
         if (f->log_last || has_delivered)
             keep_mark_recovered(k, old, id, f->log_first, f->log_last, has_delivered);

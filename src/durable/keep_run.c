@@ -290,11 +290,12 @@ break_before_overlap(const struct queue_kept *kept, struct keep_segment *s, uint
 
 void
 keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, struct message *m,
-               bool is_transient)
+               uint64_t expires_at, bool is_transient)
 {
     segment_for_append(k); /* before the look: another segment knows nothing of it */
     uint64_t same_as = keep_same_find(k, m);
     struct record_message record = record_of(m, keep_body_of(k, m));
+    record.expires_at = expires_at;
     uint64_t offset = keep_run_store_record(k, kept, position, &record, is_transient, same_as);
     k->counts.bytes_stored += same_as ? 0 : message_size(m);
     if (!same_as)

@@ -38,9 +38,9 @@ struct keep_run {
 
 struct keep_run *keep_run_find(struct queue_kept *kept, uint64_t position);
 void keep_run_remove(struct queue_kept *kept, struct keep_run *run);
-/* Appends the message to the open segment. */
+/* Appends the message to the open segment. `expires_at`: as in struct record_message. */
 void keep_run_store(struct keep *k, struct queue_kept *kept, uint64_t position, struct message *m,
-                    bool is_transient);
+                    uint64_t expires_at, bool is_transient);
 /* `same_as`: as segment_append(). Returns the entry's offset. */
 uint64_t keep_run_store_record(struct keep *k, struct queue_kept *kept, uint64_t position,
                                const struct record_message *m, bool is_transient, uint64_t same_as);

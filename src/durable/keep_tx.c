@@ -12,7 +12,7 @@
  */
 #include "base/check.h"
 #include "base/hash.h"
-#include "broker/queue.h"
+#include "broker/queue_rules.h"
 #include "durable/keep_impl.h"
 
 #include <stdlib.h>
@@ -28,7 +28,7 @@ struct keep_tx {
 struct keep_tx_settle {
     struct list node;
     struct message *message;
-    uint64_t queue_id, position;
+    uint64_t queue_id, position, deadline;
     bool is_stored;
 };
 
@@ -63,7 +63,7 @@ settle_store(struct keep *k, struct keep_tx_settle *s)
 {
     struct queue *q = queue_find(k->broker, s->queue_id);
     if (!s->is_stored && q)
-        keep_run_store(k, keep_queue(k, q), s->position, s->message, false);
+        keep_run_store(k, keep_queue(k, q), s->position, s->message, keep_expiry_at(k, s->deadline), false);
     s->is_stored = true;
 }
 
@@ -72,8 +72,11 @@ keep_tx_settle(struct keep *k, struct queue *q, uint64_t position, const struct 
 {
     struct keep_tx_settle *s = malloc(sizeof *s);
     CHECK(s);
-    *s = (struct keep_tx_settle){
-        .message = e->message, .queue_id = q->id, .position = position, .is_stored = e->is_stored};
+    *s = (struct keep_tx_settle){.message = e->message,
+                                 .queue_id = q->id,
+                                 .position = position,
+                                 .deadline = queue_expiry_of(e),
+                                 .is_stored = e->is_stored};
     message_hold(s->message);
     list_push_back(&tx_get(k, tx)->settles, &s->node);
     if (k->checkpoint == KEEP_COPYING)

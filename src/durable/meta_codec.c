@@ -21,11 +21,15 @@ enum {
 };
 
 static const uint8_t kind_numbers[META_KINDS] = {
-    [META_VHOST_ADD] = 1,        [META_VHOST_DELETE] = 2,    [META_USER_PUT] = 3,
-    [META_USER_DELETE] = 4,      [META_PERMISSION_SET] = 5,  [META_PERMISSION_CLEAR] = 6,
-    [META_EXCHANGE_DECLARE] = 7, [META_EXCHANGE_DELETE] = 8, [META_EXCHANGE_BIND] = 9,
-    [META_EXCHANGE_UNBIND] = 10, [META_QUEUE_DECLARE] = 11,  [META_QUEUE_DELETE] = 12,
-    [META_QUEUE_BIND] = 13,      [META_QUEUE_UNBIND] = 14,   [META_NODE_STARTED] = 15,
+    [META_VHOST_ADD] = 1,          [META_VHOST_DELETE] = 2,          [META_USER_PUT] = 3,
+    [META_USER_DELETE] = 4,        [META_PERMISSION_SET] = 5,        [META_PERMISSION_CLEAR] = 6,
+    [META_EXCHANGE_DECLARE] = 7,   [META_EXCHANGE_DELETE] = 8,       [META_EXCHANGE_BIND] = 9,
+    [META_EXCHANGE_UNBIND] = 10,   [META_QUEUE_DECLARE] = 11,        [META_QUEUE_DELETE] = 12,
+    [META_QUEUE_BIND] = 13,        [META_QUEUE_UNBIND] = 14,         [META_NODE_STARTED] = 15,
+    [META_VHOST_SET] = 16,         [META_VHOST_LIMITS] = 17,         [META_USER_LIMITS] = 18,
+    [META_USER_LIMITS_CLEAR] = 19, [META_TOPIC_PERMISSION_SET] = 20, [META_TOPIC_PERMISSION_CLEAR] = 21,
+    [META_POLICY_SET] = 22,        [META_POLICY_CLEAR] = 23,         [META_PARAMETER_SET] = 24,
+    [META_PARAMETER_CLEAR] = 25,
 };
 
 enum form { FORM_SHORT, FORM_LONG, FORM_FLAG, FORM_NUMBER };
@@ -47,16 +51,27 @@ static const struct field {
     {10, FORM_LONG, offsetof(struct meta_command, read)},
     {11, FORM_LONG, offsetof(struct meta_command, password_hash)},
     {12, FORM_LONG, offsetof(struct meta_command, tags)},
+    {13, FORM_LONG, offsetof(struct meta_command, value)},
+    {14, FORM_SHORT, offsetof(struct meta_command, component)},
+    {15, FORM_LONG, offsetof(struct meta_command, pattern)},
+    {16, FORM_SHORT, offsetof(struct meta_command, apply_to)},
+    {17, FORM_LONG, offsetof(struct meta_command, description)},
+    {18, FORM_SHORT, offsetof(struct meta_command, default_queue_type)},
     {32, FORM_FLAG, offsetof(struct meta_command, durable)},
     {33, FORM_FLAG, offsetof(struct meta_command, auto_delete)},
     {34, FORM_FLAG, offsetof(struct meta_command, internal)},
     {35, FORM_FLAG, offsetof(struct meta_command, exclusive)},
     {36, FORM_FLAG, offsetof(struct meta_command, if_unused)},
+    {37, FORM_FLAG, offsetof(struct meta_command, is_operator)},
+    {38, FORM_FLAG, offsetof(struct meta_command, is_protected)},
+    {39, FORM_FLAG, offsetof(struct meta_command, is_tracing)},
     {48, FORM_NUMBER, offsetof(struct meta_command, connection_id)},
     {49, FORM_NUMBER, offsetof(struct meta_command, queue_id)},
     {50, FORM_NUMBER, offsetof(struct meta_command, random)},
     {51, FORM_NUMBER, offsetof(struct meta_command, forced_id)},
     {52, FORM_NUMBER, offsetof(struct meta_command, placed)},
+    {54, FORM_NUMBER, offsetof(struct meta_command, priority)},
+    {55, FORM_NUMBER, offsetof(struct meta_command, changes)},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 

@@ -59,11 +59,17 @@ the_bytes_never_change(void **state)
                                       "\11\1\0\0\0w\12\1\0\0\0d\13\1\0\0\0p\14\1\0\0\0g"
                                       "\40\41\42\43\44\60\10\7\6\5\4\3\2\1\61\2\0\0\0\0\0\0\0"
                                       "\62\377\377\377\377\377\377\377\377\63\3\0\0\0\0\0\0\0";
-    static const enum meta_kind kinds[] = {META_VHOST_ADD,        META_VHOST_DELETE,    META_USER_PUT,
-                                           META_USER_DELETE,      META_PERMISSION_SET,  META_PERMISSION_CLEAR,
-                                           META_EXCHANGE_DECLARE, META_EXCHANGE_DELETE, META_EXCHANGE_BIND,
-                                           META_EXCHANGE_UNBIND,  META_QUEUE_DECLARE,   META_QUEUE_DELETE,
-                                           META_QUEUE_BIND,       META_QUEUE_UNBIND,    META_NODE_STARTED};
+    static const enum meta_kind kinds[] = {
+        META_VHOST_ADD,         META_VHOST_DELETE,         META_USER_PUT,
+        META_USER_DELETE,       META_PERMISSION_SET,       META_PERMISSION_CLEAR,
+        META_EXCHANGE_DECLARE,  META_EXCHANGE_DELETE,      META_EXCHANGE_BIND,
+        META_EXCHANGE_UNBIND,   META_QUEUE_DECLARE,        META_QUEUE_DELETE,
+        META_QUEUE_BIND,        META_QUEUE_UNBIND,         META_NODE_STARTED,
+        META_VHOST_SET,         META_VHOST_LIMITS,         META_USER_LIMITS,
+        META_USER_LIMITS_CLEAR, META_TOPIC_PERMISSION_SET, META_TOPIC_PERMISSION_CLEAR,
+        META_POLICY_SET,        META_POLICY_CLEAR,         META_PARAMETER_SET,
+        META_PARAMETER_CLEAR};
+    _Static_assert(sizeof kinds / sizeof *kinds == META_KINDS, "a number for each");
     struct buffer out = {0};
     struct meta_command c = everything(), back;
     meta_codec_put(&out, &c);
@@ -79,6 +85,38 @@ the_bytes_never_change(void **state)
         assert_int_equal(out.len, 2);
         assert_int_equal(out.data[1], i + 1);
     }
+    buffer_fini(&out);
+}
+
+/* The fields that policies, parameters, limits and the like brought. */
+static void
+the_bytes_of_operators_things_never_change(void **state)
+{
+    static const uint8_t expected[] = "\1\26"
+                                      "\15\1\0\0\0v\16\1\0\0\0c\17\1\0\0\0p\20\1\0\0\0a"
+                                      "\21\1\0\0\0d\22\1\0\0\0q"
+                                      "\45\46\47"
+                                      "\66\377\377\377\377\377\377\377\377\67\3\0\0\0\0\0\0\0";
+    const struct meta_command c = {.kind = META_POLICY_SET,
+                                   .value = slice_str("v"),
+                                   .component = slice_str("c"),
+                                   .pattern = slice_str("p"),
+                                   .apply_to = slice_str("a"),
+                                   .description = slice_str("d"),
+                                   .default_queue_type = slice_str("q"),
+                                   .is_operator = true,
+                                   .is_protected = true,
+                                   .is_tracing = true,
+                                   .priority = -1,
+                                   .changes = 3};
+    struct buffer out = {0};
+    struct meta_command back;
+    meta_codec_put(&out, &c);
+    assert_int_equal(out.len, sizeof expected - 1);
+    assert_memory_equal(out.data, expected, out.len);
+    assert_int_equal(meta_codec_get(buffer_slice(&out), &back), ERR_OK);
+    assert_same(&c, &back);
+    assert_int_equal(back.priority, -1);
     buffer_fini(&out);
 }
 
@@ -144,9 +182,9 @@ static void
 what_a_newer_version_wrote_is_known_as_that(void **state)
 {
     assert_int_equal(GET("\2\13"), ERR_UNSUPPORTED);
-    assert_int_equal(GET("\1\20"), ERR_UNSUPPORTED);
+    assert_int_equal(GET("\1\40"), ERR_UNSUPPORTED);
     assert_int_equal(GET("\1\0"), ERR_UNSUPPORTED);
-    assert_int_equal(GET("\1\13\15\1"), ERR_UNSUPPORTED);
+    assert_int_equal(GET("\1\13\37\1"), ERR_UNSUPPORTED);
     assert_int_equal(GET("\1\13\377"), ERR_UNSUPPORTED);
 }
 
@@ -197,6 +235,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_bytes_never_change),
+        cmocka_unit_test(the_bytes_of_operators_things_never_change),
         cmocka_unit_test(commands_come_back_as_they_were),
         cmocka_unit_test(what_was_never_written_is_refused),
         cmocka_unit_test(what_a_newer_version_wrote_is_known_as_that),

@@ -701,7 +701,7 @@ without_room_lasting_commands_wait(void **state)
     assert_int_equal(disk_space(w->machine, "/data", &available, &total), ERR_OK);
     sim_disk_set_faults(w->machine,
                         &(struct sim_disk_faults){.capacity_bytes = total - available + STORE_BLOCK});
-    w->to_send = 800;
+    w->to_send = 1200;
     for (unsigned i = 0; i < WINDOW; i++)
         shards_post_external(w->shards, 0, &(struct mail){.type = MAIL_SERVER});
     assert_true(sim_run_until(w->sim, is_short, w, PATIENCE_MS));
@@ -715,7 +715,7 @@ without_room_lasting_commands_wait(void **state)
     assert_int_equal(store_failure(&w->store), ERR_OK);
     stop_node(w);
     must_open(w);
-    assert_int_equal(check_recovered(w), 800);
+    assert_int_equal(check_recovered(w), 1200);
     world_free(w);
 }
 

@@ -92,6 +92,9 @@ is_item(const struct meta_command *cmd, uint64_t id_last)
     case META_EXCHANGE_DECLARE:
     case META_QUEUE_DECLARE: return cmd->forced_id > 0 && cmd->forced_id <= id_last;
     case META_PERMISSION_SET:
+    case META_TOPIC_PERMISSION_SET:
+    case META_PARAMETER_SET:
+    case META_POLICY_SET:
     case META_EXCHANGE_BIND:
     case META_QUEUE_BIND: return cmd->forced_id == 0;
     default: return false;

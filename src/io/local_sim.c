@@ -1,6 +1,5 @@
 /* A path is a port of the node here. */
 #include "io/local.h"
-#include "io/local_inside.h"
 
 enum { BACKLOG = 16 };
 
@@ -15,4 +14,11 @@ local_listen(struct shard *s, const char *path, net_on_accept *on_accept, net_on
 void
 local_unlink(const char *path)
 {
+}
+
+bool
+local_peer(const struct net_socket *k, struct local_peer *peer)
+{
+    *peer = (struct local_peer){0};
+    return true;
 }

@@ -5,7 +5,6 @@
  */
 #include "io/local.h"
 
-#include "base/check.h"
 #include "io/local_inside.h"
 #include "io/net_uv.h"
 #include "io/oserr.h"
@@ -19,16 +18,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 16, PATH_SIZE = 4096 };
+enum { BACKLOG = 128, PATH_SIZE = 4096 };
 
-struct local_client {
-    int fd;
-    struct buffer rest; /* of what came after the last answer's line */
-};
-
-/* The address, good while *dir is open. False and errno. */
-static bool
-make_address(const char *path, struct sockaddr_un *to, int *dir)
+bool
+local_address(const char *path, struct sockaddr_un *to, int *dir)
 {
     char parent[PATH_SIZE];
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
@@ -56,7 +49,7 @@ open_listening(const char *path)
 {
     struct sockaddr_un to;
     int dir, number, fd;
-    if (!make_address(path, &to, &dir))
+    if (!local_address(path, &to, &dir))
         return -1;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     (void)unlink(path);
@@ -87,75 +80,13 @@ local_unlink(const char *path)
     (void)unlink(path); /* the next one who listens would remove it, too */
 }
 
-/* ---- asking ---- */
-
-enum err
-local_connect(const char *path, struct local_client **client)
+bool
+local_peer(const struct net_socket *k, struct local_peer *peer)
 {
-    struct sockaddr_un to;
-    int dir;
-    if (!make_address(path, &to, &dir))
-        return oserr_of(errno);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    enum err e = ERR_OK;
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof to) != 0)
-        e = oserr_of(errno);
-    close(dir);
-    if (e != ERR_OK) {
-        if (fd >= 0)
-            close(fd);
-        return e;
-    }
-    *client = calloc(1, sizeof **client);
-    CHECK(*client);
-    (*client)->fd = fd;
-    return ERR_OK;
-}
-
-static enum err
-send_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            return oserr_of(errno);
-        if (n > 0) {
-            data += n;
-            len -= (size_t)n;
-        }
-    }
-    return ERR_OK;
-}
-
-enum err
-local_ask(struct local_client *c, const char *line, struct buffer *answer)
-{
-    enum err e = send_all(c->fd, line, strlen(line));
-    if (e == ERR_OK)
-        e = send_all(c->fd, "\n", 1);
-    const uint8_t *end = NULL;
-    while (e == ERR_OK && !(end = c->rest.len ? memchr(c->rest.data, '\n', c->rest.len) : NULL)) {
-        ssize_t n = read(c->fd, buffer_reserve(&c->rest, 4096), 4096);
-        if (n > 0)
-            c->rest.len += (size_t)n;
-        else if (n == 0 || errno != EINTR)
-            e = n == 0 ? ERR_CLOSED : oserr_of(errno);
-    }
-    if (e != ERR_OK)
-        return e;
-    size_t len = (size_t)(end - c->rest.data);
-    buffer_clear(answer);
-    buffer_add(answer, c->rest.data, len);
-    buffer_consume(&c->rest, len + 1);
-    return ERR_OK;
-}
-
-void
-local_disconnect(struct local_client *c)
-{
-    if (!c)
-        return;
-    close(c->fd);
-    buffer_fini(&c->rest);
-    free(c);
+    struct ucred who;
+    socklen_t len = sizeof who;
+    if (getsockopt(k->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) != 0)
+        return false;
+    *peer = (struct local_peer){.user_id = who.uid, .process_id = (uint32_t)who.pid};
+    return true;
 }

@@ -2,18 +2,18 @@
 #ifndef LEVERET_MGMT_CONTROL_ERROR_H
 #define LEVERET_MGMT_CONTROL_ERROR_H
 
-#define CONTROL_ERROR_TABLE(X)                                                                                \
-    X(BAD_REQUEST, "bad_request", 70)    /* not a request, or arguments of the wrong shape */                 \
-    X(USAGE, "usage", 64)                /* what the tool should have refused */                              \
-    X(BAD_ARGUMENT, "bad_argument", 65)  /* a value that the node refuses: pattern, JSON, file */             \
-    X(NOT_FOUND, "not_found", 65)        /* vhost, queue, policy, parameter */                                \
+#define CONTROL_ERROR_TABLE(X)                                                                               \
+    X(BAD_REQUEST, "bad_request", 70)   /* not a request, or arguments of the wrong shape */                 \
+    X(USAGE, "usage", 64)               /* what the tool should have refused */                              \
+    X(BAD_ARGUMENT, "bad_argument", 65) /* a value that the node refuses: pattern, JSON, file */             \
+    X(NOT_FOUND, "not_found", 65)       /* vhost, queue, policy, parameter */                                \
     X(NO_SUCH_USER, "no_such_user", 67)                                                                      \
-    X(EXISTS, "exists", 70)                                                                                   \
-    X(REFUSED, "refused", 69)            /* not in this state, not supported yet */                           \
-    X(NOT_RUNNING, "not_running", 69)    /* the application is stopped */                                     \
+    X(EXISTS, "exists", 70)                                                                                  \
+    X(REFUSED, "refused", 69)         /* not in this state, not supported yet */                             \
+    X(NOT_RUNNING, "not_running", 69) /* the application is stopped */                                       \
     X(WRONG_COOKIE, "wrong_cookie", 69)                                                                      \
-    X(UNAVAILABLE, "unavailable", 69)                                                                         \
-    X(FAILED, "failed", 70)                                                                                   \
+    X(UNAVAILABLE, "unavailable", 69)                                                                        \
+    X(FAILED, "failed", 70)                                                                                  \
     X(TIMEOUT, "timeout", 75)
 
 enum control_error {

@@ -169,6 +169,13 @@ server_on_queue_deleted(void *arg, const struct queue_def *q)
     courier_queue_gone(arg, q->shard, q->id);
 }
 
+/* Its time begins, though nobody may use it. */
+static void
+server_on_queue_declared(void *arg, const struct queue_def *q)
+{
+    courier_queue_declared(arg, q);
+}
+
 /* Likewise: every shard closes its connections there. They hold the vhost, so its memory outlives the mail.
  */
 static void
@@ -231,6 +238,7 @@ server_on_start(struct shard *s, void *owner)
         server->logins = server_login_limit(server);
         meta_set_hooks(server->node->meta,
                        &(struct meta_hooks){.queue_deleted = server_on_queue_deleted,
+                                            .queue_declared = server_on_queue_declared,
                                             .vhost_deleted = server_on_vhost_deleted},
                        home->broker);
     }

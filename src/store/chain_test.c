@@ -514,7 +514,7 @@ a_newer_version_is_refused(void **state)
     lay_out(w);
     h = header_of(w, 3);
     log_file_header_put(block, &h);
-    le16_put(block + 8, STORE_FORMAT_VERSION + 1);
+    le16_put(block + 8, STORE_MESSAGE_VERSION + 1);
     le64_put(block + 40, XXH3_64bits(block, 40));
     put(w->file, block, sizeof block, 0);
     assert_int_equal(walk(w), ERR_UNSUPPORTED);

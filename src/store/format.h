@@ -10,6 +10,7 @@
 
 enum {
     STORE_FORMAT_VERSION = 1,
+    STORE_MESSAGE_VERSION = 2,       /* of log files and segments; in version 1 no message expires */
     STORE_BLOCK = 4096,              /* batches and the header of a log file are aligned to it */
     STORE_BATCH_HEADER = 64,         /* bytes before a batch's records */
     STORE_BODY_INLINE_MAX = 1 << 20, /* a longer body has a file of its own */

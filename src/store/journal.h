@@ -43,10 +43,11 @@ struct journal_op {
     uint8_t message_flags; /* publish */
     uint8_t exchange_size, routing_key_size;
     uint32_t epoch;
-    uint64_t queue_id; /* meta: the term */
-    uint64_t sequence; /* publish; settle: the first; delivered: below; meta: the index */
-    uint64_t tx;       /* 0: none */
-    uint32_t count;    /* settle: of sequences */
+    uint64_t queue_id;   /* meta: the term */
+    uint64_t sequence;   /* publish; settle: the first; delivered: below; meta: the index */
+    uint64_t tx;         /* 0: none */
+    uint64_t expires_at; /* publish: as in struct record_message */
+    uint32_t count;      /* settle: of sequences */
     uint32_t properties_size;
     uint32_t body_size;   /* publish; meta: of the command */
     uint64_t body_file;   /* publish: 0, or the file that the worker writes first, from `bytes` */

@@ -63,9 +63,10 @@ bool
 journal_encode_is_same(const struct journal_op *a, const struct journal_op *b)
 {
     return a->type == JOURNAL_PUBLISH && b->type == JOURNAL_PUBLISH && a->bytes == b->bytes &&
-           a->tx == b->tx && a->body_file == b->body_file && a->message_flags == b->message_flags &&
-           a->exchange_size == b->exchange_size && a->routing_key_size == b->routing_key_size &&
-           a->properties_size == b->properties_size && a->body_size == b->body_size;
+           a->tx == b->tx && a->expires_at == b->expires_at && a->body_file == b->body_file &&
+           a->message_flags == b->message_flags && a->exchange_size == b->exchange_size &&
+           a->routing_key_size == b->routing_key_size && a->properties_size == b->properties_size &&
+           a->body_size == b->body_size;
 }
 
 static bool
@@ -86,6 +87,7 @@ message_of(const struct journal_op *op)
         .body = op->body_file ? slice_of(NULL, 0) : slice_of(properties + op->properties_size, op->body_size),
         .body_size = op->body_size,
         .body_file = op->body_file,
+        .expires_at = op->expires_at,
         .flags = op->message_flags,
     };
 }

@@ -115,7 +115,7 @@ a_fan_out_is_one_record_with_all_its_targets(void **state)
 }
 
 static void
-a_transaction_or_another_flag_is_another_message(void **state)
+a_transaction_another_flag_or_another_end_is_another_message(void **state)
 {
     struct world *w = *state;
     static const char a[] = "erpbody";
@@ -127,13 +127,18 @@ a_transaction_or_another_flag_is_another_message(void **state)
     add(w, op);
     op.body_file = 9;
     add(w, op);
+    op.expires_at = 70;
+    add(w, op);
+    add(w, op);
     encode(w);
-    assert_int_equal(w->encoder.records, 4);
+    assert_int_equal(w->encoder.records, 5);
     assert_int_equal(next(w).tx, 0);
     assert_int_equal(next(w).tx, 5);
     assert_int_equal(next(w).message.flags, 1);
     struct record r = next(w);
     assert_true(r.message.body_file == 9 && r.message.body.len == 0 && r.message.body_size == 4);
+    r = next(w);
+    assert_true(r.message.expires_at == 70 && r.target_count == 2);
 }
 
 static void
@@ -236,7 +241,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_fan_out_is_one_record_with_all_its_targets),
-        TEST(a_transaction_or_another_flag_is_another_message),
+        TEST(a_transaction_another_flag_or_another_end_is_another_message),
         TEST(a_record_has_65535_targets_at_most),
         TEST(settles_of_adjacent_sequences_are_one),
         TEST(the_others_stand_for_themselves),

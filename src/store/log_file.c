@@ -14,7 +14,7 @@ log_file_header_put(uint8_t *block, const struct log_file_header *h)
 {
     memset(block, 0, STORE_BLOCK);
     memcpy(block, magic, sizeof magic);
-    le16_put(block + 8, STORE_FORMAT_VERSION);
+    le16_put(block + 8, STORE_MESSAGE_VERSION);
     block[10] = h->sync;
     le32_put(block + 12, h->number);
     le64_put(block + 16, h->incarnation);
@@ -31,7 +31,7 @@ log_file_header_get(struct slice block, struct log_file_header *h)
     if (block.len < BYTES || memcmp(p, magic, sizeof magic) != 0 ||
         le64_get(p + CHECKSUM_AT) != XXH3_64bits(p, CHECKSUM_AT))
         return ERR_CORRUPT;
-    if (le16_get(p + 8) != STORE_FORMAT_VERSION)
+    if (le16_get(p + 8) == 0 || le16_get(p + 8) > STORE_MESSAGE_VERSION)
         return ERR_UNSUPPORTED;
     *h = (struct log_file_header){.number = le32_get(p + 12),
                                   .incarnation = le64_get(p + 16),

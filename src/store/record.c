@@ -66,8 +66,9 @@ put_bytes(uint8_t *out, struct slice s)
 size_t
 record_publish_size(const struct record_message *m, unsigned targets, bool in_tx)
 {
-    return HEADER + (in_tx ? 8 : 0) + (size_t)targets * TARGET + MESSAGE + (m->body_file ? 8 : 0) +
-           m->exchange.len + m->routing_key.len + m->properties.len + (m->body_file ? 0 : m->body.len);
+    return HEADER + (in_tx ? 8 : 0) + (m->expires_at ? 8 : 0) + (size_t)targets * TARGET + MESSAGE +
+           (m->body_file ? 8 : 0) + m->exchange.len + m->routing_key.len + m->properties.len +
+           (m->body_file ? 0 : m->body.len);
 }
 
 size_t
@@ -78,10 +79,13 @@ record_put_publish(uint8_t *out, const struct record_message *m, const struct re
           m->routing_key.len <= UINT16_MAX && m->properties.len <= UINT32_MAX &&
           (m->body_file || m->body.len == m->body_size));
     size_t size = record_publish_size(m, count, tx != 0);
-    uint8_t flags = (uint8_t)((tx ? RECORD_IN_TX : 0) | (m->body_file ? RECORD_BODY_FILE : 0));
+    uint8_t flags = (uint8_t)((tx ? RECORD_IN_TX : 0) | (m->body_file ? RECORD_BODY_FILE : 0) |
+                              (m->expires_at ? RECORD_EXPIRES : 0));
     uint8_t *p = put_header(out, size, RECORD_PUBLISH, flags, (uint16_t)count);
     if (tx)
         p = put_u64(p, tx);
+    if (m->expires_at)
+        p = put_u64(p, m->expires_at);
     for (unsigned i = 0; i < count; i++)
         p = put_u32(put_u64(put_u64(p, targets[i].queue_id), targets[i].sequence), targets[i].epoch);
     *p++ = m->flags;
@@ -187,7 +191,11 @@ parse_publish(struct reader *in, struct record *r)
 {
     struct record_message *m = &r->message;
     take_tx(in, r);
-    in->is_bad |= r->target_count == 0 || r->flags & ~(RECORD_IN_TX | RECORD_BODY_FILE);
+    in->is_bad |= r->target_count == 0 || r->flags & ~(RECORD_IN_TX | RECORD_BODY_FILE | RECORD_EXPIRES);
+    if (r->flags & RECORD_EXPIRES) {
+        m->expires_at = take_u64(in);
+        in->is_bad |= m->expires_at == 0;
+    }
     r->targets = take(in, (uint64_t)r->target_count * TARGET);
     const uint8_t *sizes = take(in, 4);
     m->flags = sizes[0];

@@ -2,8 +2,8 @@
  * Records of the log and the batches that hold them: bytes to structs and back, no I/O.
  *
  *   record: | length u32 (of all of it) | type u8 | flags u8 | count u16 | ... |
- *   publish: (RECORD_IN_TX: transaction u64) count x (queue u64, sequence u64, epoch u32)
- *            message flags u8, exchange size u8, routing key size u16, properties size u32, body size u64
+ *   publish: (RECORD_IN_TX: transaction u64) (RECORD_EXPIRES: when u64) count x (queue u64, sequence u64,
+ * epoch u32) message flags u8, exchange size u8, routing key size u16, properties size u32, body size u64
  *            (RECORD_BODY_FILE: body file u64) exchange, routing key, properties, body unless in a file
  *   settle:  (RECORD_IN_TX: transaction u64) queue u64, first u64, epoch u32, count u32 of sequences
  *   delivered: queue u64, below u64, epoch u32; the last one of a queue counts
@@ -31,7 +31,7 @@ enum record_type {
     RECORD_META,
     RECORD_TYPES
 };
-enum { RECORD_IN_TX = 1, RECORD_BODY_FILE = 2 };
+enum { RECORD_IN_TX = 1, RECORD_BODY_FILE = 2, RECORD_EXPIRES = 4 };
 
 struct record_target {
     uint64_t queue_id, sequence;
@@ -42,8 +42,9 @@ struct record_target {
 struct record_message {
     struct slice exchange, routing_key, properties, body;
     uint64_t body_size;
-    uint64_t body_file; /* 0: none */
-    uint8_t flags;      /* the broker's */
+    uint64_t body_file;  /* 0: none */
+    uint64_t expires_at; /* milliseconds since 1970; 0: never. It belongs to message and queue together */
+    uint8_t flags;       /* the broker's */
 };
 
 /* A parsed record; slices point into the input. Which fields count depends on the type. */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-enum { SALT = 77, TARGETS = 3, RECORDS = 8 };
+enum { SALT = 77, TARGETS = 3, RECORDS = 9 };
 
 static const struct record_target targets[TARGETS] = {
     {1, 2, 3}, {UINT64_MAX, 5, 6}, {7, UINT64_MAX, UINT32_MAX}};
@@ -39,9 +39,11 @@ message_in_file(void)
 static struct slice
 write_all(void)
 {
-    struct record_message m = message(), f = message_in_file(), empty = {0};
+    struct record_message m = message(), f = message_in_file(), empty = {0}, expiring = message_in_file();
+    expiring.expires_at = UINT64_MAX;
     size_t size = record_publish_size(&m, TARGETS, false) + record_publish_size(&f, 1, true) +
-                  record_publish_size(&empty, 1, false) + 5 * RECORD_SMALL_MAX;
+                  record_publish_size(&empty, 1, false) + record_publish_size(&expiring, 1, true) +
+                  5 * RECORD_SMALL_MAX;
     uint8_t *out = malloc(size), *p = out;
     assert_non_null(out);
     p += record_put_publish(p, &m, targets, TARGETS, 0);
@@ -52,6 +54,7 @@ write_all(void)
     p += record_put_delivered(p, targets[2]);
     p += record_put_tx_end(p, 4);
     p += record_put_meta(p, 8, 9, slice_str("command"));
+    p += record_put_publish(p, &expiring, targets, 1, 4);
     assert_true((size_t)(p - out) <= size);
     struct slice all = {.data = malloc((size_t)(p - out)), .len = (size_t)(p - out)};
     assert_non_null(all.data);
@@ -79,6 +82,7 @@ check_publishes(struct slice *in)
     assert_true(slice_eq_str(r.message.exchange, "amq.topic") && slice_eq_str(r.message.routing_key, "a.b"));
     assert_true(slice_eq_str(r.message.properties, "\x80") && slice_eq_str(r.message.body, "hello, world"));
     assert_true(r.message.body_size == 12 && r.message.body_file == 0 && r.tx == 0);
+    assert_int_equal(r.message.expires_at, 0);
 
     assert_int_equal(record_parse(in, &r), ERR_OK);
     assert_int_equal(r.flags, RECORD_IN_TX | RECORD_BODY_FILE);
@@ -109,6 +113,10 @@ every_kind_comes_back_as_it_was(void **state)
     assert_int_equal(record_parse(&in, &r), ERR_OK);
     assert_true(r.type == RECORD_META && r.term == 8 && r.index == 9);
     assert_true(slice_eq_str(r.command, "command"));
+    assert_int_equal(record_parse(&in, &r), ERR_OK);
+    assert_int_equal(r.flags, RECORD_IN_TX | RECORD_BODY_FILE | RECORD_EXPIRES);
+    assert_true(r.tx == 4 && r.message.expires_at == UINT64_MAX && r.message.body_file == 99);
+    assert_target(record_target_at(&r, 0), targets[0]);
     assert_int_equal(in.len, 0);
     assert_int_equal(record_parse(&in, &r), ERR_CORRUPT);
     free((void *)all.data);

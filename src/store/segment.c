@@ -223,6 +223,12 @@ segment_has_bodies(const struct segment *g)
     return g->ix.body_count > 0;
 }
 
+bool
+segment_may_expire(const struct segment *g)
+{
+    return g->ix.may_expire;
+}
+
 uint64_t
 segment_body_of(const struct segment *g, const struct segment_run *run, uint64_t sequence)
 {

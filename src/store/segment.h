@@ -5,10 +5,11 @@
  *
  *   entry: | length u32, of all of it | checksum u32 | sequence u64 | flags u8 | message flags u8
  *          | exchange size u8 | routing key size u16 | properties size u32 | body size u64
- *          | (SEGMENT_BODY_FILE: id u64) | exchange | routing key | properties | body unless in a file |
+ *          | (SEGMENT_BODY_FILE: id u64) | exchange | routing key | properties | body unless in a file
+ *          | (SEGMENT_EXPIRES: when u64, milliseconds since 1970) |
  *
  *   or, SEGMENT_SAME, the message of the entry that starts so many bytes before:
- *          | length | checksum | sequence | flags | distance u64 |
+ *          | length | checksum | sequence | flags | distance u64 | (SEGMENT_EXPIRES: when u64) |
  *
  * A run covers the sequences first..last of one queue and epoch; each of them has a bit, whether or not it
  * has an entry. `bit` is the first one's place in the segment's bitmap. A gap of more than SEGMENT_GAP_MAX
@@ -104,6 +105,8 @@ uint64_t segment_run_live(const struct segment *g, const struct segment_run *run
 /* The body file of an entry, or 0. It stays known when the entry is settled. */
 uint64_t segment_body_of(const struct segment *g, const struct segment_run *run, uint64_t sequence);
 bool segment_has_bodies(const struct segment *g);
+/* Some entry may expire. */
+bool segment_may_expire(const struct segment *g);
 /* Calls fn for each entry with a body file, settled or not; several may have the same. */
 void segment_bodies(const struct segment *g,
                     void (*fn)(void *arg, const struct segment_run *run, uint64_t sequence, uint64_t body_id),

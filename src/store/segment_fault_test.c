@@ -296,7 +296,7 @@ a_newer_version_is_told_from_damage(void **state)
     struct file *f = open_path(path);
     assert_int_equal(file_size(f, &size), ERR_OK);
     assert_int_equal(file_pread(f, trailer, sizeof trailer, size - sizeof trailer, &got), ERR_OK);
-    le32_put(trailer + 8, STORE_FORMAT_VERSION + 1);
+    le32_put(trailer + 8, STORE_MESSAGE_VERSION + 1);
     le64_put(trailer + 56, XXH3_64bits(trailer, 56));
     assert_int_equal(file_pwrite(f, trailer, sizeof trailer, size - sizeof trailer), ERR_OK);
     file_close(f);

@@ -105,6 +105,13 @@ segment_fixture_drain(struct segment_fixture *x)
 
 /* ---- filling ---- */
 
+/* Some have one, whether or not their message stands there already. */
+static uint64_t
+expires_at(struct record_target at)
+{
+    return (at.queue_id + at.sequence) % 3 == 0 ? at.sequence << 20 : 0;
+}
+
 void
 segment_fixture_append(struct segment_fixture *x, struct record_target at, size_t body_size,
                        bool is_transient, long same)
@@ -127,6 +134,7 @@ segment_fixture_append(struct segment_fixture *x, struct record_target at, size_
     e->is_settled = false;
     fixture_message_make(f, e->seed, e->body_size);
     f->m.body_file = e->body_file;
+    f->m.expires_at = expires_at(at);
     if (e->body_file)
         f->m.body = slice_of(NULL, 0);
     uint64_t offset =
@@ -207,6 +215,7 @@ on_entry(void *arg, uint64_t sequence, const struct record_message *m, bool is_t
     assert_int_equal(e->at.sequence, sequence);
     assert_int_equal(e->is_transient, is_transient);
     assert_int_equal(e->body_file, m->body_file);
+    assert_int_equal(m->expires_at, expires_at(e->at));
     assert_true(fixture_message_is(m, e->seed, e->body_size));
 }
 

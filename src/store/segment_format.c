@@ -7,8 +7,8 @@
  *                  u32) | bodies x (id u64, bit u32) | words x u64 of the bitmap of what is not there after a
  *                  restart (0 words: nothing is set)
  *   trailer, 64 B: magic u64 | version u32 | runs u32 | bodies u32 | words u32 | id u64
- *                  | size of the file u64 | XXH3 u64 of the footer | zeros
- *                  | XXH3 u64 of the 56 bytes before
+ *                  | size of the file u64 | XXH3 u64 of the footer | 1 if an entry expires, else 0 u32 |
+ * zeros | XXH3 u64 of the 56 bytes before
  *
  * An entry's checksum is the lower half of XXH3 over what follows it, seeded with the segment's id: an entry
  * of another file never passes. A run's offset and first bit follow from those before it.
@@ -27,7 +27,8 @@ enum {
     ENTRY_FIXED = 33, /* of an entry that is not SEGMENT_SAME */
     RUN_BYTES = 40,
     BODY_BYTES = 12,
-    ALL_FLAGS = SEGMENT_SAME | SEGMENT_BODY_FILE | SEGMENT_TRANSIENT,
+    ALL_FLAGS = SEGMENT_SAME | SEGMENT_BODY_FILE | SEGMENT_TRANSIENT | SEGMENT_EXPIRES,
+    EXPIRES = 8, /* bytes at the end of an entry with SEGMENT_EXPIRES */
     SEALED = 56, /* bytes of header and trailer under their checksum */
 };
 
@@ -38,7 +39,7 @@ segment_header_put(uint8_t *out, uint64_t id)
 {
     memset(out, 0, SEGMENT_HEADER);
     le64_put(out, HEADER_MAGIC);
-    le32_put(out + 8, STORE_FORMAT_VERSION);
+    le32_put(out + 8, STORE_MESSAGE_VERSION);
     le64_put(out + 16, id);
     le64_put(out + SEALED, XXH3_64bits(out, SEALED));
 }
@@ -49,9 +50,9 @@ check_seal(const uint8_t *p, uint64_t magic)
 {
     if (le64_get(p) != magic || le64_get(p + SEALED) != XXH3_64bits(p, SEALED))
         return ERR_CORRUPT;
-    if (le32_get(p + 8) > STORE_FORMAT_VERSION)
+    if (le32_get(p + 8) > STORE_MESSAGE_VERSION)
         return ERR_UNSUPPORTED;
-    return le32_get(p + 8) == STORE_FORMAT_VERSION ? ERR_OK : ERR_CORRUPT;
+    return le32_get(p + 8) > 0 ? ERR_OK : ERR_CORRUPT;
 }
 
 enum err
@@ -66,10 +67,11 @@ segment_header_parse(const uint8_t *header, uint64_t id)
 size_t
 segment_entry_size(const struct record_message *m, bool is_same)
 {
+    size_t expires = m->expires_at ? EXPIRES : 0;
     if (is_same)
-        return SEGMENT_ENTRY_MIN;
-    return ENTRY_FIXED + (m->body_file ? 8 : 0) + m->exchange.len + m->routing_key.len + m->properties.len +
-           (m->body_file ? 0 : m->body.len);
+        return SEGMENT_ENTRY_MIN + expires;
+    return ENTRY_FIXED + expires + (m->body_file ? 8 : 0) + m->exchange.len + m->routing_key.len +
+           m->properties.len + (m->body_file ? 0 : m->body.len);
 }
 
 static uint8_t *
@@ -109,7 +111,9 @@ segment_entry_put(uint8_t *out, size_t size, uint64_t id, uint64_t sequence, con
     CHECK(size <= UINT32_MAX);
     le32_put(out, (uint32_t)size);
     le64_put(out + 8, sequence);
-    out[16] = is_transient ? SEGMENT_TRANSIENT : 0;
+    out[16] = (uint8_t)((is_transient ? SEGMENT_TRANSIENT : 0) | (m->expires_at ? SEGMENT_EXPIRES : 0));
+    if (m->expires_at)
+        le64_put(out + size - EXPIRES, m->expires_at);
     if (distance) {
         out[16] |= SEGMENT_SAME;
         le64_put(out + 17, distance);
@@ -130,7 +134,7 @@ take_slice(struct slice *in, size_t len, struct slice *s)
     return true;
 }
 
-/* `in` is the entry, whole. */
+/* `in` is the entry, but for the time at its end. */
 static bool
 parse_message(struct slice in, uint8_t flags, struct record_message *m)
 {
@@ -139,6 +143,7 @@ parse_message(struct slice in, uint8_t flags, struct record_message *m)
     if (in.len < fixed)
         return false;
     *m = (struct record_message){.flags = p[17],
+                                 .expires_at = m->expires_at,
                                  .body_size = le64_get(p + 25),
                                  .body_file = flags & SEGMENT_BODY_FILE ? le64_get(p + 33) : 0};
     in = slice_of(p + fixed, in.len - fixed);
@@ -172,6 +177,14 @@ segment_entry_parse(struct slice in, uint64_t room, uint64_t id, struct segment_
     e->m = (struct record_message){0};
     if (e->flags & ~ALL_FLAGS)
         return ERR_CORRUPT;
+    if (e->flags & SEGMENT_EXPIRES) {
+        if (length < SEGMENT_ENTRY_MIN + EXPIRES)
+            return ERR_CORRUPT;
+        length -= EXPIRES;
+        e->m.expires_at = le64_get(p + length);
+        if (e->m.expires_at == 0)
+            return ERR_CORRUPT;
+    }
     if (e->flags & SEGMENT_SAME) {
         e->distance = le64_get(p + 17);
         return length == SEGMENT_ENTRY_MIN && e->distance > 0 && !(e->flags & SEGMENT_BODY_FILE)
@@ -197,13 +210,14 @@ put_trailer(uint8_t *out, const struct segment_trailer *t)
 {
     memset(out, 0, SEGMENT_TRAILER);
     le64_put(out, TRAILER_MAGIC);
-    le32_put(out + 8, STORE_FORMAT_VERSION);
+    le32_put(out + 8, STORE_MESSAGE_VERSION);
     le32_put(out + 12, t->run_count);
     le32_put(out + 16, t->body_count);
     le32_put(out + 20, t->words);
     le64_put(out + 24, t->id);
     le64_put(out + 32, t->file_size);
     le64_put(out + 40, t->footer_checksum);
+    le32_put(out + 48, t->may_expire);
     le64_put(out + SEALED, XXH3_64bits(out, SEALED));
 }
 
@@ -215,6 +229,7 @@ segment_footer_put(const struct segment_index *ix, const uint64_t *absent, uint6
     struct segment_trailer t = {.id = id,
                                 .run_count = ix->run_count,
                                 .body_count = ix->body_count,
+                                .may_expire = ix->may_expire,
                                 .words = has_bits(absent, words) ? (uint32_t)words : 0};
     size_t size = (size_t)segment_footer_size(&t);
     t.file_size = offset + size + SEGMENT_TRAILER;
@@ -254,6 +269,7 @@ segment_trailer_parse(const uint8_t *trailer, uint64_t id, uint64_t file_size, s
     *t = (struct segment_trailer){.run_count = le32_get(trailer + 12),
                                   .body_count = le32_get(trailer + 16),
                                   .words = le32_get(trailer + 20),
+                                  .may_expire = le32_get(trailer + 48) != 0,
                                   .id = le64_get(trailer + 24),
                                   .file_size = le64_get(trailer + 32),
                                   .footer_checksum = le64_get(trailer + 40)};
@@ -325,6 +341,7 @@ segment_footer_parse(struct slice footer, const struct segment_trailer *t, struc
         .bodies = new_array(t->body_count, sizeof *ix->bodies),
         .body_count = t->body_count,
         .body_capacity = t->body_count,
+        .may_expire = t->may_expire,
     };
     const uint8_t *bodies = footer.data + (size_t)t->run_count * RUN_BYTES,
                   *words = bodies + (size_t)t->body_count * BODY_BYTES;

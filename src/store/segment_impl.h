@@ -22,6 +22,7 @@ enum {
     SEGMENT_SAME = 1,
     SEGMENT_BODY_FILE = 2,
     SEGMENT_TRANSIENT = 4,
+    SEGMENT_EXPIRES = 8,
 };
 
 struct segment_body {
@@ -39,6 +40,7 @@ struct segment_index {
     struct segment_body *bodies;
     uint32_t body_count, body_capacity;
     uint64_t live_count, entry_count;
+    bool may_expire; /* some entry has SEGMENT_EXPIRES */
 };
 
 struct segment_entry {
@@ -46,12 +48,13 @@ struct segment_entry {
     uint8_t flags;
     uint64_t sequence;
     uint64_t distance;       /* SEGMENT_SAME */
-    struct record_message m; /* unless SEGMENT_SAME; slices of the input */
+    struct record_message m; /* with SEGMENT_SAME only expires_at; slices of the input */
 };
 
 struct segment_trailer {
     uint64_t id, file_size, footer_checksum;
     uint32_t run_count, body_count, words;
+    bool may_expire;
 };
 
 void segment_header_put(uint8_t *out, uint64_t id);

@@ -32,7 +32,7 @@ explain(enum err e, const char *path, char *why, size_t why_size)
         snprintf(why, why_size,
                  "%s was written by a newer version of Leveret (this one reads formats up to %d): start that "
                  "version",
-                 path, STORE_FORMAT_VERSION);
+                 path, STORE_MESSAGE_VERSION);
     else if (e == ERR_CORRUPT)
         snprintf(why, why_size,
                  "%s is damaged (checksum or structure does not match): restore the data directory from a "
@@ -230,6 +230,7 @@ message_of(struct reader *r, uint64_t offset, const struct segment_entry *entry,
     if (e != ERR_OK)
         return e;
     *m = target.m;
+    m->expires_at = entry->m.expires_at;
     return target.flags & SEGMENT_SAME ? ERR_CORRUPT : ERR_OK;
 }
 

@@ -104,6 +104,21 @@ what_is_appended_is_read_before_and_after_a_restart(void **state)
 }
 
 static void
+a_segment_tells_whether_an_entry_may_expire(void **state)
+{
+    for (unsigned sequence = 1; sequence <= 2; sequence++) { /* of queue 1 the second expires: the fixture */
+        anew(sequence);
+        x.segment = segment_new(&x.store, x.pager);
+        append(1, sequence, false);
+        assert_int_equal(segment_may_expire(x.segment), sequence == 2);
+        finish();
+        struct segment *g = must_load(0);
+        assert_int_equal(segment_may_expire(g), sequence == 2);
+        segment_free(g);
+    }
+}
+
+static void
 is_body(void *arg, uint64_t sequence, const struct record_message *m, bool is_transient)
 {
     assert_true(slice_eq(m->body, *(const struct slice *)arg));
@@ -402,6 +417,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(what_is_appended_is_read_before_and_after_a_restart),
+        TEST(a_segment_tells_whether_an_entry_may_expire),
         TEST(entries_larger_than_a_chunk_and_a_window_are_read),
         TEST(runs_follow_queue_epoch_and_gap),
         TEST(settling_counts_what_was_alive),

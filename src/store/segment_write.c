@@ -287,6 +287,7 @@ segment_append(struct segment *g, struct record_target at, const struct record_m
     segment_entry_put(reserve(g, size), size, g->id, at.sequence, m, is_transient,
                       same_as ? offset - same_as : 0);
     note_entry(g, at, size, m->body_file, is_transient);
+    g->ix.may_expire |= m->expires_at != 0;
     commit(g, size);
     return offset;
 }

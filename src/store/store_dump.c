@@ -82,6 +82,8 @@ add_message(struct dump *d, const struct record_message *m)
                    m->body_size);
     if (m->body_file)
         buffer_add_fmt(&d->line, " body-file=%" PRIu64, m->body_file);
+    if (m->expires_at)
+        buffer_add_fmt(&d->line, " expires-at=%" PRIu64, m->expires_at);
 }
 
 static void

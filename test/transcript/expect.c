@@ -321,6 +321,22 @@ expect_statement(struct run *run, const struct address *a, const char *text)
     return ok;
 }
 
+bool
+expect_or_not(struct run *run, const struct address *a, const char *text, bool *matched)
+{
+    struct bytes why = {0};
+    struct message m = {0};
+    bool ok = message_receive(run, a, false, &m, &why);
+    *matched = ok && message_matches(run, text, &m, &why);
+    ok = ok && (message_confirm(a, &m, &why));
+    if (!ok) {
+        run_fail(run, "waiting for %s< %s: %s", a->text, text, bytes_text(&why));
+    }
+    message_fini(&m);
+    bytes_fini(&why);
+    return ok;
+}
+
 /* Whether the message satisfies the line of the block; `done` when the line needs no more. */
 static bool
 unordered_try(struct run *run, const struct address *a, const char *text, struct message *m, bool *done,

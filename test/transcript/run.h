@@ -79,6 +79,8 @@ void pairs_fini(struct pairs *pairs);
 /* What follows `A.1>` and `A.1<`. */
 bool send_statement(struct run *run, const struct address *a, const char *text);
 bool expect_statement(struct run *run, const struct address *a, const char *text);
+/* Takes one message, whatever it is; false only when none comes. */
+bool expect_or_not(struct run *run, const struct address *a, const char *text, bool *matched);
 /* Takes one message for the first line's channel and strikes out the line of the block that it satisfies. */
 bool expect_unordered(struct run *run, struct block *block);
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static bool run_line(struct run *run, const char *line);
 
@@ -225,10 +226,42 @@ run_line(struct run *run, const char *line)
 
 /* ---- blocks ---- */
 
+enum { UNTIL_ROUNDS_MAX = 100000 };
+
+/* The lines again and again, until the last one, an expectation, is what comes. */
 static bool
-block_run(struct run *run, struct block *block, unsigned repeat)
+block_until(struct run *run, struct block *block)
 {
-    bool ok = true;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const time_t end = now.tv_sec + run->options->timeout_ms / 1000 + 1;
+    bool ok = block->count > 0, matched = false;
+    for (unsigned round = 1; ok && !matched; round++) {
+        for (unsigned j = 0; ok && j + 1 < block->count; j++) {
+            ok = run_line(run, bytes_text(&block->lines[j]));
+        }
+        struct bytes last = {0};
+        struct address a;
+        char sign;
+        line_expand(run, bytes_text(&block->lines[block->count - 1]), &last);
+        const char *expected = run_address(run, bytes_text(&last), &a, &sign);
+        if (ok && (expected == NULL || sign != '<')) {
+            ok = run_fail(run, "the last line of an until block is an expectation");
+        }
+        ok = ok && expect_or_not(run, &a, expected, &matched);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (ok && !matched && (now.tv_sec > end || round == UNTIL_ROUNDS_MAX)) {
+            ok = run_fail(run, "in vain: %s", bytes_text(&last));
+        }
+        bytes_fini(&last);
+    }
+    return ok;
+}
+
+static bool
+block_run(struct run *run, struct block *block, unsigned repeat, bool is_until)
+{
+    bool ok = !is_until || block_until(run, block);
     char number[16];
     for (unsigned i = 1; ok && i <= repeat; i++) {
         snprintf(number, sizeof(number), "%u", i);
@@ -237,7 +270,7 @@ block_run(struct run *run, struct block *block, unsigned repeat)
             ok = run_line(run, bytes_text(&block->lines[j]));
         }
     }
-    while (ok && repeat == 0 && block->count > 0) {
+    while (ok && !is_until && repeat == 0 && block->count > 0) {
         ok = expect_unordered(run, block);
     }
     for (unsigned j = 0; j < block->count; j++) {
@@ -294,12 +327,13 @@ text_step(struct run *run, const char *text, struct bytes *line)
     text = line_next(text, line);
     run->line++;
     const char *p = line_skip_blanks(bytes_text(line));
-    if (strcmp(p, "unordered {") != 0 && sscanf(p, "repeat %u {", &repeat) != 1) {
+    bool is_until = strcmp(p, "until {") == 0;
+    if (!is_until && strcmp(p, "unordered {") != 0 && sscanf(p, "repeat %u {", &repeat) != 1) {
         return run_line(run, p) ? text : NULL;
     }
     struct block block = {0};
     text = block_read(run, text, &block);
-    return text != NULL && block_run(run, &block, repeat) ? text : NULL;
+    return text != NULL && block_run(run, &block, repeat, is_until) ? text : NULL;
 }
 
 /* ---- the end ---- */

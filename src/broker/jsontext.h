@@ -1,0 +1,21 @@
+/*
+ * JSON values as text: what operators give is parsed within limits, what is kept is written in one way only
+ * (compact, keys sorted), so that equal values are equal texts.
+ */
+#ifndef LEVERET_BROKER_JSONTEXT_H
+#define LEVERET_BROKER_JSONTEXT_H
+
+#include "base/buffer.h"
+#include "base/slice.h"
+
+#include <jansson.h>
+
+/* Any JSON value of at most bytes_max bytes. NULL: it is none; `why` says what is wrong and where. */
+json_t *jsontext_parse(struct slice text, size_t bytes_max, char why[128]);
+/* A copy with memory of its own: free() its data. */
+struct slice jsontext_copy(const json_t *value);
+void jsontext_add(struct buffer *out, const json_t *value);
+/* As Erlang's ~p prints it: <<"text">>, [{<<"key">>,1}]. Long ones are cut. */
+void jsontext_add_erlang(struct buffer *out, const json_t *value);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * max-length and max-length-bytes: of ready messages, bodies alone. What is unacked does not count, so a
+ * requeue may bring a queue over its limit; then it drops at the head like for a new message.
+ */
+#include "broker/deadletter.h"
+#include "broker/queue_impl.h"
+#include "broker/queue_rules.h"
+
+/* Bytes of the bodies of ready messages. */
+static uint64_t
+ready_bytes(const struct queue *q)
+{
+    const struct queue_messages *ms = q->messages;
+    if (!ms)
+        return 0;
+    return ms->bytes - seqdeque_count(&ms->entries) * QUEUE_MESSAGE_COST - q->tally.unacked_bytes +
+           q->tally.paged_bytes;
+}
+
+static bool
+exceeds(const struct queue_settings *s, uint64_t messages, uint64_t bytes)
+{
+    return messages > (uint64_t)s->length_max || bytes > (uint64_t)s->length_bytes_max;
+}
+
+bool
+queue_limit_would_overflow(const struct queue *q, const struct message *m)
+{
+    return exceeds(&q->rules->settings, (uint64_t)queue_ready(q) + 1, ready_bytes(q) + m->body_size);
+}
+
+bool
+queue_limit_is_over(const struct queue *q)
+{
+    return exceeds(&q->rules->settings, queue_ready(q), ready_bytes(q));
+}
+
+bool
+queue_limit_run(struct queue *q)
+{
+    for (unsigned left = QUEUE_SLICE; queue_ready(q) && queue_limit_is_over(q); left--) {
+        uint64_t position;
+        struct queue_entry *e = queue_paging_head(q, &position);
+        if (!e) { /* it is being read, and that marks the queue dirty */
+            q->broker->has_backlog = true;
+            return false;
+        }
+        if (left == 0)
+            return true;
+        queue_messages_advance(q, position);
+        deadletter_leave(q, position, e, DEADLETTER_MAXLEN, 0);
+    }
+    return false;
+}

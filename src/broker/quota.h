@@ -1,0 +1,28 @@
+/*
+ * What RabbitMQ calls the limits of a virtual host and of a user, as an operator gives them: a JSON object
+ * such as
+ * {"max-connections":10,"max-queues":-1}; a negative number is no limit.
+ */
+#ifndef LEVERET_BROKER_QUOTA_H
+#define LEVERET_BROKER_QUOTA_H
+
+#include "base/buffer.h"
+#include "base/slice.h"
+
+enum { QUOTA_TEXT_MAX = 4096, QUOTA_NONE = -1 }; /* bytes of JSON */
+
+/* One limit by its name. */
+struct quota {
+    const char *name;
+    int64_t *value;
+};
+
+/*
+ * Sets those of `quotas` (ended by a row without name) that the object has; text of "" sets none. False, with
+ * RabbitMQ's text, if it is no such object: then none is set. `what`: how the text calls it ("limits").
+ */
+bool quota_parse(struct slice json, const struct quota *quotas, const char *what, char text[256]);
+/* The object of those that are set: "{}" if none is. */
+void quota_add(struct buffer *out, const struct quota *quotas);
+
+#endif
