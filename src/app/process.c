@@ -183,7 +183,8 @@ process_run(const struct process_request *request)
     if (prepare(p, why) && process_control_start(p, why)) {
         serve(p);
     } else {
-        log_critical(&p->logger.log, LOG_GLOBAL, "%s", why);
+        if (p->logger.core) /* it may be why */
+            log_critical(&p->logger.log, LOG_GLOBAL, "%s", why);
         fprintf(stderr, "leveret: %s\n", why);
     }
     if (*p->pid_path)
