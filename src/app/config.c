@@ -154,7 +154,8 @@ text_read(struct loader *l, const char *path, struct slice text)
     struct config_setting_text setting;
     while (config_text_next(&lines, &setting)) {
         if (l->count == CONFIG_SETTINGS_MAX || setting.error) {
-            config_report_error(l->report, path, lines.line, setting.error ? setting.error : "too many settings");
+            config_report_error(l->report, path, lines.line,
+                                setting.error ? setting.error : "too many settings");
             if (!setting.error)
                 return;
         } else {
@@ -179,7 +180,8 @@ on_classic_setting(void *arg, unsigned line, struct slice key, struct slice valu
 {
     struct loader *l = arg;
     if (!is_clean(key) || !is_clean(value)) {
-        config_report_error(l->report, l->path, line, "a value has a control character in it, or is not UTF-8");
+        config_report_error(l->report, l->path, line,
+                            "a value has a control character in it, or is not UTF-8");
         return;
     }
     key = slice_of(arena_copy(&l->arena, key), key.len);
