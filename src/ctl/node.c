@@ -230,6 +230,7 @@ node_connect(struct node *n, uint64_t timeout_ms)
         n->has_failed = false;
         return true;
     }
+    snprintf(n->local_text, sizeof n->local_text, "%s", n->why_text);
     /* A socket that is there and refuses says more than a port where nobody may have listened ever. */
     if (has_dir && n->why != ERR_NOT_FOUND && !n->is_named)
         return false;
@@ -289,6 +290,8 @@ node_explain(const struct node *n)
         n->name, n->name, n->name);
     fprintf(stderr, "  * on this machine: %s %s\n", node_socket(n, path),
             has_socket(n->data_dir) ? "exists" : "does not exist");
+    if (n->local_text[0] && strcmp(n->local_text, n->why_text) != 0)
+        fprintf(stderr, "  * %s\n", n->local_text);
     fprintf(stderr, "  * %s\n  * suggestion: %s\n\n", n->why_text, suggestion(n));
     fprintf(stderr,
             "Current node details:\n * node name: '%s'\n * effective user's home directory: %s\n"
