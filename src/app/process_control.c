@@ -283,6 +283,7 @@ set_peer_address(const struct process *p, struct control_config *out)
         uint32_t port = clients->items[0].address.port + 20000u;
         if (port > 20000 && port <= UINT16_MAX) {
             out->peer_address = "";
+            out->peer_may_fail = true;
             out->peer_port = (uint16_t)port;
         }
     }
