@@ -35,10 +35,10 @@ struct exchange {
     uint8_t name_size;
     enum exchange_type type;
     bool durable, auto_delete, internal;
-    bool is_default;        /* the nameless one: every queue is bound by its name */
-    bool is_predeclared;    /* "" and amq.*: cannot be deleted */
-    struct slice arguments; /* table payload, owned */
-    bool is_by_message;     /* its own routes depend on more than the routing key: router_is_by_message() */
+    bool is_default;                       /* the nameless one: every queue is bound by its name */
+    bool is_predeclared;                   /* "" and amq.*: cannot be deleted */
+    bool is_by_message;                    /* its own routes need more than the routing key: router.h */
+    struct slice arguments;                /* table payload, owned */
     struct slice own_alternate;            /* the alternate exchange that its arguments name, or empty */
     const struct slice *_Atomic alternate; /* that, or the one of its policy; NULL: none */
     struct policy_effect *_Atomic effect;  /* of its policies: policy_effect_of_exchange() */

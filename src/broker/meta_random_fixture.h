@@ -94,8 +94,10 @@ static inline void
 meta_random_access(struct meta_random *g, struct meta_command *c)
 {
     c->user = META_RANDOM_PICK(g, "ann", "bob", "eve");
-    if (c->kind == META_USER_PUT || c->kind == META_USER_DELETE)
+    if (c->kind == META_USER_PUT || c->kind == META_USER_DELETE || c->kind == META_USER_SET)
         c->name = c->user;
+    if (c->kind == META_USER_SET)
+        c->changes = meta_random_below(g, 8);
     c->configure = META_RANDOM_PICK(g, "", ".*", "^q");
     c->write = META_RANDOM_PICK(g, ".*", "(");
     c->read = META_RANDOM_PICK(g, ".*", "");
@@ -153,7 +155,7 @@ meta_random_policy(struct meta_random *g, struct meta_command *c)
     c->pattern = META_RANDOM_PICK(g, "^q", "1$", "", "x|q", "[", "(a+)+$");
     c->apply_to = META_RANDOM_PICK(g, "all", "queues", "exchanges", "", "classic_queues", "odd");
     c->priority = (int64_t)meta_random_below(g, 5) - 1;
-    c->value = META_RANDOM_PICK(g, "{\"max-length\":10}", "{\"message-ttl\": 5, \"expires\": 7}",
+    c->value = META_RANDOM_PICK(g, "{\"max-length\":10}", "{\"message-ttl\": 5, \"expires\": 86400000}",
                                 "{\"alternate-exchange\":\"x2\"}",
                                 "{\"max-length\":5,\"overflow\":\"reject-publish\"}", "{\"odd\":1}", "{}",
                                 "[", "{\"ha-mode\":\"all\"}");
@@ -173,7 +175,7 @@ meta_random_next(struct meta_random *g, const struct meta *m)
 {
     static const enum meta_kind often[] = {META_EXCHANGE_DECLARE, META_QUEUE_DECLARE, META_QUEUE_BIND,
                                            META_EXCHANGE_BIND};
-    unsigned kind = meta_random_below(g, META_KINDS + 8);
+    unsigned kind = meta_random_below(g, META_KINDS + 12);
     struct meta_command c = {.kind = kind < META_KINDS ? (enum meta_kind)kind : often[kind % 4],
                              .vhost = meta_random_vhost(g),
                              .connection_id = 1 + meta_random_below(g, 2)};
