@@ -133,6 +133,8 @@ go_on(struct process *p)
             order(p, PROCESS_BOOT, PROCESS_BOOTING);
     } else if (!p->is_stop_told && (p->state == PROCESS_RUNNING || p->state == PROCESS_BOOTING) &&
                (p->is_leaving || is_awaited(p, WAIT_STOPPED))) {
+        if (p->is_leaving)
+            p->request->on_stopping(p->request->arg);
         stop_application(p);
         if (p->state == PROCESS_RUNNING)
             p->state = PROCESS_STOPPING;
