@@ -79,7 +79,7 @@ void meta_exchange_remove(struct meta *m, struct exchange *x);
 /* Routes from `x` may have changed: a new generation for it and for every exchange from which it can be
  * reached. */
 void meta_exchange_touch(struct meta *m, struct exchange *x);
-/* `x` now leads to `to`, by a binding or as alternate: passes needs_headers on. */
+/* `x` now leads to `to`, by a binding or as alternate: passes needs_message on. */
 void meta_exchange_leads_to(struct meta *m, struct exchange *x, const struct exchange *to);
 /* Deletes the exchanges in m->doomed. */
 void meta_exchanges_sweep(struct meta *m);
