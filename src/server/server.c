@@ -18,6 +18,7 @@
 #include "server/class.h"
 #include "server/connection.h"
 #include "server/login_limit.h"
+#include "server/offer.h"
 #include "wire/table.h"
 
 #include <stdlib.h>
@@ -90,6 +91,7 @@ server_new(struct node *node, const struct server_config *config, unsigned shard
 static void
 server_shard_free(struct server_shard *home)
 {
+    offer_drop(home->offer);
     outbound_pool_fini(&home->outputs);
     intern_table_fini(&home->interned);
     slots_fini(&home->connections);
@@ -255,6 +257,7 @@ server_on_start(struct shard *s, void *owner)
     home->server = server;
     home->shard = s;
     home->index = shard_index(s);
+    home->offer = offer_new(&server->config);
     home->broker = broker_new(server->node, s, &server_effects, home);
     outbound_pool_init(&home->outputs, home->broker);
     list_init(&home->confirming);
@@ -273,6 +276,8 @@ server_on_start(struct shard *s, void *owner)
                                             .user_deleted = server_on_user_deleted},
                        home->broker);
     }
+    if (home->index == 0)
+        server->started_ms = shard_wall_ms(s);
     if (home->index == 0 && server->config.on_started)
         server->config.on_started(server->config.arg);
 }
@@ -292,6 +297,8 @@ server_on_mail(struct shard *s, void *owner, const struct mail *m)
         connection_arrive(home, m->p, (struct net_socket *)(uintptr_t)m->a);
     else if (m->type == MAIL_SERVER + SERVER_MAIL_REPLY_QUESTION)
         direct_reply_on_mail(home, m);
+    else if (m->type == MAIL_SERVER + SERVER_MAIL_OFFER)
+        offer_on_mail(home, m->p);
     else if (m->type == MAIL_SERVER + SERVER_MAIL_CLOSE_ALL)
         server_close_all(home);
     else if (m->type == MAIL_SERVER + SERVER_MAIL_VHOST_DELETED)
@@ -376,6 +383,8 @@ server_on_discard(void *owner, const struct mail *m)
     } else if (m->type == MAIL_SERVER + SERVER_MAIL_REPLY_QUESTION ||
                m->type == MAIL_SERVER + SERVER_MAIL_USER_DELETED) {
         free(m->p);
+    } else if (m->type == MAIL_SERVER + SERVER_MAIL_OFFER) {
+        offer_drop(m->p);
     } else if (m->type == MAIL_SERVER + SERVER_MAIL_CONNECTION) {
         connection_discard(m->p, (struct net_socket *)(uintptr_t)m->a);
     }

@@ -32,6 +32,7 @@
 struct connection;
 struct login_limit;
 struct net_socket;
+struct offer;
 struct server;
 struct server_listener;
 
@@ -119,6 +120,7 @@ struct server {
     struct server_listener *listeners; /* shard 0's */
     struct wheel_timer stop_timer;     /* shard 0's */
     uint64_t stop_deadline_ms;
+    uint64_t started_ms; /* since 1970; before any client */
     bool is_stopping;
 };
 
@@ -133,6 +135,7 @@ struct server_shard {
     uint64_t connection_last; /* the last one's id, without the shard */
     uint32_t channels_made;   /* for serials */
     struct slots connections; /* all of this shard: the list that a view walks */
+    struct offer *offer; /* to connections that come: offer.h */
     struct intern_table interned;
     struct outbound_pool outputs;
     struct connection
@@ -157,6 +160,7 @@ enum server_mail {
     SERVER_MAIL_VHOST_DELETED,  /* a: its id */
     SERVER_MAIL_USER_DELETED,   /* p: its name, of a bytes, malloc'ed */
     SERVER_MAIL_REPLY_QUESTION, /* p: direct_reply.c's */
+    SERVER_MAIL_OFFER,          /* p: an offer, held */
 };
 
 /* Reads and resumes the connection once more before the shard sleeps. */
