@@ -37,6 +37,7 @@ struct exchange {
     bool durable, auto_delete, internal;
     bool is_default;                       /* the nameless one: every queue is bound by its name */
     bool is_predeclared;                   /* "" and amq.*: cannot be deleted */
+    bool is_by_message;                    /* its own routes need more than the routing key: router.h */
     struct slice arguments;                /* table payload, owned */
     struct slice own_alternate;            /* the alternate exchange that its arguments name, or empty */
     const struct slice *_Atomic alternate; /* that, or the one of its policy; NULL: none */
