@@ -78,6 +78,8 @@ bool tls_has_peer_cert(const struct tls *t);
  */
 bool tls_peer_subject(const struct tls *t, char *name, size_t size);
 bool tls_peer_issuer(const struct tls *t, char *name, size_t size);
+/* From when to when it is valid: "2026-01-01T00:00:00Z - 2027-01-01T00:00:00Z". */
+bool tls_peer_validity(const struct tls *t, char *text, size_t size);
 bool tls_peer_common_name(const struct tls *t, char *name, size_t size);
 enum tls_san {
     TLS_SAN_DNS,

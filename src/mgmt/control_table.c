@@ -16,7 +16,7 @@ const struct control_command *const control_tables[] = {
     command_plugins_table,
     command_policy_table,
     command_queue_table,
-    info_table,
+    info_list_table,
     NULL,
 };
 

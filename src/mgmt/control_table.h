@@ -15,6 +15,6 @@ extern const struct control_command command_node_table[];
 extern const struct control_command command_plugins_table[];
 extern const struct control_command command_policy_table[];
 extern const struct control_command command_queue_table[];
-extern const struct control_command info_table[];
+extern const struct control_command info_list_table[];
 
 #endif

@@ -35,13 +35,19 @@ basic_consumer_find(struct channel *ch, struct slice tag)
 }
 
 static struct channel_consumer *
-basic_consumer_new(struct channel *ch, struct slice tag)
+basic_consumer_new(struct channel *ch, struct slice tag, struct slice arguments)
 {
-    struct channel_consumer *consumer = calloc(1, sizeof *consumer + tag.len);
+    if (arguments.len > CHANNEL_ARGUMENTS_MAX)
+        arguments.len = 0;
+    struct channel_consumer *consumer = calloc(1, sizeof *consumer + tag.len + arguments.len);
     CHECK(consumer);
     consumer->channel = ch;
+    consumer->prefetch_count = ch->prefetch;
     consumer->tag_size = (uint8_t)tag.len;
     memcpy(consumer->tag, tag.data, tag.len);
+    consumer->arguments_size = (uint16_t)arguments.len;
+    if (arguments.len)
+        memcpy(consumer->tag + tag.len, arguments.data, arguments.len);
     if (!ch->consumers) {
         ch->consumers = calloc(1, sizeof *ch->consumers);
         CHECK(ch->consumers);
@@ -190,7 +196,7 @@ basic_consume(struct channel *ch, struct slice payload)
         return VERDICT_NOT_YET;
     char made[64];
     struct slice tag = m.consumer_tag.len ? m.consumer_tag : basic_make_tag(c, made);
-    struct channel_consumer *consumer = basic_consumer_new(ch, tag);
+    struct channel_consumer *consumer = basic_consumer_new(ch, tag, m.arguments);
     struct consumer_options options = {
         .tag = tag,
         .arguments = m.arguments,

@@ -39,9 +39,19 @@ struct channel_consumer {
     uint32_t owed_messages; /* from another shard, delivered into a full output: credit comes when it has
                                drained */
     uint32_t owed_bytes;
+    uint16_t prefetch_count;
+    uint16_t arguments_size; /* as they were given, for views; none above CHANNEL_ARGUMENTS_MAX */
     uint8_t tag_size;
-    char tag[];
+    char tag[]; /* and the arguments behind it */
 };
+
+enum { CHANNEL_ARGUMENTS_MAX = 1024 };
+
+static inline struct slice
+channel_consumer_arguments(const struct channel_consumer *consumer)
+{
+    return slice_of(consumer->tag + consumer->tag_size, consumer->arguments_size);
+}
 
 /* What a publishing channel remembers from one basic.publish to the next. */
 struct channel_publisher {

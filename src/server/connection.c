@@ -31,7 +31,8 @@ enum { CONNECTION_IOV_MAX = 128 };
 static uint64_t
 connection_new_id(struct server_shard *home)
 {
-    uint64_t now = shard_wall_ms(home->shard) << CONNECTION_ID_TIME_SHIFT;
+    uint64_t now = shard_wall_ms(home->shard), started = home->server->started_ms;
+    now = (now < started ? started : now) << CONNECTION_ID_TIME_SHIFT;
     home->connection_last = now > home->connection_last ? now : home->connection_last + 1;
     return (uint64_t)home->index << CONNECTION_ID_SHARD_SHIFT | home->connection_last;
 }

@@ -275,6 +275,8 @@ server_on_start(struct shard *s, void *owner)
                                             .user_deleted = server_on_user_deleted},
                        home->broker);
     }
+    if (home->index == 0)
+        server->started_ms = shard_wall_ms(s);
     if (home->index == 0 && server->config.on_started)
         server->config.on_started(server->config.arg);
 }

@@ -120,6 +120,7 @@ struct server {
     struct server_listener *listeners; /* shard 0's */
     struct wheel_timer stop_timer;     /* shard 0's */
     uint64_t stop_deadline_ms;
+    uint64_t started_ms; /* since 1970; before any client */
     bool is_stopping;
 };
 

@@ -1,0 +1,28 @@
+/* The metadata's tables, opened to walks in pieces. */
+#include "broker/meta_view.h"
+
+#include "broker/meta_impl.h"
+
+bool
+meta_view_vhosts(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg)
+{
+    return cmap_walk(&m->vhosts, position, fn, arg);
+}
+
+bool
+meta_view_users(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg)
+{
+    return cmap_walk(&m->users, position, fn, arg);
+}
+
+bool
+meta_view_permissions(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg)
+{
+    return cmap_walk(&m->permissions, position, fn, arg);
+}
+
+bool
+meta_view_bindings(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg)
+{
+    return cmap_walk(&m->bindings, position, fn, arg);
+}

@@ -1,0 +1,23 @@
+/*
+ * Looking through everything declared, in pieces that may lie in different turns: for lists of a running
+ * node. Each is cmap_walk() over one table of the metadata: what is there all the time is shown exactly once.
+ * Exchanges and queues of a vhost have tables of their own (vhost.h).
+ */
+#ifndef LEVERET_BROKER_META_VIEW_H
+#define LEVERET_BROKER_META_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct meta;
+
+typedef void meta_view_fn(void *arg, void *item);
+
+/* From any shard. The items are struct vhost, struct user, struct permission_entry. */
+bool meta_view_vhosts(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+bool meta_view_users(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+bool meta_view_permissions(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+/* Writer only: struct binding, of all vhosts, without the implicit ones of the default exchange. */
+bool meta_view_bindings(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+
+#endif

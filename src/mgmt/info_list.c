@@ -1,0 +1,176 @@
+/*
+ * Requests for lists: {"columns": [...], "vhost": "/"}. One slice is asked for at a time, and the next when
+ * the client has read so far that there is room: a list is never in memory as a whole, neither here nor on a
+ * shard.
+ */
+#include "mgmt/info.h"
+
+#include "base/check.h"
+#include "mgmt/ask.h"
+#include "mgmt/control_table.h"
+
+#include <stdlib.h>
+
+struct listing {
+    struct info_query query;
+    unsigned shard_count;
+};
+
+static void
+listing_free(void *data)
+{
+    struct listing *l = data;
+    info_query_fini(&l->query);
+    free(l);
+}
+
+/* ---- the stream ---- */
+
+static void listing_next(struct control_call *call);
+
+static void
+listing_run(void *arg, struct server_shard *home)
+{
+    struct listing *l = arg;
+    info_slice(&l->query, home);
+}
+
+static void
+listing_answered(struct control_call *call, void *arg, bool discarded)
+{
+    struct listing *l = arg;
+    if (discarded || control_is_gone(call))
+        return;
+    control_rows(call, buffer_slice(&l->query.rows));
+    buffer_clear(&l->query.rows);
+    if (control_has_room(call))
+        listing_next(call);
+    else
+        control_when_room(call, listing_next);
+}
+
+static void
+listing_next(struct control_call *call)
+{
+    struct listing *l = control_data(call);
+    unsigned shard;
+    if (info_query_next(&l->query, l->shard_count, &shard))
+        control_ask(call, shard, listing_run, l, listing_answered);
+    else
+        control_done(call, NULL);
+}
+
+/* ---- the request ---- */
+
+/* False: it was answered. */
+static bool
+listing_columns(struct control_call *call, struct info_query *q)
+{
+    json_t *columns = control_argument(call, "columns"), *name;
+    size_t i;
+    if (!columns) {
+        info_query_all_columns(q);
+        return true;
+    }
+    if (!json_is_array(columns) || json_array_size(columns) == 0) {
+        control_fail(call, CONTROL_BAD_REQUEST, "columns must be an array of names");
+        return false;
+    }
+    json_array_foreach(columns, i, name)
+    {
+        if (!json_is_string(name)) {
+            control_fail(call, CONTROL_BAD_REQUEST, "columns must be an array of names");
+            return false;
+        }
+        switch (info_query_column(q, json_string_value(name))) {
+        case ERR_OK: break;
+        case ERR_LIMIT:
+            control_fail(call, CONTROL_USAGE, "at most %u columns", INFO_COLUMNS_MAX);
+            return false;
+        default:
+            control_fail(call, CONTROL_USAGE, "Info key(s) %s are not supported", json_string_value(name));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+listing_begin(struct control_call *call, const struct info_kind *kind)
+{
+    const char *vhost = control_string(call, "vhost", kind->is_per_vhost ? "/" : "");
+    if (!vhost)
+        return;
+    struct listing *l = calloc(1, sizeof *l);
+    CHECK(l);
+    info_query_init(&l->query, kind);
+    info_query_vhost(&l->query, vhost);
+    l->shard_count = asker_shard_count(control_asker(control_of(call)));
+    control_set_data(call, l, listing_free);
+    if (listing_columns(call, &l->query))
+        listing_next(call);
+}
+
+/* A node alone has every queue that there is, and runs: none is offline. */
+static void
+list_queues(struct control_call *call)
+{
+    if (json_is_true(control_argument(call, "offline")))
+        control_done(call, NULL);
+    else
+        listing_begin(call, &info_queue_kind);
+}
+
+static void
+list_exchanges(struct control_call *call)
+{
+    listing_begin(call, &info_exchange_kind);
+}
+
+static void
+list_bindings(struct control_call *call)
+{
+    listing_begin(call, &info_binding_kind);
+}
+
+static void
+list_connections(struct control_call *call)
+{
+    listing_begin(call, &info_connection_kind);
+}
+
+static void
+list_channels(struct control_call *call)
+{
+    listing_begin(call, &info_channel_kind);
+}
+
+static void
+list_consumers(struct control_call *call)
+{
+    listing_begin(call, &info_consumer_kind);
+}
+
+static void
+list_vhosts(struct control_call *call)
+{
+    listing_begin(call, &info_vhost_kind);
+}
+
+static void
+list_users(struct control_call *call)
+{
+    listing_begin(call, &info_user_kind);
+}
+
+const struct control_command info_list_table[] = {
+    {"list_queues", list_queues, CONTROL_NEEDS_APP},
+    {"list_exchanges", list_exchanges, CONTROL_NEEDS_APP},
+    {"list_bindings", list_bindings, CONTROL_NEEDS_APP},
+    {"list_connections", list_connections, CONTROL_NEEDS_APP},
+    {"list_channels", list_channels, CONTROL_NEEDS_APP},
+    {"list_consumers", list_consumers, CONTROL_NEEDS_APP},
+    {"list_vhosts", list_vhosts, CONTROL_NEEDS_APP},
+    {"list_users", list_users, CONTROL_NEEDS_APP},
+    {0},
+};
