@@ -79,6 +79,9 @@ const struct shard_hooks *server_hooks(void);
  */
 ERR_USE enum err server_listen(struct server *server, const char *addr, uint16_t port, int backlog,
                                struct tls_slot *tls, uint16_t *port_out, char *why, size_t why_size);
+/* On shard 0: where it listens. `addr` as server_listen() got it. */
+void server_listen_each(const struct server *server,
+                        void (*fn)(void *arg, const char *addr, uint16_t port, bool is_tls), void *arg);
 /* On shard 0: no new connections from now on. */
 void server_unlisten(struct server *server);
 /* On shard 0: no new connections; the open ones get 320 CONNECTION_FORCED "broker forced connection closure
