@@ -43,6 +43,9 @@ check-all: ## ./check, then everything that continuous integration runs
 clients: all ## real clients against a real broker: pika, amqplib, amqp-tools
 	@tools/suites build/debug clients
 
+ctl: all ## the operator's tools, as RabbitMQ's were recorded
+	@tools/suites build/debug ctl
+
 asan: ## unit, transcripts and simulation under the address and undefined behaviour sanitizers
 	$(call built,asan)
 	@tools/suites build/asan unit transcripts sim
@@ -88,10 +91,16 @@ docs: all ## write doc/configuration.md anew from the table of keys
 install: release ## install into $(DESTDIR)
 	@meson install -C build/release --no-rebuild $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
 
+deb: ## Debian packages of this tree (build/deb)
+	@packaging/make-deb
+
+package-test: ## the packages in a bare Debian: install, use, upgrade, remove, purge; as root
+	$(call script,packaging/test-package)
+
 clean: ## remove all build directories
 	@rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: all release check check-all clients asan tsan ubsan sim crash crash-sim fuzz bench versus oracle tidy fmt docs install clean help
+.PHONY: all release check check-all clients ctl asan tsan ubsan sim crash crash-sim fuzz bench versus oracle tidy fmt docs install deb package-test clean help

@@ -3,7 +3,7 @@
  * and what it makes of a good file is whole: counts are right, depth and number are within their limits,
  * atoms and strings are UTF-8. The same bytes go through the classic configuration.
  */
-#include "app/erlang_terms.h"
+#include "wire/erlang_terms.h"
 
 #include "app/config_classic.h"
 #include "base/utf8.h"

@@ -21,7 +21,8 @@ static void
 bind_arguments(struct state *s, struct slice arguments)
 {
     char text[256];
-    if (s->count == BINDINGS_MAX || exchange_headers_ops.check(arguments, text) != 0)
+    const struct router_binding binding = {.arguments = arguments};
+    if (s->count == BINDINGS_MAX || exchange_headers_ops.check(&binding, text) != 0)
         return;
     struct binding *b = binding_new(NULL, s, false, slice_of(NULL, 0), arguments);
     s->bound[s->count++] = b;
@@ -42,7 +43,8 @@ unbind(struct state *s, unsigned i)
 static void
 ask(struct state *s, struct slice headers)
 {
-    struct router_query query = {.headers = headers};
+    struct buffer run = {0};
+    struct router_query query = {.properties = naive_headers_run(headers, &run)};
     s->scratch.found_count = 0;
     exchange_headers_ops.route(s->router, &query, &s->scratch);
     for (unsigned i = 0; i < s->count; i++) {
@@ -51,6 +53,7 @@ ask(struct state *s, struct slice headers)
             found |= s->scratch.found[j] == s->bound[i];
         CHECK(found == naive_headers_match(binding_arguments(s->bound[i]), headers));
     }
+    buffer_fini(&run);
 }
 
 int
@@ -58,7 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct state s = {0};
     epoch_init(&s.epoch, 1);
-    s.router = exchange_headers_ops.create(&s.epoch);
+    s.router = exchange_headers_ops.create(&s.epoch, slice_of(NULL, 0));
     for (size_t at = 0; at + 2 <= len;) {
         size_t n = data[at + 1] < len - at - 2 ? data[at + 1] : len - at - 2;
         struct slice table = slice_of(data + at + 2, n);

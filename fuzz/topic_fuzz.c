@@ -70,7 +70,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct state s = {0};
     epoch_init(&s.epoch, 1);
-    s.router = exchange_topic_ops.create(&s.epoch);
+    s.router = exchange_topic_ops.create(&s.epoch, slice_of(NULL, 0));
     const uint8_t *at = data, *end = data + len;
     while (at < end) {
         const uint8_t *line_end = memchr(at, '\n', (size_t)(end - at));

@@ -10,6 +10,7 @@
 #include "app/config.h"
 
 #include "app/config_classic.h"
+#include "app/config_report.h"
 #include "app/config_row.h"
 #include "app/config_text.h"
 #include "app/config_value.h"
@@ -20,7 +21,7 @@
 
 #include <stdlib.h>
 
-enum { SHOWN_VALUE_MAX = 80, IGNORED_SHOWN_MAX = 20 };
+enum { IGNORED_SHOWN_MAX = 20 };
 
 /* A setting with what it means. Slices point into the texts of the loader or into the overrides. */
 struct setting {
@@ -50,61 +51,16 @@ enum { RANK_PRESET, RANK_TEXT, RANK_CLASSIC, RANK_ENVIRONMENT = 1 << 16, RANK_OP
 
 /* ---- reporting ---- */
 
-/* Appends text of the user's, cut to a readable length. Settings are valid UTF-8 without control characters
- * already; paths and options may be anything. */
-static void
-show(struct buffer *out, struct slice s)
-{
-    size_t shown = s.len < SHOWN_VALUE_MAX ? s.len : SHOWN_VALUE_MAX;
-    while (shown < s.len && shown > 0 && (s.data[shown] & 0xc0) == 0x80)
-        shown--;
-    bool is_text = utf8_is_valid(slice_of(s.data, shown));
-    for (size_t i = 0; i < shown; i++) {
-        uint8_t c = s.data[i];
-        buffer_add_u8(out, c < 0x20 || c == 0x7f || (c >= 0x80 && !is_text) ? '?' : c);
-    }
-    if (shown < s.len)
-        buffer_add_str(out, "...");
-}
-
-static void
-show_place(struct buffer *out, const char *origin, unsigned line)
-{
-    show(out, slice_str(origin));
-    if (line > 0)
-        buffer_add_fmt(out, ":%u", line);
-    buffer_add_str(out, ": ");
-}
-
-/* Starts an error's line; false when there are enough of them. The caller ends it with '\n'. */
-static bool
-error_begin(struct loader *l, const char *origin, unsigned line)
-{
-    if (l->report->error_count++ >= CONFIG_ERRORS_MAX)
-        return false;
-    show_place(&l->report->errors, origin, line);
-    return true;
-}
-
-static void
-error_text(struct loader *l, const char *origin, unsigned line, const char *text)
-{
-    if (!error_begin(l, origin, line))
-        return;
-    buffer_add_str(&l->report->errors, text);
-    buffer_add_u8(&l->report->errors, '\n');
-}
-
 static void
 error_value(struct loader *l, const struct setting *s, const char *why)
 {
     struct buffer *out = &l->report->errors;
-    if (!error_begin(l, s->origin, s->line))
+    if (!config_report_begin(l->report, s->origin, s->line))
         return;
-    show(out, s->key);
+    config_report_show(out, s->key);
     if (s->match.row->type != CONFIG_SECRET) {
         buffer_add_str(out, " = ");
-        show(out, s->value);
+        config_report_show(out, s->value);
     }
     buffer_add_str(out, ": ");
     if (why) {
@@ -121,13 +77,13 @@ error_unknown(struct loader *l, const struct setting *s)
 {
     char near[CONFIG_KEY_BYTES_MAX + 1];
     struct buffer *out = &l->report->errors;
-    if (!error_begin(l, s->origin, s->line))
+    if (!config_report_begin(l->report, s->origin, s->line))
         return;
     buffer_add_str(out, "there is no key ");
-    show(out, s->key);
+    config_report_show(out, s->key);
     if (config_row_suggest(s->key, near)) {
         buffer_add_str(out, "; did you mean ");
-        show(out, slice_str(near));
+        config_report_show(out, slice_str(near));
         buffer_add_str(out, "?");
     }
     buffer_add_u8(out, '\n');
@@ -136,9 +92,9 @@ error_unknown(struct loader *l, const struct setting *s)
 static void
 error_refused(struct loader *l, const struct setting *s)
 {
-    if (!error_begin(l, s->origin, s->line))
+    if (!config_report_begin(l->report, s->origin, s->line))
         return;
-    show(&l->report->errors, s->key);
+    config_report_show(&l->report->errors, s->key);
     buffer_add_fmt(&l->report->errors, ": %s\n", s->match.refused->text);
 }
 
@@ -150,9 +106,9 @@ warn_ignored(struct loader *l, const char *origin, unsigned line, struct slice k
     if (l->ignored++ >= IGNORED_SHOWN_MAX)
         return;
     buffer_add_str(out, l->ignored == 1 ? "keys without effect here: " : "; ");
-    show(out, key);
+    config_report_show(out, key);
     buffer_add_str(out, " (");
-    show(out, slice_str(origin));
+    config_report_show(out, slice_str(origin));
     if (line > 0)
         buffer_add_fmt(out, ":%u", line);
     buffer_add_fmt(out, ", %s)", why);
@@ -174,7 +130,7 @@ setting_add(struct loader *l, const char *origin, unsigned line, struct slice ke
             unsigned rank)
 {
     if (l->count == CONFIG_SETTINGS_MAX) {
-        error_text(l, origin, line, "too many settings");
+        config_report_error(l->report, origin, line, "too many settings");
         return;
     }
     if (l->count == l->cap) {
@@ -198,7 +154,8 @@ text_read(struct loader *l, const char *path, struct slice text)
     struct config_setting_text setting;
     while (config_text_next(&lines, &setting)) {
         if (l->count == CONFIG_SETTINGS_MAX || setting.error) {
-            error_text(l, path, lines.line, setting.error ? setting.error : "too many settings");
+            config_report_error(l->report, path, lines.line,
+                                setting.error ? setting.error : "too many settings");
             if (!setting.error)
                 return;
         } else {
@@ -223,7 +180,8 @@ on_classic_setting(void *arg, unsigned line, struct slice key, struct slice valu
 {
     struct loader *l = arg;
     if (!is_clean(key) || !is_clean(value)) {
-        error_text(l, l->path, line, "a value has a control character in it, or is not UTF-8");
+        config_report_error(l->report, l->path, line,
+                            "a value has a control character in it, or is not UTF-8");
         return;
     }
     key = slice_of(arena_copy(&l->arena, key), key.len);
@@ -242,9 +200,9 @@ static void
 on_classic_wrong(void *arg, unsigned line, struct slice name, const char *expected)
 {
     struct loader *l = arg;
-    if (!error_begin(l, l->path, line))
+    if (!config_report_begin(l->report, l->path, line))
         return;
-    show(&l->report->errors, name);
+    config_report_show(&l->report->errors, name);
     buffer_add_fmt(&l->report->errors, ": expected %s\n", expected);
 }
 
@@ -258,7 +216,7 @@ classic_read(struct loader *l, const char *path, struct slice text)
     CHECK(c->terms);
     struct erlang_terms *terms = &c->terms[c->terms_count++];
     if (!erlang_terms_parse(terms, text, &error)) {
-        error_text(l, path, error.line, error.text);
+        config_report_error(l->report, path, error.line, error.text);
         return;
     }
     l->path = path;
@@ -292,7 +250,7 @@ file_read(struct loader *l, const char *path, struct buffer *text)
     if (e == ERR_OK && text->len > CONFIG_FILE_BYTES_MAX)
         e = ERR_LIMIT;
     if (e != ERR_OK) {
-        error_text(l, path, 0, err_text(e));
+        config_report_error(l->report, path, 0, err_text(e));
         return;
     }
     c->files[c->files_count] = strdup(path);
@@ -526,7 +484,7 @@ require(struct loader *l, bool holds, const char *name, const char *text)
 {
     const struct setting *s = setting_of(l, name);
     if (!holds)
-        error_text(l, s ? s->origin : name, s ? s->line : 0, text);
+        config_report_error(l->report, s ? s->origin : name, s ? s->line : 0, text);
 }
 
 /* Of the two forms of a limit the relative one counts, unless the other is from a stronger place. */
@@ -613,12 +571,9 @@ config_fini(struct config *c)
     for (size_t i = 0; i < c->terms_count; i++)
         erlang_terms_fini(&c->terms[i]);
     free(c->terms);
+    for (size_t i = 0; i < c->plugins_count; i++)
+        free(c->plugins[i]);
+    free(c->plugins);
+    free(c->plugins_file);
     *c = (struct config){0};
-}
-
-void
-config_report_fini(struct config_report *report)
-{
-    buffer_fini(&report->errors);
-    buffer_fini(&report->warnings);
 }

@@ -6,7 +6,7 @@
 #define LEVERET_APP_CONFIG_CLASSIC_H
 
 #include "app/config_row.h"
-#include "app/erlang_terms.h"
+#include "wire/erlang_terms.h"
 
 /* Where it goes. Slices are good during the call. */
 struct config_classic_sink {

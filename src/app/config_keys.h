@@ -184,8 +184,6 @@
       "local_filesystem rabbit_definitions_import_local_filesystem", "where definitions come from") \
     X(BOOL, definitions_skip, "definitions.skip_if_unchanged", "false", 0, 0, "", \
       "definitions that were imported once are not imported again until they change") \
-    X(INTEGER, dist_port_min, "distribution.listener.port_range.min", "0", 0, 65535, "", \
-      "the port for other nodes and for tools; 0: that of the first AMQP listener and 20000") \
     X(STRING, node_name, "leveret.node_name", "", 0, 0, "", "the node's name, as rabbit@host; not set: rabbit@ and the host's name") \
     X(ENUM, store_sync, "leveret.store.sync", "always", 0, 0, "always interval never", \
       "what a confirm of a persistent message means: synced to the disk; written, and synced every so often; " \
@@ -245,6 +243,7 @@
     X("connection_max", "max_connections") \
     X("management.load_definitions", "load_definitions") \
     X("definitions.local.path", "load_definitions") \
+    X("distribution.listener.port_range.min", "leveret.peer_listen") \
     X("max_channels_per_connection", "channel_max")
 /* clang-format on */
 

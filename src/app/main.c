@@ -1,39 +1,16 @@
 /* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line; those
  * of `leveret store` are in store_command.h. */
+#include "app/config_start.h"
 #include "app/detach.h"
 #include "app/notify.h"
 #include "app/options.h"
 #include "app/process.h"
 #include "app/store_command.h"
 #include "base/buffer.h"
-#include "io/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static enum err
-read_file(void *arg, const char *path, struct buffer *text)
-{
-    char *data;
-    size_t len;
-    enum err e = file_read_all(NULL, path, CONFIG_FILE_BYTES_MAX, &data, &len);
-    if (e)
-        return e;
-    buffer_add(text, data, len);
-    free(data);
-    return ERR_OK;
-}
-
-static enum err
-probe_file(void *arg, const char *path)
-{
-    struct file *f;
-    enum err e = file_open(NULL, path, FILE_READ, &f);
-    if (e == ERR_OK)
-        file_close(f);
-    return e;
-}
 
 static int
 print_and_free(struct buffer *text)
@@ -64,19 +41,12 @@ on_ready(void *arg, const char *line)
 
 /* Loads the configuration and says on standard error what is wrong with it. */
 static bool
-load(struct config *c, struct options *o)
+load(struct config *c, const struct options *o)
 {
-    struct config_request request = {
-        .files = o->files,
-        .file_count = o->file_count,
-        .overrides = o->overrides,
-        .override_count = o->override_count,
-        .io = {.read = read_file, .probe = probe_file},
-    };
     struct config_report report;
-    bool good = config_load(c, &request, &report);
-    fprintf(stderr, "%.*s%.*s", (int)report.warnings.len, (const char *)report.warnings.data,
-            (int)report.errors.len, (const char *)report.errors.data);
+    bool good = config_start_load(c, o, &report);
+    fprintf(stderr, "%.*s%.*s", SLICE_FMT(buffer_slice(&report.warnings)),
+            SLICE_FMT(buffer_slice(&report.errors)));
     config_report_fini(&report);
     return good;
 }

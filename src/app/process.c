@@ -69,9 +69,10 @@ prepare(struct process *p, char *why)
         snprintf(why, BOOT_WHY_SIZE, "the node's name is too long");
         return false;
     }
-    if (!data_dir_open(&p->data_dir, c->data_dir, why, BOOT_WHY_SIZE) ||
-        !logger_init(&p->logger, c, p->request->log_file, why, BOOT_WHY_SIZE) ||
-        !data_dir_cookie(c->data_dir, p->cookie, why, BOOT_WHY_SIZE))
+    if (!data_dir_open(&p->data_dir, c->data_dir, why, BOOT_WHY_SIZE))
+        return false;
+    p->has_log = logger_init(&p->logger, c, p->request->log_file, why, BOOT_WHY_SIZE);
+    if (!p->has_log || !data_dir_cookie(c->data_dir, p->cookie, why, BOOT_WHY_SIZE))
         return false;
     snprintf(p->cookie_path, sizeof p->cookie_path, "%s/" DATA_DIR_COOKIE, c->data_dir);
     snprintf(p->socket_path, sizeof p->socket_path, "%s/" CONTROL_SOCKET, c->data_dir);
@@ -183,7 +184,8 @@ process_run(const struct process_request *request)
     if (prepare(p, why) && process_control_start(p, why)) {
         serve(p);
     } else {
-        log_critical(&p->logger.log, LOG_GLOBAL, "%s", why);
+        if (p->has_log)
+            log_critical(&p->logger.log, LOG_GLOBAL, "%s", why);
         fprintf(stderr, "leveret: %s\n", why);
     }
     if (*p->pid_path)

@@ -37,6 +37,7 @@ struct process {
     const struct config *config;
     struct data_dir data_dir;
     struct logger logger;
+    bool has_log;
     char name[256], cluster_name[256];
     char cookie_path[PROCESS_PATH_SIZE], socket_path[PROCESS_PATH_SIZE], pid_path[PROCESS_PATH_SIZE];
     char cookie[DATA_DIR_COOKIE_SIZE];

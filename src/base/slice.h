@@ -34,6 +34,15 @@ slice_eq(struct slice a, struct slice b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* As memcmp(); of two that begin alike the shorter comes first. */
+static inline int
+slice_compare(struct slice a, struct slice b)
+{
+    size_t common = a.len < b.len ? a.len : b.len;
+    int c = common ? memcmp(a.data, b.data, common) : 0;
+    return c ? c : a.len < b.len ? -1 : a.len > b.len;
+}
+
 static inline bool
 slice_eq_str(struct slice a, const char *text)
 {

@@ -13,6 +13,10 @@ static const char *const type_names[EXCHANGE_TYPES] = {
     [EXCHANGE_FANOUT] = "fanout",
     [EXCHANGE_TOPIC] = "topic",
     [EXCHANGE_HEADERS] = "headers",
+    [EXCHANGE_CONSISTENT_HASH] = "x-consistent-hash",
+    [EXCHANGE_MODULUS_HASH] = "x-modulus-hash",
+    [EXCHANGE_RANDOM] = "x-random",
+    [EXCHANGE_LOCAL_RANDOM] = "x-local-random",
 };
 
 static bool

@@ -16,7 +16,17 @@
 struct policy_effect;
 struct vhost;
 
-enum exchange_type { EXCHANGE_DIRECT, EXCHANGE_FANOUT, EXCHANGE_TOPIC, EXCHANGE_HEADERS, EXCHANGE_TYPES };
+enum exchange_type {
+    EXCHANGE_DIRECT,
+    EXCHANGE_FANOUT,
+    EXCHANGE_TOPIC,
+    EXCHANGE_HEADERS,
+    EXCHANGE_CONSISTENT_HASH,
+    EXCHANGE_MODULUS_HASH,
+    EXCHANGE_RANDOM,
+    EXCHANGE_LOCAL_RANDOM,
+    EXCHANGE_TYPES
+};
 
 struct exchange {
     uint64_t id;
@@ -27,17 +37,18 @@ struct exchange {
     bool durable, auto_delete, internal;
     bool is_default;                       /* the nameless one: every queue is bound by its name */
     bool is_predeclared;                   /* "" and amq.*: cannot be deleted */
+    bool is_by_message;                    /* its own routes need more than the routing key: router.h */
     struct slice arguments;                /* table payload, owned */
     struct slice own_alternate;            /* the alternate exchange that its arguments name, or empty */
     const struct slice *_Atomic alternate; /* that, or the one of its policy; NULL: none */
     struct policy_effect *_Atomic effect;  /* of its policies: policy_effect_of_exchange() */
     _Atomic uint64_t
         generation; /* bumped whenever a route from here may have changed, through any number of exchanges */
-    void *router;   /* exchange_direct.c, exchange_fanout.c, exchange_topic.c, exchange_headers.c */
+    void *router;   /* exchange_*.c */
     struct list bindings_from; /* writer only: bindings with this source */
     struct list bindings_to;   /* writer only: exchange-to-exchange bindings with this destination */
     _Atomic bool
-        needs_headers; /* a headers exchange can be reached from here: routes depend on more than the key */
+        needs_message; /* one that is_by_message can be reached from here: a key alone gives no route */
     struct list
         alternate_node;      /* writer only: with the others that name the same alternate (meta_exchange.c) */
     struct list doomed_node; /* writer only: waits for its deletion */
@@ -60,11 +71,11 @@ exchange_alternate(const struct exchange *x)
     return name ? *name : slice_of(NULL, 0);
 }
 
-/* Routes from here may depend on the headers too. Once true it stays so. */
+/* Routes from here may depend on more than the routing key. Once true it stays so. */
 static inline bool
-exchange_needs_headers(const struct exchange *x)
+exchange_needs_message(const struct exchange *x)
 {
-    return atomic_load_explicit(&x->needs_headers, memory_order_acquire);
+    return atomic_load_explicit(&x->needs_message, memory_order_acquire);
 }
 
 static inline uint64_t

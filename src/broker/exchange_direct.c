@@ -33,7 +33,7 @@ key_eq(const void *item, const void *key)
 }
 
 static void *
-direct_create(struct epoch *epoch)
+direct_create(struct epoch *epoch, struct slice arguments)
 {
     struct direct *d = calloc(1, sizeof *d);
     CHECK(d);

@@ -10,7 +10,7 @@ struct fanout {
 };
 
 static void *
-fanout_create(struct epoch *epoch)
+fanout_create(struct epoch *epoch, struct slice arguments)
 {
     struct fanout *f = calloc(1, sizeof *f);
     CHECK(f);

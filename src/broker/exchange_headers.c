@@ -18,6 +18,7 @@
 #include "broker/ptrset.h"
 #include "broker/reply.h"
 #include "wire/amqp.h"
+#include "wire/properties.h"
 
 #include <stdlib.h>
 
@@ -166,7 +167,7 @@ headers_remove(void *router, struct binding *b)
 }
 
 static void *
-headers_create(struct epoch *epoch)
+headers_create(struct epoch *epoch, struct slice arguments)
 {
     struct headers *h = calloc(1, sizeof *h);
     CHECK(h);
@@ -185,10 +186,10 @@ headers_destroy(void *router)
 }
 
 static uint16_t
-headers_check(struct slice arguments, char text[256])
+headers_check(const struct router_binding *binding, char text[256])
 {
     struct table_value v;
-    if (!table_find_str(arguments, "x-match", &v))
+    if (!table_find_str(binding->arguments, "x-match", &v))
         return 0;
     static const char *const known[] = {"all", "any", "all-with-x", "any-with-x"};
     for (size_t i = 0; v.type == TABLE_LONGSTR && i < sizeof known / sizeof known[0]; i++)
@@ -237,7 +238,8 @@ headers_route(const void *router, const struct router_query *query, struct route
         CHECK(s->headers);
     }
     struct header_fields *fields = &s->headers->fields;
-    header_fields_load(fields, query->headers);
+    header_fields_load(fields,
+                       query->properties.len ? properties_headers(query->properties) : slice_of(NULL, 0));
     ptrset_clear(&s->headers->files);
     bindset_collect(&h->always, s);
     uint32_t from = s->found_count;

@@ -51,7 +51,7 @@ matches_like_the_plain_version(void **state)
     struct fixture *f = fixture_new(1);
     static struct buffer arguments[BINDINGS];
     static bool bound[BINDINGS];
-    struct buffer headers = {0};
+    struct buffer headers = {0}, run = {0};
     char name[8];
     uint64_t seed = 7;
     declare_exchange(f, "h", "headers");
@@ -68,8 +68,8 @@ matches_like_the_plain_version(void **state)
                                    buffer_slice(&arguments[i])),
                          0);
         random_table(&seed, &headers, false);
-        const struct route *r =
-            route_find(&f->broker, exchange(f, "h"), slice_str("k"), buffer_slice(&headers));
+        const struct route *r = route_find(&f->broker, exchange(f, "h"), slice_str("k"),
+                                           naive_headers_run(buffer_slice(&headers), &run));
         uint32_t want = 0;
         for (i = 0; i < BINDINGS; i++)
             want += bound[i] && naive_headers_match(buffer_slice(&arguments[i]), buffer_slice(&headers));
@@ -79,13 +79,18 @@ matches_like_the_plain_version(void **state)
     for (int i = 0; i < BINDINGS; i++)
         buffer_fini(&arguments[i]);
     buffer_fini(&headers);
+    buffer_fini(&run);
     fixture_free(f);
 }
 
 static uint32_t
 count(struct fixture *f, const struct buffer *headers)
 {
-    return route_find(&f->broker, exchange(f, "h"), slice_str(""), buffer_slice(headers))->count;
+    struct buffer run = {0};
+    struct slice properties = naive_headers_run(buffer_slice(headers), &run);
+    uint32_t found = route_find(&f->broker, exchange(f, "h"), slice_str(""), properties)->count;
+    buffer_fini(&run);
+    return found;
 }
 
 static void

@@ -303,7 +303,7 @@ topic_remove(void *router, struct binding *b)
 }
 
 static void *
-topic_create(struct epoch *epoch)
+topic_create(struct epoch *epoch, struct slice arguments)
 {
     struct topic *t = calloc(1, sizeof *t);
     CHECK(t);

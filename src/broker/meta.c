@@ -157,6 +157,7 @@ meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *r
         [META_POLICY_CLEAR] = meta_policy_clear,
         [META_PARAMETER_SET] = meta_parameter_set,
         [META_PARAMETER_CLEAR] = meta_parameter_clear,
+        [META_USER_SET] = meta_user_set,
     };
     _Static_assert(sizeof apply / sizeof apply[0] == META_KINDS, "a function for each kind");
     CHECK((unsigned)cmd->kind < META_KINDS);

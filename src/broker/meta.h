@@ -47,6 +47,7 @@ enum meta_kind {
     META_POLICY_CLEAR,           /* vhost, name, is_operator */
     META_PARAMETER_SET, /* component, vhost, name, value; without a component: global, without vhost */
     META_PARAMETER_CLEAR,
+    META_USER_SET, /* name: what `changes` (enum user_change) names, of a user that exists; or a new one */
     META_KINDS
 };
 
@@ -70,7 +71,7 @@ struct meta_command {
     bool is_operator;                             /* an operator policy */
     struct slice description, default_queue_type; /* vhosts */
     bool is_protected, is_tracing;
-    uint64_t changes;       /* enum vhost_change, of META_VHOST_SET */
+    uint64_t changes;       /* enum vhost_change, of META_VHOST_SET; enum user_change, of META_USER_SET */
     uint64_t connection_id; /* exclusive owner; checked on bind, unbind and redeclare of exclusive queues (on
                                delete too unless 0) */
     uint64_t queue_id;
@@ -106,6 +107,7 @@ struct meta_hooks {
     void (*queue_deleted)(void *arg, const struct queue_def *q);
     void (*queue_declared)(void *arg, const struct queue_def *q); /* this one: it can be found now */
     void (*vhost_deleted)(void *arg, const struct vhost *v);
+    void (*user_deleted)(void *arg, const struct user *u);
 };
 void meta_set_hooks(struct meta *m, const struct meta_hooks *hooks, void *arg);
 

@@ -110,7 +110,8 @@ bind(struct meta *m, const struct meta_command *cmd, bool to_exchange, struct me
         return;
     }
     const struct router_ops *ops = router_ops_of(ends.source->type);
-    if (ops->check && (r->code = ops->check(cmd->arguments, r->text)))
+    const struct router_binding binding = {cmd->routing_key, cmd->arguments, to_exchange};
+    if (ops->check && (r->code = ops->check(&binding, r->text)))
         return;
     if (!is_allowed(cmd, &ends, r))
         return;

@@ -133,12 +133,12 @@ meta_exchange_touch(struct meta *m, struct exchange *x)
 void
 meta_exchange_leads_to(struct meta *m, struct exchange *x, const struct exchange *to)
 {
-    if (!exchange_needs_headers(to) || exchange_needs_headers(x))
+    if (!exchange_needs_message(to) || exchange_needs_message(x))
         return;
     struct walk w = {.number = ++m->walk_last};
     walk_add(&w, x);
     while ((x = walk_next(&w)))
-        atomic_store_explicit(&x->needs_headers, true, memory_order_release);
+        atomic_store_explicit(&x->needs_message, true, memory_order_release);
 }
 
 /* Those that name `x` as alternate: it appeared, or is gone. */
@@ -181,8 +181,9 @@ exchange_new(struct meta *m, struct vhost *v, uint64_t id, struct slice name, en
         x->own_alternate = alternate;
     atomic_init(&x->alternate, x->own_alternate.len > 0 ? &x->own_alternate : NULL);
     atomic_init(&x->generation, ++m->generation_last);
-    atomic_init(&x->needs_headers, type == EXCHANGE_HEADERS);
-    x->router = router_ops_of(type)->create(m->epoch);
+    x->is_by_message = router_is_by_message(type, x->arguments);
+    atomic_init(&x->needs_message, x->is_by_message);
+    x->router = router_ops_of(type)->create(m->epoch, x->arguments);
     list_init(&x->bindings_from);
     list_init(&x->bindings_to);
     return x;
@@ -324,7 +325,8 @@ refuse_default(struct meta_result *r)
 
 /* What stands against a new exchange. */
 static uint16_t
-check_new(const struct vhost *v, const struct meta_command *cmd, struct meta_result *r)
+check_new(const struct vhost *v, enum exchange_type type, const struct meta_command *cmd,
+          struct meta_result *r)
 {
     if (is_reserved(cmd->name))
         return meta_fail(r, AMQP_REPLY_ACCESS_REFUSED,
@@ -334,7 +336,8 @@ check_new(const struct vhost *v, const struct meta_command *cmd, struct meta_res
         return meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED,
                          "invalid type '%s' for arg 'alternate-exchange' in exchange '%.*s' in vhost '%s'",
                          table_type_name(alternate.type), SLICE_FMT(cmd->name), v->name);
-    return 0;
+    const struct router_ops *ops = router_ops_of(type);
+    return ops->check_arguments ? r->code = ops->check_arguments(cmd->arguments, r->text) : 0;
 }
 
 void
@@ -358,7 +361,7 @@ meta_exchange_declare(struct meta *m, const struct meta_command *cmd, struct met
         r->code = exchange_check_redeclare(old, cmd, r->text);
         return;
     }
-    if (!cmd->forced_id && check_new(v, cmd, r))
+    if (!cmd->forced_id && check_new(v, type, cmd, r))
         return;
     struct exchange *x = exchange_new(m, v, meta_take_id(m, cmd), cmd->name, type, cmd->arguments);
     x->durable = cmd->durable;

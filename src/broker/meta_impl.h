@@ -63,7 +63,7 @@ meta_apply_fn meta_vhost_add, meta_vhost_delete, meta_vhost_set, meta_vhost_limi
 meta_apply_fn meta_user_limits, meta_user_limits_clear;
 meta_apply_fn meta_topic_permission_set, meta_topic_permission_clear;
 meta_apply_fn meta_policy_set, meta_policy_clear, meta_parameter_set, meta_parameter_clear;
-meta_apply_fn meta_user_put, meta_user_delete, meta_permission_set, meta_permission_clear;
+meta_apply_fn meta_user_set, meta_user_put, meta_user_delete, meta_permission_set, meta_permission_clear;
 meta_apply_fn meta_exchange_declare, meta_exchange_delete;
 meta_apply_fn meta_queue_declare, meta_queue_delete;
 meta_apply_fn meta_queue_bind, meta_queue_unbind, meta_exchange_bind, meta_exchange_unbind;
@@ -79,7 +79,7 @@ void meta_exchange_remove(struct meta *m, struct exchange *x);
 /* Routes from `x` may have changed: a new generation for it and for every exchange from which it can be
  * reached. */
 void meta_exchange_touch(struct meta *m, struct exchange *x);
-/* `x` now leads to `to`, by a binding or as alternate: passes needs_headers on. */
+/* `x` now leads to `to`, by a binding or as alternate: passes needs_message on. */
 void meta_exchange_leads_to(struct meta *m, struct exchange *x, const struct exchange *to);
 /* Deletes the exchanges in m->doomed. */
 void meta_exchanges_sweep(struct meta *m);

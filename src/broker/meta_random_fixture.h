@@ -94,8 +94,10 @@ static inline void
 meta_random_access(struct meta_random *g, struct meta_command *c)
 {
     c->user = META_RANDOM_PICK(g, "ann", "bob", "eve");
-    if (c->kind == META_USER_PUT || c->kind == META_USER_DELETE)
+    if (c->kind == META_USER_PUT || c->kind == META_USER_DELETE || c->kind == META_USER_SET)
         c->name = c->user;
+    if (c->kind == META_USER_SET)
+        c->changes = meta_random_below(g, 8);
     c->configure = META_RANDOM_PICK(g, "", ".*", "^q");
     c->write = META_RANDOM_PICK(g, ".*", "(");
     c->read = META_RANDOM_PICK(g, ".*", "");
@@ -173,7 +175,7 @@ meta_random_next(struct meta_random *g, const struct meta *m)
 {
     static const enum meta_kind often[] = {META_EXCHANGE_DECLARE, META_QUEUE_DECLARE, META_QUEUE_BIND,
                                            META_EXCHANGE_BIND};
-    unsigned kind = meta_random_below(g, META_KINDS + 8);
+    unsigned kind = meta_random_below(g, META_KINDS + 12);
     struct meta_command c = {.kind = kind < META_KINDS ? (enum meta_kind)kind : often[kind % 4],
                              .vhost = meta_random_vhost(g),
                              .connection_id = 1 + meta_random_below(g, 2)};

@@ -9,7 +9,7 @@
 #include "broker/durability.h"
 #include "broker/meta_impl.h"
 #include "broker/queue.h"
-#include "broker/queue_policy.h"
+#include "broker/queue_rules.h"
 
 #include <stdlib.h>
 
@@ -82,9 +82,7 @@ meta_on_mail(struct broker *b, const struct mail *mail)
 {
     struct meta_request *r = mail->p;
     if (mail->type == MAIL_META_POLICY) {
-        struct queue *q = queue_find(b, mail->a);
-        if (q)
-            queue_policy_changed(q);
+        queue_rules_changed(b, mail->a);
         return;
     }
     if (mail->type == MAIL_META_DONE) {

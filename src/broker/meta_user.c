@@ -127,6 +127,26 @@ meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result
     user_publish(m, old, u);
 }
 
+void
+meta_user_set(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    const struct user *old = user_find(m, cmd->name);
+    bool is_new = cmd->changes & USER_CHANGE_NEW;
+    if (!old && !is_new) {
+        meta_fail(r, AMQP_REPLY_NOT_FOUND, "no user '%.*s'", SLICE_FMT(cmd->name));
+    } else if (old && is_new) {
+        r->existed = true;
+        meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED, "user '%.*s' exists", SLICE_FMT(cmd->name));
+    } else {
+        struct meta_command whole = {.kind = META_USER_PUT, .name = cmd->name};
+        bool has_tags = is_new || cmd->changes & USER_CHANGE_TAGS;
+        bool has_password = is_new || cmd->changes & USER_CHANGE_PASSWORD;
+        whole.tags = has_tags ? cmd->tags : old->tags_text;
+        whole.password_hash = has_password ? cmd->password_hash : old->password_hash;
+        meta_user_put(m, &whole, r);
+    }
+}
+
 /* ---- limits ---- */
 
 /* The same user again, to be changed and published. */
@@ -194,6 +214,8 @@ meta_user_delete(struct meta *m, const struct meta_command *cmd, struct meta_res
         return;
     }
     CHECK(cmap_remove(&m->users, meta_user_hash(u), u));
+    if (m->hooks.user_deleted)
+        m->hooks.user_deleted(m->hooks_arg, u);
     epoch_defer(m->epoch, free, u);
     struct permission_entry *e;
     for (size_t at = 0; (e = cmap_next(&m->permissions, &at));)

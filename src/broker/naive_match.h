@@ -4,11 +4,23 @@
 #ifndef LEVERET_BROKER_NAIVE_MATCH_H
 #define LEVERET_BROKER_NAIVE_MATCH_H
 
+#include "base/buffer.h"
 #include "base/slice.h"
+#include "wire/properties.h"
 #include "wire/table.h"
 
 #include <math.h>
 #include <stdlib.h>
+
+/* The properties of a message that has these headers and nothing else. */
+static inline struct slice
+naive_headers_run(struct slice headers, struct buffer *out)
+{
+    struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_HEADERS), .headers = headers};
+    buffer_clear(out);
+    out->len = properties_encode(buffer_reserve(out, properties_size(&p)), &p);
+    return buffer_slice(out);
+}
 
 struct naive_words {
     struct slice words[256];

@@ -26,8 +26,6 @@ bool
 queue_lease_has(const struct queue_def *def)
 {
     struct queue_settings s;
-    if (def->arguments.len == 0)
-        return false;
     queue_settings_of(def, &s);
     return s.expires_ms != QUEUE_SETTING_NONE;
 }

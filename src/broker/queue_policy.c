@@ -91,9 +91,3 @@ queue_policy_of(const struct queue_def *q, struct queue_policy *out)
         text_of(q, e, "x-dead-letter-strategy", POLICY_KEY_DEAD_LETTER_STRATEGY, &strategy) &&
         slice_eq_str(strategy, "at-least-once");
 }
-
-/* What a queue at work keeps of its policy is looked up anew by the parts that keep it. */
-void
-queue_policy_changed(struct queue *q)
-{
-}

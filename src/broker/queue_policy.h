@@ -1,7 +1,7 @@
 /*
  * How a queue is to behave: its arguments, its policy and its operator policy as one, by RabbitMQ's rules for
  * who wins (the lower of two limits; else the argument; else the policy). A queue at work asks when it is
- * opened and again when it is told that something changed: queue_policy_changed(), on its own shard.
+ * opened and again when it is told that something changed: queue_rules_changed(), on its own shard.
  */
 #ifndef LEVERET_BROKER_QUEUE_POLICY_H
 #define LEVERET_BROKER_QUEUE_POLICY_H
@@ -32,8 +32,5 @@ struct queue_policy {
 
 /* On any shard. */
 void queue_policy_of(const struct queue_def *q, struct queue_policy *out);
-
-/* On the queue's shard, for a queue at work: queue_policy_of() may give another answer from now on. */
-void queue_policy_changed(struct queue *q);
 
 #endif

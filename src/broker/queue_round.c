@@ -118,6 +118,7 @@ queue_deliver(struct queue *q)
         return false;
     if (__builtin_expect(q->kept != NULL, 0))
         queue_paging_prepare(q);
-    bool more = queue_deliver_ready(q);
-    return __builtin_expect(q->has_rules, 0) ? queue_rules_enforce(q, more) : more;
+    if (__builtin_expect(!q->has_rules, 1))
+        return queue_deliver_ready(q);
+    return queue_rules_enforce(q, q->round_count && queue_deliver_ready(q));
 }

@@ -15,38 +15,43 @@
 #include "base/check.h"
 #include "broker/courier_impl.h"
 #include "broker/deadletter.h"
+#include "broker/meta.h"
+#include "broker/policy_effect.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_policy.h"
 #include "io/timer.h"
-#include "wire/table.h"
 
 #include <stdlib.h>
 
 /* ---- settings ---- */
 
+static const struct queue_settings plain = {.message_ttl_ms = QUEUE_SETTING_NONE,
+                                            .expires_ms = QUEUE_SETTING_NONE,
+                                            .length_max = QUEUE_SETTING_NONE,
+                                            .length_bytes_max = QUEUE_SETTING_NONE};
+
 static int64_t
-number_of(struct slice arguments, const char *name)
+number_or_none(int64_t n)
 {
-    struct table_value v;
-    if (!table_find_str(arguments, name, &v) || !table_value_is_int(&v) || v.integer < 0)
-        return QUEUE_SETTING_NONE;
-    return v.integer;
+    return n == QUEUE_POLICY_NONE ? QUEUE_SETTING_NONE : n;
 }
 
 void
 queue_settings_of(const struct queue_def *def, struct queue_settings *s)
 {
-    struct slice arguments = def->arguments;
-    struct table_value overflow;
+    struct queue_policy p;
+    *s = plain;
+    if (def->arguments.len == 0 && !policy_effect_of_queue(def))
+        return;
+    queue_policy_of(def, &p);
     *s = (struct queue_settings){
-        .message_ttl_ms = number_of(arguments, "x-message-ttl"),
-        .expires_ms = number_of(arguments, "x-expires"),
-        .length_max = number_of(arguments, "x-max-length"),
-        .length_bytes_max = number_of(arguments, "x-max-length-bytes"),
+        .message_ttl_ms = number_or_none(p.message_ttl_ms),
+        .expires_ms = number_or_none(p.expires_ms),
+        .length_max = number_or_none(p.max_length),
+        .length_bytes_max = number_or_none(p.max_length_bytes),
+        .is_rejecting = p.overflow != QUEUE_OVERFLOW_DROP_HEAD,
+        .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
     };
-    if (table_find_str(arguments, "x-overflow", &overflow) && overflow.type == TABLE_LONGSTR) {
-        s->is_rejecting_to_dead_letters = slice_eq_str(overflow.bytes, "reject-publish-dlx");
-        s->is_rejecting = s->is_rejecting_to_dead_letters || slice_eq_str(overflow.bytes, "reject-publish");
-    }
 }
 
 static bool
@@ -63,10 +68,7 @@ queue_rules_get(struct queue *q)
         return q->rules;
     struct queue_rules *r = calloc(1, sizeof *r);
     CHECK(r);
-    r->settings = (struct queue_settings){.message_ttl_ms = QUEUE_SETTING_NONE,
-                                          .expires_ms = QUEUE_SETTING_NONE,
-                                          .length_max = QUEUE_SETTING_NONE,
-                                          .length_bytes_max = QUEUE_SETTING_NONE};
+    r->settings = plain;
     q->rules = r;
     q->has_rules = true;
     return r;
@@ -83,9 +85,25 @@ queue_rules_open(struct queue *q, const struct queue_def *def)
     queue_lease_start(q);
 }
 
-void
-queue_rules_changed(struct queue *q, const struct queue_def *def)
+/* Nobody used it yet, and it is to expire now: its time begins. */
+static void
+open_if_leased(struct broker *b, const struct queue_def *def)
 {
+    if (queue_lease_has(def))
+        queue_open(b, def);
+}
+
+void
+queue_rules_changed(struct broker *b, uint64_t queue_id)
+{
+    const struct queue_def *def = queue_def_find_id(b->node->meta, queue_id);
+    struct queue *q = queue_find(b, queue_id);
+    if (!def)
+        return;
+    if (!q) {
+        open_if_leased(b, def);
+        return;
+    }
     struct queue_settings s;
     queue_settings_of(def, &s);
     if (!q->rules && settings_are_plain(&s))
@@ -139,8 +157,9 @@ drop_for_room(struct queue *q)
         queue_deliver_ready(q);
     if (waits_for_log(q))
         q->broker->has_backlog = true;
-    else if (queue_limit_run(q))
-        queue_mark_dirty(q);
+    else
+        queue_limit_run(q);
+    queue_mark_dirty(q); /* there may be more, and what is the first now may have expired */
 }
 
 enum queue_pushed
@@ -166,12 +185,14 @@ queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
 
 /* ---- out ---- */
 
+/* Limits first, as RabbitMQ does: what expires by that being the first then goes, too. */
 bool
 queue_rules_enforce(struct queue *q, bool can_deliver)
 {
-    bool more = queue_expiry_run(q) || can_deliver;
+    bool more = can_deliver;
     if (!can_deliver && !q->rules->settings.is_rejecting && !waits_for_log(q) && queue_limit_is_over(q))
-        more |= queue_limit_run(q);
+        more = queue_limit_run(q);
+    more |= queue_expiry_run(q);
     queue_messages_rest(q);
     if (q->waiting)
         courier_waiting_retry(q);
@@ -181,8 +202,8 @@ queue_rules_enforce(struct queue *q, bool can_deliver)
 void
 queue_rules_look(struct queue *q)
 {
-    if (queue_expiry_run(q))
-        queue_mark_dirty(q);
     if (!q->rules->settings.is_rejecting && queue_limit_is_over(q))
         drop_for_room(q);
+    if (queue_expiry_run(q))
+        queue_mark_dirty(q);
 }

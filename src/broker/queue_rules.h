@@ -39,8 +39,9 @@ struct queue_rules {
 
 /* The queue was just opened. */
 void queue_rules_open(struct queue *q, const struct queue_def *def);
-/* What queue_settings_of() says has changed: takes effect at once, on what is there, too. */
-void queue_rules_changed(struct queue *q, const struct queue_def *def);
+/* On the queue's shard: queue_settings_of() may say something else from now on. It takes effect at once, on
+ * what is there, too. */
+void queue_rules_changed(struct broker *b, uint64_t queue_id);
 /* Gives a queue without rules its rules: a message with a TTL came. */
 struct queue_rules *queue_rules_get(struct queue *q);
 /* `is_stopping`: the shard has ended, and its timers with it. */

@@ -5,9 +5,9 @@
  * Bounded in entries and bytes; a clock picks what goes.
  *
  * A route that leaves the cache may still be in use in this turn, or be pinned by a memo for longer: it goes
- * to limbo when nothing pins it, and limbo is emptied when the turn ends. Routes that depend on headers, that
- * are a union over several keys, or that are very long begin their life in limbo. As this may be every
- * publish of a connection, those of the usual size are not freed but kept for the next turns.
+ * to limbo when nothing pins it, and limbo is emptied when the turn ends. Routes that depend on more than the
+ * key, that are a union over several keys, or that are very long begin their life in limbo. As this may be
+ * every publish of a connection, those of the usual size are not freed but kept for the next turns.
  */
 #include "broker/route.h"
 
@@ -54,7 +54,7 @@ struct route_cache {
     uint32_t work_count, work_capacity;
     struct route_target *targets;
     uint32_t target_count, target_capacity;
-    bool saw_headers;
+    bool saw_by_message;
 };
 
 struct route_cache *
@@ -161,7 +161,7 @@ visit(struct route_cache *c, const struct exchange *x, const struct router_query
         visit_default(c, x, query);
         return;
     }
-    c->saw_headers |= x->type == EXCHANGE_HEADERS;
+    c->saw_by_message |= x->is_by_message;
     c->scratch.found_count = 0;
     router_ops_of(x->type)->route(x->router, query, &c->scratch);
     for (uint32_t i = 0; i < c->scratch.found_count; i++) {
@@ -181,7 +181,7 @@ static void
 compute(struct route_cache *c, const struct exchange *x, const struct router_query *query)
 {
     c->target_count = c->work_count = 0;
-    c->saw_headers = false;
+    c->saw_by_message = false;
     ptrset_clear(&c->queues);
     ptrset_clear(&c->exchanges);
     add_work(c, x);
@@ -337,14 +337,14 @@ find_slowly(struct route_cache *c, struct route_entry *old, const struct exchang
 {
     uint64_t generation = exchange_generation(x);
     compute(c, x, query);
-    if (old && !c->saw_headers && is_computed_again(c, old)) {
+    if (old && !c->saw_by_message && is_computed_again(c, old)) {
         old->generation = generation;
         old->is_used = true;
         return &old->route;
     }
     if (old)
         cache_remove(c, old);
-    if (c->saw_headers || query->keys[0].len > UINT8_MAX ||
+    if (c->saw_by_message || query->keys[0].len > UINT8_MAX ||
         c->target_count > c->bytes_max / ROUTE_LARGE_SHARE / sizeof(struct route_target))
         return route_once(c);
     struct route_entry *e =
@@ -355,7 +355,7 @@ find_slowly(struct route_cache *c, struct route_entry *old, const struct exchang
 }
 
 const struct route *
-route_find(struct broker *b, const struct exchange *x, struct slice routing_key, struct slice headers)
+route_find(struct broker *b, const struct exchange *x, struct slice routing_key, struct slice properties)
 {
     struct route_cache *c = b->routes;
     uint64_t hash = hash_combine(x->id, hash_bytes(routing_key));
@@ -364,18 +364,18 @@ route_find(struct broker *b, const struct exchange *x, struct slice routing_key,
         e->is_used = true;
         return &e->route;
     }
-    struct router_query query = {.keys = &routing_key, .key_count = 1, .headers = headers};
+    struct router_query query = {.keys = &routing_key, .key_count = 1, .properties = properties};
     return find_slowly(c, e, x, hash, &query);
 }
 
 const struct route *
 route_find_many(struct broker *b, const struct exchange *x, const struct slice *routing_keys, unsigned n,
-                struct slice headers)
+                struct slice properties)
 {
     CHECK(n > 0);
     if (n == 1)
-        return route_find(b, x, routing_keys[0], headers);
-    struct router_query query = {.keys = routing_keys, .key_count = n, .headers = headers};
+        return route_find(b, x, routing_keys[0], properties);
+    struct router_query query = {.keys = routing_keys, .key_count = n, .properties = properties};
     compute(b->routes, x, &query);
     return route_once(b->routes);
 }
@@ -401,11 +401,11 @@ route_find_memo(struct broker *b, struct route_memo *memo, const struct exchange
         slice_eq(slice_of(memo->routing_key, memo->routing_key_size), routing_key))
         return memo->route;
     route_memo_clear(b, memo);
-    if (exchange_needs_headers(x))
+    if (exchange_needs_message(x))
         return NULL;
     const struct route *r = route_find(b, x, routing_key, slice_of(NULL, 0));
-    /* A headers exchange may have been bound to it at this very moment. */
-    if (exchange_needs_headers(x))
+    /* An exchange that goes by the message may have been bound to it at this very moment. */
+    if (exchange_needs_message(x))
         return NULL;
     struct route_entry *e = entry_of(r);
     if (!e->is_cached || routing_key.len > sizeof memo->routing_key)

@@ -1,10 +1,11 @@
 /*
- * Routing: (exchange, routing key, headers) -> the queues that get the message, each once.
+ * Routing: (exchange, routing key, properties) -> the queues that get the message, each once.
  *
  * A route is found in the shard's cache while the exchange's generation is unchanged; otherwise it is
- * computed from the tables that all shards share: direct, fanout, topic, headers, then exchange-to-exchange
- * bindings with cycles cut, then, if no queue was found, the alternate exchange (each exchange is visited
- * once). A route is valid for the present turn only: look it up anew (cheap) in the next one.
+ * computed from the tables that all shards share: direct, fanout, topic, headers, ..., then
+ * exchange-to-exchange bindings with cycles cut, then, if no queue was found, the alternate exchange (each
+ * exchange is visited once). A route is valid for the present turn only: look it up anew (cheap) in the next
+ * one.
  *
  * As in RabbitMQ an exchange's alternate is used when the exchange itself has no matching binding, to a queue
  * or to an exchange, whatever comes of those further on.
@@ -36,13 +37,13 @@ void route_cache_free(struct route_cache *c);
  * this. */
 void route_cache_turn(struct route_cache *c);
 
-/* `headers` is the payload of the message's headers table (empty slice if none); only headers exchanges look
- * at it. Never NULL; count 0 is "unroutable". */
+/* `properties` is the message's run (wire/properties.h; empty: not known yet); only exchanges that are
+ * is_by_message look at it. Never NULL; count 0 is "unroutable". */
 const struct route *route_find(struct broker *b, const struct exchange *x, struct slice routing_key,
-                               struct slice headers);
+                               struct slice properties);
 /* The union over several routing keys (CC, BCC). */
 const struct route *route_find_many(struct broker *b, const struct exchange *x,
-                                    const struct slice *routing_keys, unsigned n, struct slice headers);
+                                    const struct slice *routing_keys, unsigned n, struct slice properties);
 
 /* A one-entry cache in front, for a channel that publishes to the same place again and again. Zero it to
  * start. */
@@ -53,7 +54,7 @@ struct route_memo {
     uint8_t routing_key_size;
     uint8_t routing_key[63]; /* longer keys are not memoized */
 };
-/* route_find() without headers. NULL: routes from this exchange may depend on them, use route_find(). */
+/* route_find() without properties. NULL: routes from this exchange may depend on them, use route_find(). */
 const struct route *route_find_memo(struct broker *b, struct route_memo *memo, const struct exchange *x,
                                     struct slice routing_key);
 void route_memo_clear(struct broker *b, struct route_memo *memo);

@@ -2,6 +2,7 @@
 #include "broker/router.h"
 
 #include "base/check.h"
+#include "wire/table.h"
 
 #include <stdlib.h>
 
@@ -13,9 +14,27 @@ router_ops_of(enum exchange_type type)
     case EXCHANGE_FANOUT: return &exchange_fanout_ops;
     case EXCHANGE_TOPIC: return &exchange_topic_ops;
     case EXCHANGE_HEADERS: return &exchange_headers_ops;
+    case EXCHANGE_CONSISTENT_HASH: return &exchange_consistent_hash_ops;
+    case EXCHANGE_MODULUS_HASH: return &exchange_modulus_hash_ops;
+    case EXCHANGE_RANDOM: return &exchange_random_ops;
+    case EXCHANGE_LOCAL_RANDOM: return &exchange_local_random_ops;
     case EXCHANGE_TYPES: break;
     }
     CHECK_UNREACHABLE("no such exchange type");
+}
+
+bool
+router_is_by_message(enum exchange_type type, struct slice arguments)
+{
+    struct table_value v;
+    switch (type) {
+    case EXCHANGE_HEADERS:
+    case EXCHANGE_RANDOM:
+    case EXCHANGE_LOCAL_RANDOM: return true;
+    case EXCHANGE_CONSISTENT_HASH:
+        return table_find_str(arguments, "hash-header", &v) || table_find_str(arguments, "hash-property", &v);
+    default: return false;
+    }
 }
 
 void

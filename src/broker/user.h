@@ -29,6 +29,13 @@ struct user {
     char name[];
 };
 
+/* What META_USER_SET changes. */
+enum user_change {
+    USER_CHANGE_PASSWORD = 1 << 0, /* password_hash; empty: none any more */
+    USER_CHANGE_TAGS = 1 << 1,
+    USER_CHANGE_NEW = 1 << 2, /* nothing of it is there: refused if it is */
+};
+
 const struct user *user_find(const struct meta *m, struct slice name);
 /* False for a user without a password. */
 bool user_password_matches(const struct user *u, struct slice password);

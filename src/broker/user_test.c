@@ -85,6 +85,46 @@ users_are_replaced_and_deleted(void **state)
     fixture_free(f);
 }
 
+static uint16_t
+set_user(struct fixture *f, uint64_t changes, const char *tags, struct slice hash)
+{
+    return apply(f, (struct meta_command){.kind = META_USER_SET,
+                                          .name = slice_str("ann"),
+                                          .changes = changes,
+                                          .tags = slice_str(tags),
+                                          .password_hash = hash});
+}
+
+/* Two operators who change a user at once do not undo each other's change. */
+static void
+user_is_changed_by_parts(void **state)
+{
+    struct fixture *f = fixture_new(1);
+    static const uint8_t salt[4] = {1, 2, 3, 4};
+    uint8_t hash[36];
+    user_password_hash(slice_str("secret"), salt, hash);
+    struct slice none = slice_of(NULL, 0), secret = slice_of(hash, sizeof hash);
+    assert_int_equal(set_user(f, USER_CHANGE_TAGS, "x", none), 404);
+    assert_int_equal(set_user(f, USER_CHANGE_NEW, "", secret), 0);
+    assert_int_equal(set_user(f, USER_CHANGE_NEW, "x", none), 406);
+    assert_int_equal(apply(f, (struct meta_command){.kind = META_USER_LIMITS,
+                                                    .name = slice_str("ann"),
+                                                    .value = slice_str("{\"max-channels\":7}")}),
+                     0);
+    assert_int_equal(set_user(f, USER_CHANGE_TAGS, "monitoring,x", none), 0);
+    const struct user *u = user_find(f->node.meta, slice_str("ann"));
+    assert_non_null(u);
+    assert_int_equal(u->tags, USER_TAG_MONITORING);
+    assert_true(user_password_matches(u, slice_str("secret")));
+    assert_int_equal(u->channels_max, 7);
+    assert_int_equal(set_user(f, USER_CHANGE_PASSWORD, "", none), 0);
+    u = user_find(f->node.meta, slice_str("ann"));
+    assert_false(user_password_matches(u, slice_str("secret")));
+    assert_true(slice_eq_str(u->tags_text, "monitoring,x"));
+    assert_int_equal(u->channels_max, 7);
+    fixture_free(f);
+}
+
 static void
 permissions_are_regular_expressions(void **state)
 {
@@ -139,11 +179,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passwords_are_salted_sha256),
-        cmocka_unit_test(users_are_replaced_and_deleted),
-        cmocka_unit_test(permissions_are_regular_expressions),
-        cmocka_unit_test(bad_permissions_are_refused),
-        cmocka_unit_test(permissions_go_with_their_vhost),
+        cmocka_unit_test(passwords_are_salted_sha256), cmocka_unit_test(users_are_replaced_and_deleted),
+        cmocka_unit_test(user_is_changed_by_parts),    cmocka_unit_test(permissions_are_regular_expressions),
+        cmocka_unit_test(bad_permissions_are_refused), cmocka_unit_test(permissions_go_with_their_vhost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

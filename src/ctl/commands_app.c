@@ -38,10 +38,19 @@ pause_ms(void)
     nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000000L}, NULL);
 }
 
+/* One that has ended and whose parent has not looked yet is gone, too. */
 static bool
 is_alive(pid_t pid)
 {
-    return kill(pid, 0) == 0 || errno == EPERM;
+    char path[32], state = 0;
+    if (kill(pid, 0) != 0 && errno != EPERM)
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "re");
+    bool is_known = f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1;
+    if (f)
+        fclose(f);
+    return !is_known || state != 'Z';
 }
 
 static bool

@@ -466,6 +466,29 @@ ctl_list(struct ctl *c, const char *request, json_t *arguments, const char *colu
     return EX_OK;
 }
 
+int
+ctl_rows(struct ctl *c, const char *columns, json_t *rows)
+{
+    char *names[COLUMNS_MAX];
+    size_t i;
+    json_t *row;
+    flush_banner(c);
+    c->out.column_count = split_columns(columns, "\t", names, 0);
+    c->out.columns = (const char *const *)names;
+    c->out.is_streamed = false;
+    c->out.rows = 0;
+    if (c->out.format->begin)
+        c->out.format->begin(&c->out);
+    json_array_foreach(rows, i, row) c->out.format->row(&c->out, row);
+    if (c->out.format->end)
+        c->out.format->end(&c->out);
+    for (unsigned n = 0; n < c->out.column_count; n++)
+        free(names[n]);
+    c->out.columns = NULL;
+    json_decref(rows);
+    return EX_OK;
+}
+
 /* ---- secrets ---- */
 
 char *

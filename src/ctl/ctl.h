@@ -101,6 +101,7 @@ struct ctl_command {
     const struct ctl_option *options; /* ended by a row without name; NULL: none */
     const char *columns; /* names that may be asked for, between blanks; NULL: arguments are no columns */
     const char *columns_default;
+    const char *formatter;            /* NULL: table */
     unsigned char args_min, args_max; /* columns and CTL_ANY_ARGS: args_max does not matter */
     unsigned flags;                   /* of enum ctl_flags */
 };
@@ -172,6 +173,9 @@ int ctl_do(struct ctl *c, const char *request, json_t *arguments);
  * are asked for as argument "columns", rows are printed as they come. `is_streamed` tells how RabbitMQ prints
  * this list when it is empty. */
 int ctl_list(struct ctl *c, const char *request, json_t *arguments, const char *columns, bool is_streamed);
+
+/* The same for rows that are here already, with the columns' names between tabs. Takes the reference. */
+int ctl_rows(struct ctl *c, const char *columns, json_t *rows);
 
 /* Its result, a new reference; NULL: call ctl_failed() for the message and the exit code, or look at
  * ctl_failure() first. */

@@ -121,7 +121,7 @@ open_output(struct ctl *c)
 static int
 apply_options(struct ctl *c)
 {
-    const char *name = ctl_text(c, "formatter", "table");
+    const char *name = ctl_text(c, "formatter", c->command->formatter ? c->command->formatter : "table");
     const struct format *format = format_find(name);
     long long timeout = ctl_number(c, "timeout", c->command->flags & CTL_TIMEOUT_60 ? TIMEOUT_DEFAULT_S : 0);
     c->is_quiet = ctl_has(c, "quiet");

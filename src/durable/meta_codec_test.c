@@ -59,16 +59,32 @@ the_bytes_never_change(void **state)
                                       "\11\1\0\0\0w\12\1\0\0\0d\13\1\0\0\0p\14\1\0\0\0g"
                                       "\40\41\42\43\44\60\10\7\6\5\4\3\2\1\61\2\0\0\0\0\0\0\0"
                                       "\62\377\377\377\377\377\377\377\377\63\3\0\0\0\0\0\0\0";
-    static const enum meta_kind kinds[] = {
-        META_VHOST_ADD,         META_VHOST_DELETE,         META_USER_PUT,
-        META_USER_DELETE,       META_PERMISSION_SET,       META_PERMISSION_CLEAR,
-        META_EXCHANGE_DECLARE,  META_EXCHANGE_DELETE,      META_EXCHANGE_BIND,
-        META_EXCHANGE_UNBIND,   META_QUEUE_DECLARE,        META_QUEUE_DELETE,
-        META_QUEUE_BIND,        META_QUEUE_UNBIND,         META_NODE_STARTED,
-        META_VHOST_SET,         META_VHOST_LIMITS,         META_USER_LIMITS,
-        META_USER_LIMITS_CLEAR, META_TOPIC_PERMISSION_SET, META_TOPIC_PERMISSION_CLEAR,
-        META_POLICY_SET,        META_POLICY_CLEAR,         META_PARAMETER_SET,
-        META_PARAMETER_CLEAR};
+    static const enum meta_kind kinds[] = {META_VHOST_ADD,
+                                           META_VHOST_DELETE,
+                                           META_USER_PUT,
+                                           META_USER_DELETE,
+                                           META_PERMISSION_SET,
+                                           META_PERMISSION_CLEAR,
+                                           META_EXCHANGE_DECLARE,
+                                           META_EXCHANGE_DELETE,
+                                           META_EXCHANGE_BIND,
+                                           META_EXCHANGE_UNBIND,
+                                           META_QUEUE_DECLARE,
+                                           META_QUEUE_DELETE,
+                                           META_QUEUE_BIND,
+                                           META_QUEUE_UNBIND,
+                                           META_NODE_STARTED,
+                                           META_VHOST_SET,
+                                           META_VHOST_LIMITS,
+                                           META_USER_LIMITS,
+                                           META_USER_LIMITS_CLEAR,
+                                           META_TOPIC_PERMISSION_SET,
+                                           META_TOPIC_PERMISSION_CLEAR,
+                                           META_POLICY_SET,
+                                           META_POLICY_CLEAR,
+                                           META_PARAMETER_SET,
+                                           META_PARAMETER_CLEAR,
+                                           META_USER_SET};
     _Static_assert(sizeof kinds / sizeof *kinds == META_KINDS, "a number for each");
     struct buffer out = {0};
     struct meta_command c = everything(), back;

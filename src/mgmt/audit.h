@@ -1,13 +1,26 @@
-/* The audit log: who has changed what through control, and how it ended. */
-/* exports: control_audit */
+/*
+ * The audit log: one line of category `audit` for each administrative change that was asked for, with who
+ * asked, from where, and what came of it. What clients declare over AMQP is no administration. A secret never
+ * gets into it.
+ */
 #ifndef LEVERET_MGMT_AUDIT_H
 #define LEVERET_MGMT_AUDIT_H
 
-#include <stdbool.h>
+#include <jansson.h>
 
-struct control_call;
+struct log;
 
-/* At the end of a call whose command is CONTROL_AUDITED. Never a secret. */
-void control_audit(struct control_call *call, bool has_failed);
+enum { AUDIT_VALUE_MAX = 256 }; /* bytes of one argument's value, and of each of the other texts */
+
+struct audit_entry {
+    const char *command;
+    json_t *arguments;   /* an object, or NULL */
+    const char *user;    /* who asks, in their own words; "" or NULL: they did not say */
+    const char *origin;  /* who they are as we see it: "uid 0, pid 4711", "10.0.0.1:40000" */
+    const char *failure; /* its kind ("no_such_user"); NULL: it was done */
+};
+
+/* Any thread. */
+void audit_write(const struct log *log, const struct audit_entry *e);
 
 #endif

@@ -2,11 +2,13 @@
  * control_host): it answers. */
 #include "mgmt/control_table.h"
 
+#include <unistd.h>
+
 static void
 run_ping(struct control_call *call)
 {
     const struct control_host *h = control_hosts(control_of(call));
-    control_done(call, json_pack("{s:s}", "node", h->node_name));
+    control_done(call, json_pack("{s:s, s:i}", "node", h->node_name, "pid", (int)getpid()));
 }
 
 static void

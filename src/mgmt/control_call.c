@@ -46,7 +46,14 @@ control_call_settle(struct control_call *call)
     if (call->holds > 0 || (!call->is_answered && call->peer->conn))
         return false;
     if (call->is_answered && call->command->flags & CONTROL_AUDITED)
-        control_audit(call, call->has_failed);
+        audit_write(call->peer->control->config.log,
+                    &(struct audit_entry){
+                        .command = call->command->name,
+                        .arguments = call->peer->request.arguments,
+                        .user = call->peer->request.user,
+                        .origin = call->peer->origin,
+                        .failure = call->has_failed ? control_error_word(call->failed_with) : NULL,
+                    });
     if (call->free_data)
         call->free_data(call->data);
     call->command = NULL;

@@ -66,6 +66,8 @@ void control_peer_go_on(struct control_peer *p);
 /* Its socket goes at once. */
 void control_peer_drop(struct control_peer *p);
 void control_peer_free(struct control_peer *p);
+/* "no_such_user", as it goes over the wire. */
+const char *control_error_word(enum control_error kind);
 /* "e {...}" */
 void control_peer_error(struct control_peer *p, enum control_error kind, const char *text);
 

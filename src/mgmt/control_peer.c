@@ -89,15 +89,21 @@ leave(struct control_peer *p)
     p->conn = NULL;
 }
 
-void
-control_peer_error(struct control_peer *p, enum control_error kind, const char *text)
+const char *
+control_error_word(enum control_error kind)
 {
     static const char *const words[] = {
 #define X(name, word, exit_code) [CONTROL_##name] = word,
         CONTROL_ERROR_TABLE(X)
 #undef X
     };
-    json_t *error = json_pack("{s:s, s:s}", "kind", words[kind], "text", text);
+    return words[kind];
+}
+
+void
+control_peer_error(struct control_peer *p, enum control_error kind, const char *text)
+{
+    json_t *error = json_pack("{s:s, s:s}", "kind", control_error_word(kind), "text", text);
     char *line = error ? json_dumps(error, JSON_COMPACT) : NULL;
     buffer_add_fmt(&p->out, "e %s\n", line ? line : "{\"kind\":\"failed\",\"text\":\"\"}");
     free(line);

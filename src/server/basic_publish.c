@@ -102,17 +102,17 @@ basic_publish_properties(struct channel *ch, struct publish *p, struct publish_p
 
 static inline const struct route *
 basic_publish_route(struct channel *ch, const struct exchange *x, struct slice routing_key,
-                    const struct publish_properties *more)
+                    struct slice properties, const struct publish_properties *more)
 {
     struct broker *b = ch->connection->home->broker;
     if (__builtin_expect(more->key_count > 0, 0)) {
         more->keys[0] = routing_key;
-        return route_find_many(b, x, more->keys, more->key_count, more->headers);
+        return route_find_many(b, x, more->keys, more->key_count, properties);
     }
-    if (__builtin_expect(exchange_needs_headers(x), 0))
-        return route_find(b, x, routing_key, more->headers);
+    if (__builtin_expect(exchange_needs_message(x), 0))
+        return route_find(b, x, routing_key, properties);
     const struct route *route = route_find_memo(b, &basic_publisher(ch)->memo, x, routing_key);
-    return route ? route : route_find(b, x, routing_key, more->headers);
+    return route ? route : route_find(b, x, routing_key, properties);
 }
 
 /* Not now: the connection is not read until the lane to `to` has room. */
@@ -277,7 +277,7 @@ basic_publish_routed(struct channel *ch, struct publish *p, const struct exchang
         basic_publish_into_tx(ch, p, more);
         return VERDICT_DONE;
     }
-    const struct route *route = basic_publish_route(ch, x, p->routing_key, more);
+    const struct route *route = basic_publish_route(ch, x, p->routing_key, p->properties, more);
     if (__builtin_expect(!(c->flags & CONNECTION_SETTLED) && route->count > 0, 0) &&
         connection_move(c, route->targets[0].shard))
         return VERDICT_NOT_YET;
@@ -314,7 +314,6 @@ basic_publish_message(struct channel *ch, struct publish *p)
     more.key_count = 0;
     more.rewritten.len = 0;
     more.is_special = false;
-    more.headers.len = 0;
     if (!x || !basic_publish_properties(ch, p, &more))
         return VERDICT_DONE;
     enum verdict verdict = basic_publish_routed(ch, p, x, &more);
@@ -331,8 +330,7 @@ basic_publish_replay_keys(struct channel *ch, struct tx *tx, struct tx_publish *
                           const struct slice *keys, unsigned key_count)
 {
     struct broker *b = ch->connection->home->broker;
-    const struct route *route =
-        route_find_many(b, x, keys, key_count, properties_headers(message_properties(p->message)));
+    const struct route *route = route_find_many(b, x, keys, key_count, message_properties(p->message));
     unsigned to, pending = 0;
     if (!basic_publish_has_room(ch, x, route, keys, key_count, &to)) {
         basic_publish_wait(ch, to);
@@ -441,7 +439,7 @@ basic_publish_moves(struct channel *ch, const struct amqp_basic_publish *m)
     if (c->flags & CONNECTION_SETTLED || ch->tx)
         return false;
     const struct exchange *x = exchange_find(c->vhost, m->exchange);
-    if (!x || exchange_needs_headers(x))
+    if (!x || exchange_needs_message(x))
         return false;
     const struct route *route = route_find(c->home->broker, x, m->routing_key, slice_of(NULL, 0));
     return route->count > 0 && connection_move(c, route->targets[0].shard);

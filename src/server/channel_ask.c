@@ -9,6 +9,7 @@
 #include "broker/message.h"
 #include "broker/vhost.h"
 #include "server/class.h"
+#include "server/operator.h"
 
 #include <stdio.h>
 
@@ -146,6 +147,8 @@ void
 channel_replied(void *server, struct op_reply *r)
 {
     struct server_shard *home = server;
+    if (operator_replied(home, r))
+        return;
     if (r->to.channel == 0) {
         struct connection *c = connection_find(home, r->to.connection);
         if (c)

@@ -17,6 +17,7 @@
 #include "server/class.h"
 #include "server/heartbeat.h"
 #include "server/login_limit.h"
+#include "server/offer.h"
 #include "wire/sasl.h"
 #include "wire/table.h"
 
@@ -36,24 +37,26 @@ static void
 handshake_tls_is_due(void *arg)
 {
     struct connection *c = arg;
-    const struct server_limits *limits = &c->home->server->config.limits;
+    const struct offer *o = c->home->offer; /* perhaps not that of the beginning */
     if (!tls_is_established(c->stream.tls)) {
         connection_lost(c, "ssl_handshake_timeout");
         return;
     }
-    timer_start(c->home->shard, &c->timer, limits->handshake_timeout_ms - limits->tls_handshake_timeout_ms,
+    uint32_t spent_ms = o->tls_handshake_timeout_ms;
+    timer_start(c->home->shard, &c->timer,
+                o->handshake_timeout_ms > spent_ms ? o->handshake_timeout_ms - spent_ms : 0,
                 handshake_timed_out, c);
 }
 
 void
 handshake_begin(struct connection *c)
 {
-    const struct server_limits *limits = &c->home->server->config.limits;
+    const struct offer *o = c->home->offer;
     c->state = c->home->server->config.proxy_protocol ? CONNECTION_PROXY : CONNECTION_HEADER;
-    if (c->stream.tls && limits->tls_handshake_timeout_ms < limits->handshake_timeout_ms)
-        timer_start(c->home->shard, &c->timer, limits->tls_handshake_timeout_ms, handshake_tls_is_due, c);
+    if (c->stream.tls && o->tls_handshake_timeout_ms < o->handshake_timeout_ms)
+        timer_start(c->home->shard, &c->timer, o->tls_handshake_timeout_ms, handshake_tls_is_due, c);
     else
-        timer_start(c->home->shard, &c->timer, limits->handshake_timeout_ms, handshake_timed_out, c);
+        timer_start(c->home->shard, &c->timer, o->handshake_timeout_ms, handshake_timed_out, c);
 }
 
 /* ---- start ---- */
@@ -61,13 +64,12 @@ handshake_begin(struct connection *c)
 static bool
 handshake_offers(const struct connection *c, enum sasl_mechanism mechanism)
 {
-    const struct server_config *config = &c->home->server->config;
+    const struct offer *o = c->home->offer;
     switch (mechanism) {
-    case SASL_PLAIN: return config->mechanism_plain;
-    case SASL_AMQPLAIN: return config->mechanism_amqplain;
-    case SASL_EXTERNAL:
-        return config->mechanism_external && c->stream.tls && tls_has_peer_cert(c->stream.tls);
-    case SASL_ANONYMOUS: return config->mechanism_anonymous;
+    case SASL_PLAIN: return o->mechanism_plain;
+    case SASL_AMQPLAIN: return o->mechanism_amqplain;
+    case SASL_EXTERNAL: return o->mechanism_external && c->stream.tls && tls_has_peer_cert(c->stream.tls);
+    case SASL_ANONYMOUS: return o->mechanism_anonymous;
     default: return false;
     }
 }
@@ -177,38 +179,34 @@ handshake_is_limited(struct connection *c)
 static bool
 handshake_certificate_name(const struct connection *c, char *name, size_t size)
 {
-    const struct server_config *config = &c->home->server->config;
+    const struct offer *o = c->home->offer;
     const struct tls *tls = c->stream.tls;
-    switch (config->cert_login_from) {
+    switch (o->cert_login_from) {
     case CERT_LOGIN_DISTINGUISHED_NAME: return tls_peer_subject(tls, name, size);
     case CERT_LOGIN_COMMON_NAME: return tls_peer_common_name(tls, name, size);
-    default:
-        return tls_peer_alt_name(tls, config->cert_login_san_type, config->cert_login_san_index, name, size);
+    default: return tls_peer_alt_name(tls, o->cert_login_san_type, o->cert_login_san_index, name, size);
     }
 }
 
 static bool
 handshake_is_loopback_only(const struct connection *c, struct slice user)
 {
-    const struct server_config *config = &c->home->server->config;
     struct net_addr peer;
     net_peer(c->stream.net, &peer);
-    if (net_addr_is_loopback(&peer))
-        return false;
-    for (unsigned i = 0; i < config->loopback_users_count; i++)
-        if (slice_eq(config->loopback_users[i], user))
-            return true;
-    return false;
+    return !net_addr_is_loopback(&peer) && offer_is_loopback_only(c->home->offer, user);
 }
 
+/* The connection remembers what it was offered: that may have changed when it answers. */
 static void
 handshake_tune(struct connection *c, struct slice user)
 {
-    const struct server_config *config = &c->home->server->config;
+    const struct offer *o = c->home->offer;
     c->user = intern_hold(&c->home->interned, user);
     c->state = CONNECTION_TUNING;
+    c->channel_max = o->channel_max;
+    c->frame_max = o->frame_max;
     struct amqp_connection_tune m = {
-        .channel_max = config->channel_max, .frame_max = config->frame_max, .heartbeat = config->heartbeat_s};
+        .channel_max = o->channel_max, .frame_max = o->frame_max, .heartbeat = o->heartbeat_s};
     CONNECTION_SEND(c, AMQP_CONNECTION_TUNE_SIZE_MAX, amqp_encode_connection_tune(out, 0, &m));
 }
 
@@ -269,8 +267,8 @@ handshake_start_ok(struct connection *c, struct slice payload)
         else
             handshake_refuse(c, m.mechanism, "no user name in the client's certificate");
     } else if (mechanism == SASL_ANONYMOUS) {
-        const struct server_config *config = &c->home->server->config;
-        handshake_login(c, m.mechanism, config->anonymous_user, config->anonymous_password, true);
+        const struct offer *o = c->home->offer;
+        handshake_login(c, m.mechanism, o->anonymous_user, o->anonymous_password, true);
     } else {
         handshake_login(c, m.mechanism, response.user, response.password, true);
     }
@@ -296,15 +294,14 @@ handshake_negotiated(struct connection *c, const char *what, uint32_t min, uint3
 static void
 handshake_tune_ok(struct connection *c, struct slice payload)
 {
-    const struct server_config *config = &c->home->server->config;
     struct amqp_connection_tune_ok m;
     enum err err = amqp_decode_connection_tune_ok(payload, &m);
     if (err) {
         connection_fail(c, AMQP_REPLY_FRAME_ERROR, AMQP_CONNECTION_TUNE_OK, "%s", err_text(err));
         return;
     }
-    if (!handshake_negotiated(c, "frame_max", AMQP_FRAME_MIN_SIZE, config->frame_max, m.frame_max) ||
-        !handshake_negotiated(c, "channel_max", HANDSHAKE_CHANNEL_MIN, config->channel_max, m.channel_max))
+    if (!handshake_negotiated(c, "frame_max", AMQP_FRAME_MIN_SIZE, c->frame_max, m.frame_max) ||
+        !handshake_negotiated(c, "channel_max", HANDSHAKE_CHANNEL_MIN, c->channel_max, m.channel_max))
         return;
     c->frame_max = m.frame_max;
     c->channel_max = m.channel_max;

@@ -12,11 +12,13 @@
 #include "base/check.h"
 #include "broker/courier.h"
 #include "broker/meta.h"
+#include "broker/user.h"
 #include "broker/vhost.h"
 #include "io/random.h"
 #include "server/class.h"
 #include "server/connection.h"
 #include "server/login_limit.h"
+#include "server/offer.h"
 #include "wire/table.h"
 
 #include <stdlib.h>
@@ -89,6 +91,7 @@ server_new(struct node *node, const struct server_config *config, unsigned shard
 static void
 server_shard_free(struct server_shard *home)
 {
+    offer_drop(home->offer);
     outbound_pool_fini(&home->outputs);
     intern_table_fini(&home->interned);
     slots_fini(&home->connections);
@@ -187,6 +190,30 @@ server_on_vhost_deleted(void *arg, const struct vhost *v)
                    &(struct mail){.type = MAIL_SERVER + SERVER_MAIL_VHOST_DELETED, .a = v->id});
 }
 
+/* Likewise, by name: it may be there again, another user, when the mail arrives. */
+static void
+server_on_user_deleted(void *arg, const struct user *u)
+{
+    struct broker *b = arg;
+    for (unsigned i = 0; i < shards_count(b->node->shards); i++) {
+        char *name = malloc(u->name_size);
+        CHECK(name);
+        memcpy(name, u->name, u->name_size);
+        shard_post(
+            b->shard, i, SHARD_LANE_RESERVED,
+            &(struct mail){.type = MAIL_SERVER + SERVER_MAIL_USER_DELETED, .p = name, .a = u->name_size});
+    }
+}
+
+static void
+server_close_user(struct server_shard *home, struct slice user)
+{
+    size_t cursor = 0;
+    for (struct connection *c; (c = slots_next(&home->connections, &cursor, NULL));)
+        if (c->user && slice_eq(intern_slice(c->user), user))
+            connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0, "user '%.*s' is deleted", SLICE_FMT(user));
+}
+
 static void
 server_close_vhost(struct server_shard *home, uint64_t id)
 {
@@ -206,6 +233,9 @@ server_close_stale(struct server_shard *home, struct connection *c)
         connection_lost(c, NULL);
     else if (c->state == CONNECTION_RUNNING && vhost_is_deleted(c->vhost))
         connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0, "vhost '%s' is deleted", c->vhost->name);
+    else if (c->state == CONNECTION_RUNNING && !user_find(home->server->node->meta, intern_slice(c->user)))
+        connection_fail(c, AMQP_REPLY_CONNECTION_FORCED, 0, "user '%.*s' is deleted",
+                        SLICE_FMT(intern_slice(c->user)));
 }
 
 /* Before anybody listens. */
@@ -227,9 +257,11 @@ server_on_start(struct shard *s, void *owner)
     home->server = server;
     home->shard = s;
     home->index = shard_index(s);
+    home->offer = offer_new(&server->config);
     home->broker = broker_new(server->node, s, &server_effects, home);
     outbound_pool_init(&home->outputs, home->broker);
     list_init(&home->confirming);
+    list_init(&home->operator_ops);
     home->waiting_for_room.to = calloc(server->shard_count, sizeof *home->waiting_for_room.to);
     CHECK(home->waiting_for_room.to);
     shard_set_data(s, home);
@@ -239,7 +271,8 @@ server_on_start(struct shard *s, void *owner)
         meta_set_hooks(server->node->meta,
                        &(struct meta_hooks){.queue_deleted = server_on_queue_deleted,
                                             .queue_declared = server_on_queue_declared,
-                                            .vhost_deleted = server_on_vhost_deleted},
+                                            .vhost_deleted = server_on_vhost_deleted,
+                                            .user_deleted = server_on_user_deleted},
                        home->broker);
     }
     if (home->index == 0)
@@ -263,11 +296,16 @@ server_on_mail(struct shard *s, void *owner, const struct mail *m)
         connection_arrive(home, m->p, (struct net_socket *)(uintptr_t)m->a);
     else if (m->type == MAIL_SERVER + SERVER_MAIL_REPLY_QUESTION)
         direct_reply_on_mail(home, m);
+    else if (m->type == MAIL_SERVER + SERVER_MAIL_OFFER)
+        offer_on_mail(home, m->p);
     else if (m->type == MAIL_SERVER + SERVER_MAIL_CLOSE_ALL)
         server_close_all(home);
     else if (m->type == MAIL_SERVER + SERVER_MAIL_VHOST_DELETED)
         server_close_vhost(home, m->a);
-    else if (server->config.on_mail)
+    else if (m->type == MAIL_SERVER + SERVER_MAIL_USER_DELETED) {
+        server_close_user(home, slice_of(m->p, m->a));
+        free(m->p);
+    } else if (server->config.on_mail)
         server->config.on_mail(server->config.arg, s, m);
 }
 
@@ -341,8 +379,11 @@ server_on_discard(void *owner, const struct mail *m)
         net_socket_free(m->p);
         if (m->a)
             tls_context_drop((struct tls_context *)(uintptr_t)m->a);
-    } else if (m->type == MAIL_SERVER + SERVER_MAIL_REPLY_QUESTION) {
+    } else if (m->type == MAIL_SERVER + SERVER_MAIL_REPLY_QUESTION ||
+               m->type == MAIL_SERVER + SERVER_MAIL_USER_DELETED) {
         free(m->p);
+    } else if (m->type == MAIL_SERVER + SERVER_MAIL_OFFER) {
+        offer_drop(m->p);
     } else if (m->type == MAIL_SERVER + SERVER_MAIL_CONNECTION) {
         connection_discard(m->p, (struct net_socket *)(uintptr_t)m->a);
     }

@@ -32,6 +32,7 @@
 struct connection;
 struct login_limit;
 struct net_socket;
+struct offer;
 struct server;
 struct server_listener;
 
@@ -137,11 +138,14 @@ struct server_shard {
     uint64_t connection_last; /* the last one's id, without the shard */
     uint32_t channels_made;   /* for serials */
     struct slots connections; /* all of this shard: the list that a view walks */
+    struct offer *offer; /* to connections that come: offer.h */
     struct intern_table interned;
     struct outbound_pool outputs;
     struct connection
         *flush_first;            /* connections with something to write or to free at the end of the turn */
     struct server_handles again; /* connections to read or resume before the next poll */
+    struct list operator_ops;    /* operator.c's, not answered yet */
+    uint32_t operator_numbers;   /* given to them */
     struct list confirming;      /* channels with acks or nacks to send at the end of the turn */
     struct server_handles paced; /* connections in a pause: connection_pace() */
     struct wheel_timer pace_timer;
@@ -155,7 +159,9 @@ enum server_mail {
     SERVER_MAIL_CONNECTION,     /* p: a connection that moves here, a: its net_socket */
     SERVER_MAIL_CLOSE_ALL,      /* no payload */
     SERVER_MAIL_VHOST_DELETED,  /* a: its id */
+    SERVER_MAIL_USER_DELETED,   /* p: its name, of a bytes, malloc'ed */
     SERVER_MAIL_REPLY_QUESTION, /* p: direct_reply.c's */
+    SERVER_MAIL_OFFER,          /* p: an offer, held */
 };
 
 /* Reads and resumes the connection once more before the shard sleeps. */
@@ -166,8 +172,8 @@ bool server_deliver(struct server_shard *home);
 void server_unpace(void *home);
 /* Closes every connection of this shard with 320 CONNECTION_FORCED, and those that come later. */
 void server_close_all(struct server_shard *home);
-/* Closes the connection likewise if the node stops or its vhost is deleted: for one that was on its way when
- * all were told. */
+/* Closes the connection likewise if the node stops, or its vhost or user is deleted: for one that was on its
+ * way when all were told. */
 void server_close_stale(struct server_shard *home, struct connection *c);
 /* listener.c: the shard that a new connection should live on. */
 unsigned server_pick_shard(const struct server *server);

@@ -263,18 +263,19 @@ class Store(unittest.TestCase):
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(DEADLINE_S)
             s.connect(path)
-            s.sendall(b"nonsense\nbackup\n")
-            text = b""
-            while text.count(b"\n") < 2:
-                text += s.recv(65536)
-            self.assertTrue(text.startswith(b"error there is no such request\nok "), text[:100])
+            lines = s.makefile("rb")
+            s.sendall(b'{"command":"nonsense"}\n{"command":"backup"}\n')
+            self.assertTrue(lines.readline().startswith(b'e {"kind":"bad_request"'))
+            self.assertTrue(lines.readline().startswith(b'o {"cut":"'))
             other = leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy"))
             self.assertEqual(other.returncode, 3)
             self.assertIn("another backup is under way", other.stderr)
             with socket.socket(socket.AF_UNIX) as stranger:
                 stranger.connect(path)
-                stranger.sendall(b"backup-end\n")
-                self.assertEqual(stranger.recv(65536), b"error this connection has no backup\n")
+                stranger.sendall(b'{"command":"backup_end"}\n')
+                self.assertEqual(stranger.makefile("rb").readline(),
+                                 b'e {"kind":"refused","text":"this connection has no backup"}\n')
+            lines.close()
         deadline = time.monotonic() + DEADLINE_S
         while leveret("store", "backup", self.data, os.path.join(self.dir.name, "copy2")).returncode != 0:
             self.assertLess(time.monotonic(), deadline)

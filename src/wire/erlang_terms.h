@@ -2,8 +2,8 @@
  * Erlang terms in a file: rabbitmq.config, advanced.config, enabled_plugins. Only constants; whatever would
  * have to be evaluated is refused.
  */
-#ifndef LEVERET_APP_ERLANG_TERMS_H
-#define LEVERET_APP_ERLANG_TERMS_H
+#ifndef LEVERET_WIRE_ERLANG_TERMS_H
+#define LEVERET_WIRE_ERLANG_TERMS_H
 
 #include "base/arena.h"
 #include "base/slice.h"

@@ -9,7 +9,7 @@
  * Left out, because no configuration has them: improper lists, pids, references, funs, bit strings with
  * sizes, integers beyond 64 bits.
  */
-#include "app/erlang_terms.h"
+#include "wire/erlang_terms.h"
 
 #include "base/buffer.h"
 #include "base/utf8.h"

@@ -1,5 +1,5 @@
 /* Erlang terms in text: every kind of constant, and what is said of the rest. */
-#include "app/erlang_terms.h"
+#include "wire/erlang_terms.h"
 
 #include "base/buffer.h"
 

@@ -1,0 +1,231 @@
+/*
+ * Requests about the cluster, which is this node alone: its name, what it can do (feature flags), and the
+ * questions that only a cluster would answer otherwise.
+ */
+#include "base/check.h"
+#include "broker/parameter.h"
+#include "broker/queue_def.h"
+#include "broker/vhost.h"
+#include "mgmt/control_table.h"
+#include "server/server.h"
+
+#include <stdlib.h>
+
+enum { NAME_SIZE = 4096 };
+
+/* RabbitMQ 3.10's, and whether what it stands for is here. */
+static const struct {
+    const char *name, *state, *text;
+} flags[] = {
+    {"classic_mirrored_queue_version", "unavailable", "Mirrored queues of version 2"},
+    {"drop_unroutable_metric", "enabled", "Dropped messages are counted"},
+    {"empty_basic_get_metric", "enabled", "basic.get of an empty queue is counted"},
+    {"implicit_default_bindings", "enabled", "Bindings to the default exchange are not stored"},
+    {"maintenance_mode_status", "unavailable", "Maintenance mode"},
+    {"quorum_queue", "unavailable", "Queues of type quorum"},
+    {"stream_queue", "unavailable", "Queues of type stream"},
+    {"user_limits", "enabled", "Limits of a user's connections and channels"},
+    {"virtual_host_metadata", "enabled", "Virtual hosts have a description and tags"},
+};
+enum { FLAG_COUNT = sizeof flags / sizeof *flags };
+
+static json_t *
+flag_value(unsigned i)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", flags[i].name, "state", flags[i].state,
+                     "stability", "stable", "provided_by", "rabbit", "desc", flags[i].text, "doc_url", "");
+}
+
+/* ---- cluster_status, set_cluster_name ---- */
+
+struct name_question {
+    char name[NAME_SIZE];
+    size_t len;
+};
+
+static void
+find_name(void *arg, struct server_shard *home)
+{
+    struct name_question *q = arg;
+    struct slice name = parameter_cluster_name(home->broker->node->meta);
+    q->len = name.len < sizeof q->name ? name.len : sizeof q->name;
+    memcpy(q->name, name.data, q->len);
+}
+
+static void
+then_status(struct control_call *call, void *arg, bool discarded)
+{
+    struct name_question *q = arg;
+    if (!discarded) {
+        json_t *list = json_array();
+        for (unsigned i = 0; i < FLAG_COUNT; i++)
+            json_array_append_new(list, flag_value(i));
+        control_done(call, json_pack("{s:o, s:s, s:o}", "cluster_name", json_stringn(q->name, q->len), "node",
+                                     control_hosts(control_of(call))->node_name, "feature_flags", list));
+    }
+    free(q);
+}
+
+static void
+run_cluster_status(struct control_call *call)
+{
+    struct name_question *q = calloc(1, sizeof *q);
+    CHECK(q);
+    control_ask(call, 0, find_name, q, then_status);
+}
+
+static void
+then_named(struct control_call *call, const struct meta_result *result)
+{
+    if (result->code)
+        control_fail(call, CONTROL_BAD_ARGUMENT, "%s", result->text);
+    else
+        control_done(call, NULL);
+}
+
+static void
+run_set_cluster_name(struct control_call *call)
+{
+    const char *name = control_string(call, "name", NULL);
+    if (!name)
+        return;
+    json_t *value = json_string(name);
+    char *text = json_dumps(value, JSON_ENCODE_ANY);
+    CHECK(text);
+    control_meta(call,
+                 &(struct meta_command){
+                     .kind = META_PARAMETER_SET, .name = slice_str("cluster_name"), .value = slice_str(text)},
+                 then_named);
+    free(text);
+    json_decref(value);
+}
+
+/* ---- feature flags ---- */
+
+/* One row: of `value` the asked columns. */
+static void
+write_row(struct control_call *call, json_t *value)
+{
+    size_t i;
+    json_t *column, *row = json_array();
+    json_array_foreach(control_argument(call, "columns"), i, column)
+    {
+        json_t *cell = json_object_get(value, json_is_string(column) ? json_string_value(column) : "");
+        json_array_append(row, cell ? cell : json_null());
+    }
+    char *text = json_dumps(row, JSON_COMPACT);
+    CHECK(text);
+    control_row(call, slice_str(text));
+    free(text);
+    json_decref(row);
+    json_decref(value);
+}
+
+static void
+run_list_feature_flags(struct control_call *call)
+{
+    for (unsigned i = 0; i < FLAG_COUNT; i++)
+        write_row(call, flag_value(i));
+    control_done(call, NULL);
+}
+
+static void
+run_list_deprecated_features(struct control_call *call)
+{
+    control_done(call, NULL);
+}
+
+static void
+run_enable_feature_flag(struct control_call *call)
+{
+    const char *name = control_string(call, "name", NULL);
+    if (!name)
+        return;
+    bool is_known = strcmp(name, "all") == 0;
+    for (unsigned i = 0; i < FLAG_COUNT; i++)
+        is_known = is_known || (strcmp(flags[i].name, name) == 0 && strcmp(flags[i].state, "enabled") == 0);
+    if (is_known)
+        control_done(call, NULL);
+    else
+        control_fail(call, CONTROL_NOT_FOUND, "there is no feature flag %s", name);
+}
+
+/* ---- mirrors, of which there are none ---- */
+
+struct queue_question {
+    char *vhost, *name;
+    bool is_there;
+};
+
+static void
+find_queue(void *arg, struct server_shard *home)
+{
+    struct queue_question *q = arg;
+    const struct vhost *v = vhost_find(home->broker->node->meta, slice_str(q->vhost));
+    q->is_there = v && queue_def_find(v, slice_str(q->name));
+}
+
+static void
+free_question(struct queue_question *q)
+{
+    free(q->vhost);
+    free(q->name);
+    free(q);
+}
+
+static void
+then_sync(struct control_call *call, void *arg, bool discarded)
+{
+    struct queue_question *q = arg;
+    if (!discarded)
+        control_fail(call, CONTROL_REFUSED, q->is_there ? "not_mirrored" : "not_found");
+    free_question(q);
+}
+
+static void
+then_cancel(struct control_call *call, void *arg, bool discarded)
+{
+    struct queue_question *q = arg;
+    if (!discarded && q->is_there)
+        control_done(call, json_pack("{s:s}", "state", "not_syncing"));
+    else if (!discarded)
+        control_fail(call, CONTROL_REFUSED, "not_found");
+    free_question(q);
+}
+
+static void
+ask_queue(struct control_call *call, void (*then)(struct control_call *call, void *arg, bool discarded))
+{
+    const char *vhost = control_string(call, "vhost", "/");
+    const char *name = vhost ? control_string(call, "name", NULL) : NULL;
+    if (!name)
+        return;
+    struct queue_question *q = calloc(1, sizeof *q);
+    CHECK(q);
+    CHECK(q->vhost = strdup(vhost));
+    CHECK(q->name = strdup(name));
+    control_ask(call, 0, find_queue, q, then);
+}
+
+static void
+run_sync_queue(struct control_call *call)
+{
+    ask_queue(call, then_sync);
+}
+
+static void
+run_cancel_sync_queue(struct control_call *call)
+{
+    ask_queue(call, then_cancel);
+}
+
+const struct control_command command_cluster_table[] = {
+    {"cluster_status", run_cluster_status, CONTROL_NEEDS_APP},
+    {"set_cluster_name", run_set_cluster_name, CONTROL_NEEDS_APP | CONTROL_AUDITED},
+    {"list_feature_flags", run_list_feature_flags, CONTROL_NEEDS_APP},
+    {"list_deprecated_features", run_list_deprecated_features, CONTROL_NEEDS_APP},
+    {"enable_feature_flag", run_enable_feature_flag, CONTROL_NEEDS_APP},
+    {"sync_queue", run_sync_queue, CONTROL_NEEDS_APP},
+    {"cancel_sync_queue", run_cancel_sync_queue, CONTROL_NEEDS_APP},
+    {0},
+};
