@@ -295,7 +295,7 @@ deactivate_disk(struct ctl *c)
     return ctl_do(c, "free_disk_space_monitoring", json_pack("{s:b}", "on", false));
 }
 
-/* ---- the log, tracing ---- */
+/* ---- the log ---- */
 
 static int
 set_log_level(struct ctl *c)
@@ -309,29 +309,6 @@ rotate_logs(struct ctl *c)
 {
     ctl_banner(c, "Rotating logs of node %s ...", ctl_node(c));
     return ctl_do(c, "rotate_logs", NULL);
-}
-
-static int
-set_tracing(struct ctl *c, bool is_on)
-{
-    int code = ctl_do(c, "set_tracing", json_pack("{s:s, s:b}", "vhost", c->vhost, "on", is_on));
-    if (code == EX_OK)
-        ctl_say(c, "Trace %s for vhost %s", is_on ? "enabled" : "disabled", c->vhost);
-    return code;
-}
-
-static int
-trace_on(struct ctl *c)
-{
-    ctl_banner(c, "Starting tracing for vhost \"%s\" ...", c->vhost);
-    return set_tracing(c, true);
-}
-
-static int
-trace_off(struct ctl *c)
-{
-    ctl_banner(c, "Stopping tracing for vhost \"%s\" ...", c->vhost);
-    return set_tracing(c, false);
 }
 
 static int
@@ -547,24 +524,6 @@ const struct ctl_command commands_node[] = {
         .usage = "",
         .summary = "Opens the log files anew, and rotates those that the node rotates itself",
         .run = rotate_logs,
-    },
-    {
-        .name = "trace_on",
-        .tools = CTL_CTL,
-        .group = CTL_GROUP_VHOSTS,
-        .usage = "[--vhost <vhost>]",
-        .summary = "Turns the firehose of a virtual host on, until it is turned off or the node stops",
-        .run = trace_on,
-        .flags = CTL_NEEDS_APP,
-    },
-    {
-        .name = "trace_off",
-        .tools = CTL_CTL,
-        .group = CTL_GROUP_VHOSTS,
-        .usage = "[--vhost <vhost>]",
-        .summary = "Turns it off",
-        .run = trace_off,
-        .flags = CTL_NEEDS_APP,
     },
     {
         .name = "force_gc",

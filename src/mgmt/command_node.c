@@ -185,8 +185,8 @@ describe_listeners(struct control_call *call, const struct node_facts *f)
 static json_t *
 describe_watermark(const struct node_facts *f)
 {
-    if (f->memory_share > 0)
-        return json_pack("{s:f}", "relative", f->memory_share);
+    if (f->memory_share > 0) /* as it was written: without the noise of binary fractions */
+        return json_pack("{s:f}", "relative", (double)(int64_t)(f->memory_share * 1e9 + 0.5) / 1e9);
     return json_pack("{s:I}", "absolute", (json_int_t)f->memory_limit);
 }
 
@@ -404,29 +404,6 @@ run_vhost_names(struct control_call *call)
     control_ask(call, 0, gather_names, n, names_gathered);
 }
 
-static void
-tracing_set(struct control_call *call, const struct meta_result *result)
-{
-    if (result->code)
-        control_fail(call, CONTROL_NOT_FOUND, "%s", result->text);
-    else
-        control_done(call, NULL);
-}
-
-static void
-run_set_tracing(struct control_call *call)
-{
-    const char *vhost = control_string(call, "vhost", "/");
-    if (!vhost)
-        return;
-    control_meta(call,
-                 &(struct meta_command){.kind = META_VHOST_SET,
-                                        .name = slice_str(vhost),
-                                        .changes = VHOST_CHANGE_TRACING,
-                                        .is_tracing = json_is_true(control_argument(call, "on"))},
-                 tracing_set);
-}
-
 const struct control_command command_node_table[] = {
     {"status", run_status, CONTROL_NEEDS_APP},
     {"product", run_version, 0},
@@ -436,6 +413,5 @@ const struct control_command command_node_table[] = {
     {"os_env", run_os_env, 0},
     {"cookie_hash", run_cookie_hash, 0},
     {"vhost_names", run_vhost_names, CONTROL_NEEDS_APP},
-    {"set_tracing", run_set_tracing, CONTROL_NEEDS_APP | CONTROL_AUDITED},
     {0},
 };
