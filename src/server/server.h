@@ -138,7 +138,7 @@ struct server_shard {
     uint64_t connection_last; /* the last one's id, without the shard */
     uint32_t channels_made;   /* for serials */
     struct slots connections; /* all of this shard: the list that a view walks */
-    struct offer *offer; /* to connections that come: offer.h */
+    struct offer *offer;      /* to connections that come: offer.h */
     struct intern_table interned;
     struct outbound_pool outputs;
     struct connection
@@ -149,6 +149,8 @@ struct server_shard {
     struct list confirming;      /* channels with acks or nacks to send at the end of the turn */
     struct server_handles paced; /* connections in a pause: connection_pace() */
     struct wheel_timer pace_timer;
+    struct list acknowledging; /* channels that have or had something to acknowledge: ack_timeout.h */
+    struct wheel_timer ack_timer;
     struct server_waiting waiting_for_room;
     const char *alarm; /* why publishers are blocked, or NULL; text of the broker's */
 };
