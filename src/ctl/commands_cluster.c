@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "ctl/commands.h"
 #include "ctl/node.h"
+#include "ctl/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,19 +75,14 @@ print_list(struct ctl *c, const char *title, const json_t *names)
 static void
 print_alarms(struct ctl *c, const json_t *alarms)
 {
-    size_t i;
-    json_t *alarm;
+    struct buffer lines = {0};
+    status_alarm_lines(&lines, alarms);
+    if (lines.len == 0)
+        buffer_add_str(&lines, "(none)");
     ctl_print(c, "\n");
     ctl_heading(c, "Alarms");
-    if (json_array_size(alarms) == 0)
-        ctl_print(c, "(none)\n");
-    json_array_foreach(alarms, i, alarm)
-    {
-        struct buffer text = {0};
-        format_value(&text, alarm);
-        ctl_print(c, "%.*s\n", SLICE_FMT(buffer_slice(&text)));
-        buffer_fini(&text);
-    }
+    ctl_print(c, "%.*s\n", SLICE_FMT(buffer_slice(&lines)));
+    buffer_fini(&lines);
 }
 
 static void
