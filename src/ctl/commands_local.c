@@ -1,11 +1,16 @@
-/* What needs no node: encrypted configuration values, and what they can be encrypted with. */
+/* What needs no node: encrypted configuration values and what they can be encrypted with, where the cookie
+ * comes from. */
 #include "ctl/commands.h"
 #include "ctl/external.h"
 #include "ctl/node.h"
 #include "ctl/sealed.h"
 #include "wire/erlang_terms.h"
 
+#include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { LINE_WIDTH = 80 };
 
@@ -53,6 +58,42 @@ list_hashes(struct ctl *c)
 {
     ctl_banner(c, "Listing supported hash algorithms ...");
     return show_atoms(c, sealed_hashes);
+}
+
+/* ---- erlang_cookie_sources ---- */
+
+static int
+erlang_cookie_sources(struct ctl *c)
+{
+    char path[NODE_PATH_SIZE];
+    struct stat st;
+    const struct passwd *user = getpwuid(geteuid());
+    const char *option = ctl_text(c, "erlang-cookie", ""), *variable = getenv("RABBITMQ_ERLANG_COOKIE");
+    snprintf(path, sizeof path, "%s", c->at->cookie_path[0] ? c->at->cookie_path : "");
+    bool is_there = path[0] && stat(path, &st) == 0;
+    ctl_banner(c, "Listing Erlang cookie sources used by CLI tools...");
+    json_t *value = json_pack(
+        "{s:s, s:s, s:s, s:b, s:s, s:I, s:b, s:I, s:b, s:I}", "effective_user", user ? user->pw_name : "",
+        "os_home", user ? user->pw_dir : "", "os_cookie_file_path", path, "os_cookie_file_exists", is_there,
+        "os_cookie_file_type", is_there && S_ISREG(st.st_mode) ? "regular" : "", "os_cookie_file_size",
+        (json_int_t)(is_there ? st.st_size : 0), "switch_cookie_set", *option != 0,
+        "switch_cookie_value_length", (json_int_t)strlen(option), "os_env_cookie_set", variable != NULL,
+        "os_env_cookie_value_length", (json_int_t)(variable ? strlen(variable) : 0));
+    if (!ctl_is_for_people(c))
+        return ctl_show(c, value);
+    json_decref(value);
+    ctl_heading(c, "Cookie File");
+    ctl_print(
+        c, "Effective user: %s\nEffective home directory: %s\nCookie file path: %s\nCookie file exists? %s\n",
+        user ? user->pw_name : "", user ? user->pw_dir : "", path, is_there ? "true" : "false");
+    ctl_print(c, "Cookie file size: %lld\n\n", (long long)(is_there ? st.st_size : 0));
+    ctl_heading(c, "Cookie CLI Switch");
+    ctl_print(c, "--erlang-cookie value set? %s\n--erlang-cookie value length: %zu\n\n",
+              *option ? "true" : "false", strlen(option));
+    ctl_heading(c, "Env variable  (Deprecated)");
+    ctl_print(c, "RABBITMQ_ERLANG_COOKIE value set? %s\nRABBITMQ_ERLANG_COOKIE value length: %zu\n",
+              variable ? "true" : "false", variable ? strlen(variable) : 0);
+    return EX_OK;
 }
 
 /* ---- encode, decode ---- */
@@ -192,6 +233,15 @@ const struct ctl_command commands_local[] = {
         .check = check_how,
         .options = how_options,
         .args_max = 2,
+        .flags = CTL_LOCAL,
+    },
+    {
+        .name = "erlang_cookie_sources",
+        .tools = CTL_DIAGNOSTICS,
+        .group = CTL_GROUP_CONFIGURATION,
+        .usage = "",
+        .summary = "Shows where this tool takes the cookie from",
+        .run = erlang_cookie_sources,
         .flags = CTL_LOCAL,
     },
     {

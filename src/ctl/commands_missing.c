@@ -42,12 +42,51 @@ no_statistics(struct ctl *c)
     return ctl_missing(c, "this version keeps no statistics database");
 }
 
+static int
+no_erlang(struct ctl *c)
+{
+    return ctl_missing(c, "there is no Erlang runtime here to look into");
+}
+
+static int
+no_events(struct ctl *c)
+{
+    return ctl_missing(c, "this version has no stream of internal events: log_tail shows the log");
+}
+
+static int
+no_attempts(struct ctl *c)
+{
+    return ctl_missing(c, "this version does not count login attempts by their source: the log has them");
+}
+
+static int
+no_discovery(struct ctl *c)
+{
+    return ctl_missing(c, "this version knows no clusters of several nodes");
+}
+
+/* Nothing to compile: a script that asks for it goes on. */
+static int
+hipe_compile(struct ctl *c)
+{
+    ctl_note(c, "This command does nothing: there is no Erlang code to compile.");
+    return EX_OK;
+}
+
 static const struct ctl_option down_options[] = {{"only-down", 0, CTL_FLAG}, {0}};
 static const struct ctl_option force_options[] = {{"force", 0, CTL_FLAG}, {0}};
 static const struct ctl_option all_options[] = {{"all", 0, CTL_FLAG}, {0}};
 static const struct ctl_option tracking_options[] = {{"tracking", 0, CTL_FLAG}, {0}};
 static const struct ctl_option super_options[] = {
     {"partitions", 0, CTL_NUMBER}, {"binding-keys", 0, CTL_TEXT}, {0}};
+
+static const struct ctl_option offline_options[] = {{"offline", 0, CTL_FLAG}, {0}};
+static const struct ctl_option source_options[] = {{"by-source", 0, CTL_FLAG}, {0}};
+static const struct ctl_option event_options[] = {
+    {"duration", 'd', CTL_NUMBER}, {"pattern", 0, CTL_TEXT}, {0}};
+static const struct ctl_option interval_options[] = {
+    {"interval", 0, CTL_NUMBER}, {"sample-interval", 0, CTL_NUMBER}, {0}};
 
 #define ROW(name_, tools_, group_, usage_, summary_, run_, min_, max_)                                       \
     .name = name_, .tools = tools_, .group = CTL_GROUP_##group_, .usage = usage_, .summary = summary_,       \
@@ -89,5 +128,37 @@ const struct ctl_command commands_missing[] = {
     {ROW("resume_listeners", CTL_CTL, OPERATIONS, "", "Accepts new connections again", no_suspending, 0, 0)},
     {ROW("reset_stats_db", CTL_CTL, OPERATIONS, "[--all]", "Forgets statistics", no_statistics, 0, 0),
      .options = all_options},
+    {ROW("list_node_auth_attempt_stats", CTL_CTL | CTL_DIAGNOSTICS, MONITORING, "[--by-source]",
+         "Counts login attempts by their source", no_attempts, 0, 0),
+     .options = source_options},
+    {ROW("enable_auth_attempt_source_tracking", CTL_DIAGNOSTICS, CONFIGURATION, "",
+         "Counts login attempts by their source from now on", no_attempts, 0, 0)},
+    {ROW("disable_auth_attempt_source_tracking", CTL_DIAGNOSTICS, CONFIGURATION, "",
+         "Counts login attempts by their source no more", no_attempts, 0, 0)},
+    {ROW("reset_node_auth_attempt_metrics", CTL_DIAGNOSTICS, CONFIGURATION, "",
+         "Counts login attempts from zero", no_attempts, 0, 0)},
+    {ROW("consume_event_stream", CTL_DIAGNOSTICS, MONITORING,
+         "[--duration|-d <seconds>] [--pattern <pattern>]", "Prints internal events as they happen",
+         no_events, 0, 0),
+     .options = event_options},
+    {ROW("discover_peers", CTL_DIAGNOSTICS, MONITORING, "", "Looks for other nodes", no_discovery, 0, 0)},
+    {ROW("remote_shell", CTL_DIAGNOSTICS, MONITORING, "", "Opens an Erlang shell in the node", no_erlang, 0,
+         0)},
+    {ROW("observer", CTL_DIAGNOSTICS, MONITORING, "[--interval <seconds>]", "Watches Erlang's processes",
+         no_erlang, 0, 0),
+     .options = interval_options},
+    {ROW("maybe_stuck", CTL_DIAGNOSTICS, MONITORING, "", "Lists Erlang processes that seem to stand still",
+         no_erlang, 0, 0)},
+    {ROW("runtime_thread_stats", CTL_DIAGNOSTICS, MONITORING, "[--sample-interval <interval>]",
+         "Shows what Erlang's threads do", no_erlang, 0, 0),
+     .options = interval_options},
+    {ROW("schema_info", CTL_CTL | CTL_DIAGNOSTICS, MONITORING, "[--no-table-headers] [<column> ...]",
+         "Lists the tables of Erlang's database", no_erlang, 0, 0),
+     .flags = CTL_ANY_ARGS},
+    {ROW("exec", CTL_CTL, OPERATIONS, "<expression> [--offline]", "Evaluates Elixir code", no_erlang, 1, 1),
+     .options = offline_options},
+    {ROW("eval_file", CTL_CTL, OPERATIONS, "<file path>", "Evaluates a file of Erlang code in the node",
+         no_erlang, 1, 1)},
+    {ROW("hipe_compile", CTL_CTL, DEPRECATED, "<directory>", "Does nothing", hipe_compile, 1, 1)},
     {0},
 };
