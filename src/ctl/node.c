@@ -28,6 +28,14 @@ own_host(bool is_long, char *out, size_t size)
         out[strcspn(out, ".")] = 0;
 }
 
+static bool
+wants_long_names(void)
+{
+    char text[16];
+    return environment_get("USE_LONGNAME", text, sizeof text) &&
+           (strcmp(text, "1") == 0 || strcasecmp(text, "yes") == 0 || strcasecmp(text, "true") == 0);
+}
+
 /* "name", "name@host" or "name@host:port". */
 static void
 set_name(struct node *n, const char *text, bool is_long)
@@ -142,7 +150,7 @@ node_init(struct node *n, const struct options *o)
 {
     char name[NODE_NAME_SIZE];
     *n = (struct node){.port = find_port()};
-    bool is_long = options_has(o, "longnames");
+    bool is_long = options_has(o, "longnames") || wants_long_names();
     const char *given = options_text(o, "node", NULL);
     n->is_named = given || environment_get("NODENAME", name, sizeof name);
     set_name(n, given ? given : n->is_named ? name : "rabbit", is_long);
