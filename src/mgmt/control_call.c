@@ -40,20 +40,30 @@ control_call_begin(struct control_peer *p)
         command->run(call);
 }
 
+/* Also of one whose client left before the answer: what it asked for may well be done. */
+static void
+write_audit(const struct control_call *call)
+{
+    const struct control_peer *p = call->peer;
+    audit_write(p->control->config.log,
+                &(struct audit_entry){
+                    .command = call->command->name,
+                    .arguments = p->request.arguments,
+                    .user = p->request.user,
+                    .origin = p->origin,
+                    .failure = !call->is_answered ? "left before the answer"
+                               : call->has_failed ? control_error_word(call->failed_with)
+                                                  : NULL,
+                });
+}
+
 bool
 control_call_settle(struct control_call *call)
 {
     if (call->holds > 0 || (!call->is_answered && call->peer->conn))
         return false;
-    if (call->is_answered && call->command->flags & CONTROL_AUDITED)
-        audit_write(call->peer->control->config.log,
-                    &(struct audit_entry){
-                        .command = call->command->name,
-                        .arguments = call->peer->request.arguments,
-                        .user = call->peer->request.user,
-                        .origin = call->peer->origin,
-                        .failure = call->has_failed ? control_error_word(call->failed_with) : NULL,
-                    });
+    if (call->command->flags & CONTROL_AUDITED)
+        write_audit(call);
     if (call->free_data)
         call->free_data(call->data);
     call->command = NULL;

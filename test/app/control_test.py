@@ -211,10 +211,11 @@ class ControlTest(unittest.TestCase):
     def test_reset_needs_a_stopped_application_and_empties_the_node(self):
         node, control = self.node(), self.control()
         name = control.ask("ping")["node"]
+        self.assertEqual(control.ask("ping")["pid"], node.process.pid)
         cookie = pathlib.Path(self.data, ".erlang.cookie").read_bytes()
         for how in ("reset", "force_reset"):
             self.publish(node, 0, 10)
-            self.assertEqual(self.fails("failed", control.ask, how),
+            self.assertEqual(self.fails("refused", control.ask, how),
                              f"Mnesia is still running on node {name}.\nPlease stop RabbitMQ with 'rabbitmqctl stop_app' first.")
             control.ask("stop_app")
             self.assertEqual(control.ask(how), {})
@@ -285,6 +286,8 @@ class ControlTest(unittest.TestCase):
         leaving.close()
         self.assertEqual(control.ask("stop_app"), {})
         self.assertEqual(control.ask("is_running"), {"running": False})
+        self.assertRegex(pathlib.Path(self.data + ".log").read_text(encoding="utf-8"),
+                         "audit: .*stop_app.*left before the answer")
 
     def test_stopping_the_process_answers_first(self):
         for how in ("stop", "shutdown"):
