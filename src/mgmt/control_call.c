@@ -51,9 +51,8 @@ write_audit(const struct control_call *call)
                     .arguments = p->request.arguments,
                     .user = p->request.user,
                     .origin = p->origin,
-                    .failure = !call->is_answered ? "left before the answer"
-                               : call->has_failed ? control_error_word(call->failed_with)
-                                                  : NULL,
+                    .failure = call->has_failed ? control_error_word(call->failed_with) : NULL,
+                    .has_left = !call->is_answered,
                 });
 }
 
