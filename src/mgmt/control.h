@@ -20,6 +20,7 @@
 
 struct ask;
 struct asker;
+struct credential_rules;
 struct control;
 struct control_call;
 struct control_host;
@@ -126,6 +127,7 @@ void control_ask_late(struct control_call *call, unsigned shard,
  * later. */
 struct control_host {
     void *arg;
+    const struct credential_rules *credentials; /* what new passwords have to be like; NULL: anything */
     const char *node_name, *data_dir, *cookie_path, *pid_file; /* pid_file: NULL: none */
     bool (*is_running)(void *arg);                             /* the application serves */
     bool (*is_booting)(void *arg);
