@@ -280,14 +280,15 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(node.wait(), 0)
 
     def test_the_stop_goes_on_when_its_client_has_left(self):
-        _, control = self.node(), self.control()
+        node, control = self.node(), self.control()
         leaving = self.control()
         leaving.send("stop_app")
         leaving.close()
         self.assertEqual(control.ask("stop_app"), {})
         self.assertEqual(control.ask("is_running"), {"running": False})
+        self.assertEqual(node.end(), 0)
         self.assertRegex(pathlib.Path(self.data + ".log").read_text(encoding="utf-8"),
-                         "audit: .*stop_app.*left before the answer")
+                         "audit: .*left before the answer: stop_app")
 
     def test_stopping_the_process_answers_first(self):
         for how in ("stop", "shutdown"):
