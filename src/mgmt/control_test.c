@@ -35,7 +35,7 @@ struct world {
     struct node node; /* the application, while there is one */
     struct server server;
     struct ask *late; /* asked of the application and not answered */
-    unsigned freed, discarded, told, streamed;
+    unsigned freed, discarded, told, streamed, warned;
 };
 
 /* ---- the requests of this file ---- */
@@ -205,8 +205,10 @@ on_app_mail(struct shard *s, void *owner, const struct mail *m)
 }
 
 static void
-log_nothing(void *arg, enum log_category category, enum log_level level, const char *text)
+count_warnings(void *arg, enum log_category category, enum log_level level, const char *text)
 {
+    struct world *w = arg;
+    w->warned += level == LOG_LEVEL_WARNING;
 }
 
 static bool
@@ -225,7 +227,7 @@ world_new(void)
     w->sim = sim_new(1);
     w->machine = sim_node_new(w->sim, "here");
     w->host = (struct control_host){.arg = w, .node_name = NODE, .is_running = is_running};
-    log_init(&w->log, log_nothing, NULL, LOG_LEVEL_INFO);
+    log_init(&w->log, count_warnings, w, LOG_LEVEL_INFO);
     w->own = shards_new(w->machine, 1, &hooks, w);
     w->asker = asker_new(shards_get(w->own, 0));
     assert_int_equal(shards_start(w->own), ERR_OK);
@@ -665,6 +667,24 @@ who_has_not_is_refused(void **state)
 }
 
 static void
+refusals_do_not_fill_the_log(void **state)
+{
+    struct world *w = world_new();
+    uint64_t begin = sim_now_ms(w->sim);
+    for (unsigned i = 0; i < 100; i++) {
+        struct client *c = client_open(w, PEER_PORT);
+        assert_memory_equal(hear(c), "leveret-control", 15);
+        say(c, "auth\n");
+        expect_failure(c, "wrong_cookie");
+        client_free(c);
+    }
+    assert_true(sim_now_ms(w->sim) - begin < 1000);
+    assert_int_equal(w->warned, 1);
+    expect_nobody(w);
+    world_free(w);
+}
+
+static void
 a_flood_of_strangers_shuts_nobody_out(void **state)
 {
     enum { MANY = 200 };
@@ -751,6 +771,7 @@ main(void)
         cmocka_unit_test(a_question_keeps_the_call_of_a_client_that_has_left),
         cmocka_unit_test(who_has_the_cookie_may_command_over_tcp_and_sees_that_the_node_has_it),
         cmocka_unit_test(who_has_not_is_refused),
+        cmocka_unit_test(refusals_do_not_fill_the_log),
         cmocka_unit_test(a_flood_of_strangers_shuts_nobody_out),
         cmocka_unit_test(connections_have_a_limit),
         cmocka_unit_test(the_end_lets_answers_out_and_no_request_in),
