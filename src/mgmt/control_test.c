@@ -54,6 +54,13 @@ run_echo(struct control_call *call)
         control_done(call, json_pack("{s:s, s:I}", "text", text, "body", (json_int_t)control_body(call).len));
 }
 
+/* As a text may be that repeats what came from a file: no UTF-8. */
+static void
+run_fail(struct control_call *call)
+{
+    control_fail(call, CONTROL_BAD_ARGUMENT, "\"%s\"", "\xfe");
+}
+
 static void
 run_text(struct control_call *call)
 {
@@ -152,6 +159,7 @@ control_table_find(const char *name)
         {"ask_late", run_ask_late, 0},
         {"app", run_echo, CONTROL_NEEDS_APP},
         {"keep", run_keep, 0},
+        {"fail", run_fail, 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, name) == 0)
@@ -378,12 +386,13 @@ requests_of_one_write_are_answered_in_order(void **state)
     struct world *w = world_new();
     struct client *c = client_open(w, LOCAL_SIM_PORT);
     say(c, "{\"command\":\"echo\",\"arguments\":{\"text\":\"one\"}}\n{\"command\":\"none\"}\n"
-           "{\"command\":\"echo\",\"body\":5}\nab\ncd{\"command\":\"text\"}\n");
+           "{\"command\":\"echo\",\"body\":5}\nab\ncd{\"command\":\"text\"}\n{\"command\":\"fail\"}\n");
     expect(c, "o {\"text\":\"one\",\"body\":0}");
     expect_failure(c, "bad_request");
     expect(c, "o {\"text\":\"nothing\",\"body\":5}");
-    expect(c, "d \"a\\\"\\\\\\u000a\xc3\xa4\xef\xbf\xbd\"");
+    expect(c, "d \"a\\\"\\\\\\u000a\xc3\xa4\\ufffd\"");
     expect(c, "o {}");
+    expect(c, "e {\"kind\":\"bad_argument\",\"text\":\"\\\"\\ufffd\\\"\"}");
     client_free(c);
     expect_nobody(w);
     world_free(w);

@@ -98,15 +98,16 @@ class Control:
 
 
 class Node:
-    def __init__(self, data, *settings, port=None, peer="none"):
+    def __init__(self, data, *settings, port=None, peer="none", descriptors=None):
         self.port = port or free_port()
         self.data = data
         config = data + ".conf"
         log = (f"log.file = {data}.log", "log.console = false")
         pathlib.Path(config).write_text("\n".join((*log, *settings)) + "\n", encoding="ascii")
         peers = ["--peer", peer] if peer else []
+        limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
         self.process = subprocess.Popen(
-            [LEVERET, "--config", config, "--data-dir", data, "--shards", "2", "--listen", f"127.0.0.1:{self.port}", *peers],
+            [*limit, LEVERET, "--config", config, "--data-dir", data, "--shards", "2", "--listen", f"127.0.0.1:{self.port}", *peers],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def ready(self):
@@ -364,6 +365,24 @@ class ControlTest(unittest.TestCase):
             self.nodes.append(Node(self.data, peer="127.0.0.1:%d" % s.getsockname()[1]))
             self.assertEqual(self.nodes[-1].process.wait(DEADLINE_S), 1)
             self.assertIn(b"Address already in use", self.nodes[-1].process.stderr.read())
+
+    def test_commands_get_through_when_clients_have_all_descriptors(self):
+        node = self.node(descriptors=128)
+        clients, refused = [], 0
+        while not refused:
+            s = socket.create_connection(("127.0.0.1", node.port), DEADLINE_S)
+            clients.append(s)
+            s.settimeout(DEADLINE_S)
+            try:
+                s.sendall(b"AMQP\0\0\x09\x01")
+                refused = not s.recv(1)
+            except ConnectionError:
+                refused = True
+        self.assertEqual(self.control().ask("is_running"), {"running": True})
+        self.assertEqual(self.control().ask("stop"), {})
+        self.assertEqual(node.wait(), 0)
+        for s in clients:
+            s.close()
 
     def test_nothing_confirmed_is_lost_in_stops_starts_and_kills(self):
         sent, rng = 0, random.Random(7)
