@@ -5,6 +5,7 @@ control_test.py LEVERET
 """
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
 try:
@@ -87,6 +90,13 @@ class Control:
                 raise Failure(**json.loads(line[2:]))
             if not line:
                 raise EOFError
+
+    def rows(self):
+        found = []
+        while (line := self.lines.readline())[:2] == b"r ":
+            found.append(json.loads(line[2:]))
+        assert line[:2] == b"o ", line
+        return found
 
     def ask(self, command, **arguments):
         self.send(command, **arguments)
@@ -365,6 +375,43 @@ class ControlTest(unittest.TestCase):
             self.nodes.append(Node(self.data, peer="127.0.0.1:%d" % s.getsockname()[1]))
             self.assertEqual(self.nodes[-1].process.wait(DEADLINE_S), 1)
             self.assertIn(b"Address already in use", self.nodes[-1].process.stderr.read())
+
+    def test_changes_under_way_when_the_application_stops_are_done_or_fail(self):
+        """What was answered as done is there after the start; everybody is answered."""
+        node, control = self.node(), self.control()
+        done, wrong, lock = [], [], threading.Lock()
+
+        def add(connection, prefix):
+            try:
+                for i in itertools.count():
+                    connection.ask("add_vhost", name=f"{prefix}.{i}")
+                    with lock:
+                        done.append(f"{prefix}.{i}")
+            except Failure as failure:
+                if failure.kind != "not_running":
+                    wrong.append(failure)
+            except (OSError, EOFError) as failure:
+                wrong.append(failure)
+
+        for cycle in range(3):
+            before = len(done)
+            workers = [threading.Thread(target=add, args=(self.control(), f"{cycle}.{n}")) for n in range(4)]
+            for worker in workers:
+                worker.start()
+            deadline = time.monotonic() + DEADLINE_S
+            while len(done) < before + 20 and time.monotonic() < deadline:
+                control.ask("is_running")
+            control.ask("stop_app")
+            for worker in workers:
+                worker.join(DEADLINE_S)
+                self.assertFalse(worker.is_alive())
+            self.assertEqual(wrong, [])
+            self.assertGreaterEqual(len(done), before + 20)
+            control.ask("start_app")
+            control.send("list_vhosts", columns=["name"])
+            there = {row[0] for row in control.rows()}
+            self.assertEqual(set(done) - there, set())
+        self.assertEqual(node.end(), 0)
 
     def test_commands_get_through_when_clients_have_all_descriptors(self):
         node = self.node(descriptors=128)
