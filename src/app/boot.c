@@ -133,6 +133,7 @@ on_started(void *arg)
         return;
     }
     alarm_watch_start(&b->memory, b->node.brokers[0], b->watermark, BOOT_SAMPLE_MS);
+    b->memory.share = c->memory_watermark_bytes ? 0 : c->memory_watermark_ratio;
     alarm_disk_start(&b->disk, b->node.brokers[0], c->data_dir, setup_disk_free_limit(c));
     struct buffer line = {0};
     buffer_add_fmt(&line, "leveret " LEVERET_VERSION " ready: node %s%.*s, %u shard%s", b->request.name,
