@@ -10,6 +10,7 @@
 #include "server/class.h"
 
 #include "base/check.h"
+#include "broker/topic_permission.h"
 #include "broker/vhost.h"
 
 #include <stdarg.h>
@@ -307,6 +308,21 @@ channel_may(struct channel *ch, uint32_t method, enum permission kind, const cha
     channel_fail(ch, AMQP_REPLY_ACCESS_REFUSED, method,
                  "access to %s '%.*s' in vhost '%s' refused for user '%.*s'", what, SLICE_FMT(name),
                  c->vhost->name, SLICE_FMT(user));
+    return false;
+}
+
+bool
+channel_may_topic(struct channel *ch, uint32_t method, enum permission kind, const struct exchange *x,
+                  struct slice routing_key)
+{
+    struct connection *c = ch->connection;
+    struct slice user = intern_slice(c->user), name = slice_of(x->name, x->name_size);
+    if (x->type != EXCHANGE_TOPIC ||
+        topic_permission_is_granted(c->home->server->node->meta, user, c->vhost, name, kind, routing_key))
+        return true;
+    channel_fail(ch, AMQP_REPLY_ACCESS_REFUSED, method,
+                 "access to topic '%.*s' in exchange '%s' in vhost '%s' refused for user '%.*s'",
+                 SLICE_FMT(routing_key), x->name, c->vhost->name, SLICE_FMT(user));
     return false;
 }
 
