@@ -8,6 +8,7 @@
  *         ─► method              its class's file
  */
 #include "server/class.h"
+#include "server/connection_limit.h"
 
 #include "base/check.h"
 #include "broker/topic_permission.h"
@@ -159,6 +160,7 @@ channel_free(struct channel *ch)
         c->channel = c->channels ? idmap_next(c->channels, &cursor, NULL) : NULL;
     }
     channel_count_node(c->home->server, -1);
+    connection_limit_channel_end(c);
     if (ch->parked) { /* its replay is up the stack */
         ch->parked->is_orphan = true;
         ch->parked = NULL;
@@ -452,7 +454,8 @@ channel_open_frame(struct connection *c, const struct frame *frame)
             server->node->name, max);
         return;
     }
-    class_channel_open(c, frame->channel, frame->payload);
+    if (connection_limit_channel(c))
+        class_channel_open(c, frame->channel, frame->payload);
 }
 
 enum verdict

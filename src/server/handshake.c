@@ -15,6 +15,7 @@
 #include "broker/user.h"
 #include "broker/vhost.h"
 #include "server/class.h"
+#include "server/connection_limit.h"
 #include "server/heartbeat.h"
 #include "server/login_limit.h"
 #include "server/offer.h"
@@ -340,6 +341,8 @@ handshake_open(struct connection *c, struct slice payload)
                         "connection refused: node connection limit (%u) is reached", max);
         return;
     }
+    if (!connection_limit_open(c, vhost))
+        return;
     vhost_hold(vhost);
     c->vhost = vhost;
     c->state = CONNECTION_RUNNING;
