@@ -68,6 +68,18 @@ connection_find(struct server_shard *home, uint64_t handle)
     return slots_get(&home->connections, handle);
 }
 
+uint32_t
+connection_channel_count(const struct connection *c)
+{
+    return c->channels ? (uint32_t)idmap_count(c->channels) : c->channel != NULL;
+}
+
+bool
+connection_has_moved(const struct connection *c)
+{
+    return connection_id_shard(c->id) != c->home->index;
+}
+
 const char *
 connection_name(const struct connection *c, char out[2 * NET_ADDR_TEXT_SIZE + 8])
 {
