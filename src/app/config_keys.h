@@ -174,8 +174,7 @@
     X(STRING, pid_file, "leveret.pid_file", "", 0, 0, "", \
       "where the process's number stands while it runs; not set: the data directory's name with .pid behind it") \
     X(ADDRESS, peer_listen, "leveret.peer_listen", "", 0, 0, "", \
-      "where other nodes, and commands from other machines, connect; not set: the first listener's port + 20000, on all " \
-      "addresses; none: nowhere") \
+      "where nodes, and commands from other machines, connect; not set: on all addresses, the first listener's port + 20000; or none") \
     X(STRING, cookie_file, "leveret.cookie_file", "", 0, 0, "", \
       "the secret that nodes and tools share; made when it is not there; not set: .erlang.cookie in the data directory") \
     X(SECRET, cookie, "leveret.cookie", "", 0, 0, "", \

@@ -39,6 +39,13 @@ on_ready(void *arg, const char *line)
     fflush(stdout);
 }
 
+static void
+on_stopping(void *arg)
+{
+    struct waiting *w = arg;
+    notify_stopping(&w->manager);
+}
+
 /* Loads the configuration and says on standard error what is wrong with it. */
 static bool
 load(struct config *c, const struct options *o)
@@ -49,6 +56,12 @@ load(struct config *c, const struct options *o)
             SLICE_FMT(buffer_slice(&report.errors)));
     config_report_fini(&report);
     return good;
+}
+
+static bool
+load_again(void *arg, struct config *c, struct config_report *report)
+{
+    return config_start_load(c, arg, report);
 }
 
 static int
@@ -64,8 +77,11 @@ run(struct options *o)
         struct waiting waiting = {.detached = o->is_detached ? detach_start() : -1};
         notify_begin(&waiting.manager);
         struct process_request request = {.config = &c,
+                                          .load = load_again,
+                                          .load_arg = o,
                                           .log_file = o->is_detached ? "leveret.log" : NULL,
                                           .on_ready = on_ready,
+                                          .on_stopping = on_stopping,
                                           .arg = &waiting};
         code = process_run(&request);
         notify_end(&waiting.manager);

@@ -133,6 +133,8 @@ go_on(struct process *p)
             order(p, PROCESS_BOOT, PROCESS_BOOTING);
     } else if (!p->is_stop_told && (p->state == PROCESS_RUNNING || p->state == PROCESS_BOOTING) &&
                (p->is_leaving || is_awaited(p, WAIT_STOPPED))) {
+        if (p->is_leaving)
+            p->request->on_stopping(p->request->arg);
         stop_application(p);
         if (p->state == PROCESS_RUNNING)
             p->state = PROCESS_STOPPING;
@@ -186,6 +188,25 @@ process_control_tell(struct process *p, enum process_event what, const char *why
     shards_post_external(p->shards, 0, &(struct mail){.type = (uint16_t)what, .p = copy});
 }
 
+/* Files are read here, on the control thread: what waits for them are commands. */
+static void
+reload(struct process *p)
+{
+    char why[BOOT_WHY_SIZE];
+    const struct config *old = p->reloaded ? &p->reloaded->config : p->config;
+    struct reload *r = reload_new(old, p->request->load, p->request->load_arg, &p->logger.log);
+    if (!r)
+        return;
+    if (r->has_levels && !logger_set_levels(&p->logger, &r->config, why, sizeof why))
+        log_error(&p->logger.log, LOG_GLOBAL, "the log's levels stay as they were: %s", why);
+    pthread_mutex_lock(&p->lock);
+    reload_drop(p->reloaded);
+    p->reloaded = r;
+    if (p->app)
+        boot_reload(p->app, r);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void
 on_signal(void *arg, enum signal_kind kind)
 {
@@ -198,12 +219,9 @@ on_signal(void *arg, enum signal_kind kind)
         return;
     }
     log_info(&p->logger.log, LOG_GLOBAL,
-             "SIGHUP: the log file is opened anew, certificates are loaded again");
+             "SIGHUP: the log file is opened anew, configuration and certificates are read again");
     logger_reopen(&p->logger);
-    pthread_mutex_lock(&p->lock);
-    if (p->app)
-        boot_reload(p->app);
-    pthread_mutex_unlock(&p->lock);
+    reload(p);
 }
 
 /* ---- what commands ask for ---- */
@@ -283,6 +301,7 @@ set_peer_address(const struct process *p, struct control_config *out)
         uint32_t port = clients->items[0].address.port + 20000u;
         if (port > 20000 && port <= UINT16_MAX) {
             out->peer_address = "";
+            out->peer_may_fail = true;
             out->peer_port = (uint16_t)port;
         }
     }
@@ -351,7 +370,9 @@ process_control_start(struct process *p, char *why)
                                     .start_app = host_start_app,
                                     .await_app = host_await_app,
                                     .reset = host_reset,
-                                    .stop = host_stop};
+                                    .stop = host_stop,
+                                    .node = &p->node};
+    process_node_init(p);
     list_init(&p->waiters);
     p->shards = shards_new(NULL, 1, &hooks, p);
     p->asker = asker_new(shards_get(p->shards, 0));

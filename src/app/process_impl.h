@@ -12,6 +12,7 @@
 #include "io/timer.h"
 #include "mgmt/ask.h"
 #include "mgmt/control.h"
+#include "mgmt/node_host.h"
 
 #include <pthread.h>
 
@@ -47,14 +48,16 @@ struct process {
     pthread_cond_t changed;
     /* ---- under the lock ---- */
     enum process_order order;
-    struct boot *app;     /* while it may be told something */
-    unsigned stops_asked; /* before there was one to be told */
-    bool is_open;         /* control is, or `why` says why not */
+    struct reload *reloaded; /* what the application goes by instead of `config`, once it was read again */
+    struct boot *app;        /* while it may be told something */
+    unsigned stops_asked;    /* before there was one to be told */
+    bool is_open;            /* control is, or `why` says why not */
     char why[BOOT_WHY_SIZE];
 
     /* ---- the control thread's ---- */
     struct control *control;
     struct control_host host;
+    struct node_host node;
     struct signal_watch *signals;
     enum process_state state;
     bool was_ready;  /* the application has served once */
@@ -66,6 +69,11 @@ struct process {
     int exit_code;     /* the main thread's */
     bool is_line_told; /* the ready line; whichever thread is the application's shard 0 */
 };
+
+/* ---- process_node.c ---- */
+
+/* p->node: the configuration and the log are there. */
+void process_node_init(struct process *p);
 
 /* ---- process_control.c ---- */
 
