@@ -155,7 +155,7 @@ meta_random_policy(struct meta_random *g, struct meta_command *c)
     c->pattern = META_RANDOM_PICK(g, "^q", "1$", "", "x|q", "[", "(a+)+$");
     c->apply_to = META_RANDOM_PICK(g, "all", "queues", "exchanges", "", "classic_queues", "odd");
     c->priority = (int64_t)meta_random_below(g, 5) - 1;
-    c->value = META_RANDOM_PICK(g, "{\"max-length\":10}", "{\"message-ttl\": 5, \"expires\": 7}",
+    c->value = META_RANDOM_PICK(g, "{\"max-length\":10}", "{\"message-ttl\": 5, \"expires\": 86400000}",
                                 "{\"alternate-exchange\":\"x2\"}",
                                 "{\"max-length\":5,\"overflow\":\"reject-publish\"}", "{\"odd\":1}", "{}",
                                 "[", "{\"ha-mode\":\"all\"}");

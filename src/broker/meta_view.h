@@ -13,10 +13,13 @@ struct meta;
 
 typedef void meta_view_fn(void *arg, void *item);
 
-/* From any shard. The items are struct vhost, struct user, struct permission_entry. */
+/* From any shard. The items are struct vhost, struct user, struct permission_entry, struct topic_permission,
+ * struct parameter. */
 bool meta_view_vhosts(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 bool meta_view_users(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 bool meta_view_permissions(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+bool meta_view_topic_permissions(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+bool meta_view_parameters(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 /* Writer only: struct binding, of all vhosts, without the implicit ones of the default exchange. */
 bool meta_view_bindings(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 

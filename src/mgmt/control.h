@@ -143,6 +143,7 @@ struct control_config {
     const char *socket_path;
     const char *peer_address; /* numeric; NULL: no TCP */
     uint16_t peer_port;
+    bool peer_may_fail; /* where nobody has asked for this port: a warning then */
     struct slice cookie;
     struct log *log;
     struct control_host *host;

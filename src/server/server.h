@@ -146,6 +146,8 @@ struct server_shard {
     struct list confirming;      /* channels with acks or nacks to send at the end of the turn */
     struct server_handles paced; /* connections in a pause: connection_pace() */
     struct wheel_timer pace_timer;
+    struct list acknowledging; /* channels that have or had something to acknowledge: ack_timeout.h */
+    struct wheel_timer ack_timer;
     struct server_waiting waiting_for_room;
     const char *alarm; /* why publishers are blocked, or NULL; text of the broker's */
 };
