@@ -7,6 +7,7 @@
  */
 #include "app/boot.h"
 
+#include "app/reload.h"
 #include "app/setup.h"
 #include "base/buffer.h"
 #include "base/check.h"
@@ -36,8 +37,9 @@ struct boot {
     struct alarm_watch memory;
     struct alarm_disk disk;
     uint64_t watermark;
-    struct buffer ready;     /* the addresses for the ready line */
-    char why[BOOT_WHY_SIZE]; /* shard 0's: why it cannot serve */
+    _Atomic(struct reload *) pending; /* for shard 0 to apply */
+    struct buffer ready;              /* the addresses for the ready line */
+    char why[BOOT_WHY_SIZE];          /* shard 0's: why it cannot serve */
     bool failed, stopping;
 };
 
@@ -46,12 +48,11 @@ struct boot {
 static void
 reload(struct boot *b)
 {
-    char why[BOOT_WHY_SIZE];
-    struct tls_context *context = setup_tls(b->config, why, sizeof why);
-    if (context)
-        tls_slot_set(b->tls, context);
-    else if (*why)
-        log_error(b->log, LOG_GLOBAL, "certificates not loaded, the old ones stay: %s", why);
+    const struct reload_target target = {b->server, b->tls, &b->memory, &b->disk};
+    struct reload *r = atomic_exchange(&b->pending, NULL);
+    if (r)
+        reload_apply(r, &target);
+    reload_drop(r);
 }
 
 static void
@@ -86,9 +87,11 @@ boot_stop(struct boot *b)
     tell(b, MAIL_BOOT_STOP);
 }
 
+/* One that is still pending is overtaken: each is whole. */
 void
-boot_reload(struct boot *b)
+boot_reload(struct boot *b, struct reload *r)
 {
+    reload_drop(atomic_exchange(&b->pending, reload_hold(r)));
     tell(b, MAIL_BOOT_RELOAD);
 }
 
@@ -246,6 +249,7 @@ boot_free(struct boot *b)
     shards_free(b->node.shards);
     server_free(b->server);
     tls_slot_free(b->tls);
+    reload_drop(atomic_load(&b->pending));
     buffer_fini(&b->ready);
     free(b);
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct boot;
+struct reload;
 struct server;
 
 enum { BOOT_WHY_SIZE = 512 };
@@ -38,7 +39,7 @@ void boot_free(struct boot *b);
 /* Any thread, between boot_new() and the end of boot_run(): the application ends once it can; asked a second
  * time it does not wait for clients. */
 void boot_stop(struct boot *b);
-/* Likewise: certificates are loaded again. */
-void boot_reload(struct boot *b);
+/* Likewise: goes by this configuration from now on, as far as reload.h says. Holds it. */
+void boot_reload(struct boot *b, struct reload *r);
 
 #endif

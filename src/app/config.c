@@ -554,17 +554,8 @@ config_load(struct config *c, const struct config_request *request, struct confi
 void
 config_fini(struct config *c)
 {
-    for (size_t r = 0; r < config_row_count; r++) {
-        const struct config_row *row = &config_rows[r];
-        if (row->type == CONFIG_STRING || row->type == CONFIG_SECRET || row->type == CONFIG_FILE)
-            free(*(char **)((char *)c + row->offset));
-        if (!config_row_is_list(row))
-            continue;
-        struct config_list *list = list_of(c, row);
-        for (size_t i = 0; i < list->count; i++)
-            config_value_item_fini(&list->items[i]);
-        free(list->items);
-    }
+    for (size_t r = 0; r < config_row_count; r++)
+        config_value_fini(c, &config_rows[r]);
     for (size_t i = 0; i < c->files_count; i++)
         free(c->files[i]);
     free(c->files);

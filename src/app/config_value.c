@@ -222,3 +222,62 @@ config_value_item_fini(struct config_item *item)
     free(item->name);
     free(item->text);
 }
+
+static bool
+is_text(const struct config_row *row)
+{
+    return row->type == CONFIG_STRING || row->type == CONFIG_SECRET || row->type == CONFIG_FILE;
+}
+
+void
+config_value_fini(struct config *c, const struct config_row *row)
+{
+    if (is_text(row)) {
+        char **text = member(c, row);
+        free(*text);
+        *text = NULL;
+    } else if (config_row_is_list(row)) {
+        struct config_list *list = member(c, row);
+        for (size_t i = 0; i < list->count; i++)
+            config_value_item_fini(&list->items[i]);
+        free(list->items);
+        *list = (struct config_list){0};
+    }
+}
+
+/* Members that own nothing. */
+static size_t
+plain_size(enum config_type type)
+{
+    switch (type) {
+#define X(name, ctype)                                                                                       \
+    case CONFIG_##name: return sizeof(ctype);
+        CONFIG_TYPE_TABLE(X)
+#undef X
+    }
+    CHECK_UNREACHABLE("there are no other types");
+}
+
+void
+config_value_copy(struct config *to, const struct config *from, const struct config_row *row)
+{
+    const void *source = (const char *)from + row->offset;
+    config_value_fini(to, row);
+    if (is_text(row)) {
+        const char *text = *(char *const *)source;
+        *(char **)member(to, row) = text ? text_copy(slice_str(text)) : NULL;
+    } else if (!config_row_is_list(row)) {
+        memcpy(member(to, row), source, plain_size(row->type));
+    } else {
+        const struct config_list *list = source;
+        struct config_list *copy = member(to, row);
+        copy->items = calloc(list->count + 1, sizeof *copy->items);
+        CHECK(copy->items);
+        for (; copy->count < list->count; copy->count++) {
+            struct config_item *item = &copy->items[copy->count];
+            *item = list->items[copy->count];
+            item->name = text_copy(slice_str(item->name));
+            item->text = text_copy(slice_str(item->text));
+        }
+    }
+}

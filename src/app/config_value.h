@@ -15,5 +15,9 @@ bool config_value_set(struct config *c, const struct config_row *row, struct sli
 bool config_value_item(const struct config_row *row, struct slice name, struct slice text,
                        struct config_item *item, bool *is_wanted);
 void config_value_item_fini(struct config_item *item);
+/* Frees what a row has: a text, or a list's elements. */
+void config_value_fini(struct config *c, const struct config_row *row);
+/* Gives a row the value that it has in another configuration. */
+void config_value_copy(struct config *to, const struct config *from, const struct config_row *row);
 
 #endif

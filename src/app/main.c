@@ -58,6 +58,12 @@ load(struct config *c, const struct options *o)
     return good;
 }
 
+static bool
+load_again(void *arg, struct config *c, struct config_report *report)
+{
+    return config_start_load(c, arg, report);
+}
+
 static int
 run(struct options *o)
 {
@@ -71,6 +77,8 @@ run(struct options *o)
         struct waiting waiting = {.detached = o->is_detached ? detach_start() : -1};
         notify_begin(&waiting.manager);
         struct process_request request = {.config = &c,
+                                          .load = load_again,
+                                          .load_arg = o,
                                           .log_file = o->is_detached ? "leveret.log" : NULL,
                                           .on_ready = on_ready,
                                           .on_stopping = on_stopping,

@@ -109,7 +109,10 @@ static void
 boot(struct process *p)
 {
     char why[BOOT_WHY_SIZE];
-    struct boot_request request = {.config = p->config,
+    pthread_mutex_lock(&p->lock);
+    struct reload *r = p->reloaded ? reload_hold(p->reloaded) : NULL;
+    pthread_mutex_unlock(&p->lock);
+    struct boot_request request = {.config = r ? &r->config : p->config,
                                    .log = &p->logger.log,
                                    .name = p->name,
                                    .cluster_name = p->cluster_name,
@@ -127,6 +130,7 @@ boot(struct process *p)
     } else {
         log_critical(&p->logger.log, LOG_GLOBAL, "%s", why);
     }
+    reload_drop(r);
     p->exit_code = good ? 0 : 1;
     if (*why)
         fprintf(stderr, "leveret: %s\n", why);
@@ -194,6 +198,7 @@ process_run(const struct process_request *request)
     if (*p->pid_path)
         (void)!file_unlink(NULL, p->pid_path); /* the next start writes it anew */
     credential_rules_free(p->credentials);
+    reload_drop(p->reloaded);
     data_dir_close(&p->data_dir);
     logger_fini(&p->logger);
     return p->exit_code;

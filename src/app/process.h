@@ -6,9 +6,12 @@
 #define LEVERET_APP_PROCESS_H
 
 #include "app/config.h"
+#include "app/reload.h"
 
 struct process_request {
     const struct config *config;
+    reload_load_fn *load; /* reads the configuration again */
+    void *load_arg;
     const char *log_file; /* used when the configuration names none; NULL: none */
     /* Once, on another thread: the application serves for the first time. `line` is for people, with the word
      * "ready". */

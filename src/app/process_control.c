@@ -188,6 +188,25 @@ process_control_tell(struct process *p, enum process_event what, const char *why
     shards_post_external(p->shards, 0, &(struct mail){.type = (uint16_t)what, .p = copy});
 }
 
+/* Files are read here, on the control thread: what waits for them are commands. */
+static void
+reload(struct process *p)
+{
+    char why[BOOT_WHY_SIZE];
+    const struct config *old = p->reloaded ? &p->reloaded->config : p->config;
+    struct reload *r = reload_new(old, p->request->load, p->request->load_arg, &p->logger.log);
+    if (!r)
+        return;
+    if (r->has_levels && !logger_set_levels(&p->logger, &r->config, why, sizeof why))
+        log_error(&p->logger.log, LOG_GLOBAL, "the log's levels stay as they were: %s", why);
+    pthread_mutex_lock(&p->lock);
+    reload_drop(p->reloaded);
+    p->reloaded = r;
+    if (p->app)
+        boot_reload(p->app, r);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static void
 on_signal(void *arg, enum signal_kind kind)
 {
@@ -200,12 +219,9 @@ on_signal(void *arg, enum signal_kind kind)
         return;
     }
     log_info(&p->logger.log, LOG_GLOBAL,
-             "SIGHUP: the log file is opened anew, certificates are loaded again");
+             "SIGHUP: the log file is opened anew, configuration and certificates are read again");
     logger_reopen(&p->logger);
-    pthread_mutex_lock(&p->lock);
-    if (p->app)
-        boot_reload(p->app);
-    pthread_mutex_unlock(&p->lock);
+    reload(p);
 }
 
 /* ---- what commands ask for ---- */

@@ -48,9 +48,10 @@ struct process {
     pthread_cond_t changed;
     /* ---- under the lock ---- */
     enum process_order order;
-    struct boot *app;     /* while it may be told something */
-    unsigned stops_asked; /* before there was one to be told */
-    bool is_open;         /* control is, or `why` says why not */
+    struct reload *reloaded; /* what the application goes by instead of `config`, once it was read again */
+    struct boot *app;        /* while it may be told something */
+    unsigned stops_asked;    /* before there was one to be told */
+    bool is_open;            /* control is, or `why` says why not */
     char why[BOOT_WHY_SIZE];
 
     /* ---- the control thread's ---- */

@@ -73,6 +73,8 @@ struct alarm_disk {
  */
 void alarm_disk_start(struct alarm_disk *w, struct broker *b, const char *dir, uint64_t limit);
 void alarm_disk_stop(struct alarm_disk *w);
+/* Shard 0: another limit, which counts from a sample on that is taken now. */
+void alarm_disk_change(struct alarm_disk *w, uint64_t limit);
 /* Milliseconds to the next sample. */
 uint64_t alarm_disk_pause_ms(uint64_t free_bytes, uint64_t limit);
 

@@ -91,6 +91,14 @@ alarm_disk_start(struct alarm_disk *w, struct broker *b, const char *dir, uint64
 }
 
 void
+alarm_disk_change(struct alarm_disk *w, uint64_t limit)
+{
+    w->limit = limit;
+    if (w->worker && !w->is_asking) /* an answer under way meets the new limit anyway */
+        alarm_disk_tick(w);
+}
+
+void
 alarm_disk_stop(struct alarm_disk *w)
 {
     worker_free(w->worker);
