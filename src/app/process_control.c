@@ -371,7 +371,9 @@ process_control_start(struct process *p, char *why)
                                     .start_app = host_start_app,
                                     .await_app = host_await_app,
                                     .reset = host_reset,
-                                    .stop = host_stop};
+                                    .stop = host_stop,
+                                    .node = &p->node};
+    process_node_init(p);
     list_init(&p->waiters);
     p->shards = shards_new(NULL, 1, &hooks, p);
     p->asker = asker_new(shards_get(p->shards, 0));

@@ -38,3 +38,12 @@ meta_view_parameters(const struct meta *m, uint64_t *position, meta_view_fn *fn,
 {
     return cmap_walk(&m->parameters, position, fn, arg);
 }
+
+struct meta_view_counts
+meta_view_counts(const struct meta *m)
+{
+    return (struct meta_view_counts){.vhosts = cmap_count(&m->vhosts),
+                                     .users = cmap_count(&m->users),
+                                     .queues = cmap_count(&m->queues),
+                                     .bindings = cmap_count(&m->bindings)};
+}

@@ -25,6 +25,7 @@ struct control;
 struct control_call;
 struct control_host;
 struct log;
+struct node_host;
 struct server_shard;
 struct shard;
 
@@ -137,6 +138,7 @@ struct control_host {
     void (*await_app)(void *arg, struct control_call *call); /* likewise, without starting it */
     void (*reset)(void *arg, struct control_call *call, bool is_forced);
     void (*stop)(void *arg, struct control_call *call); /* the process; answers before it goes */
+    const struct node_host *node;                       /* node_host.h; NULL: nothing is known */
 };
 
 struct control_config {

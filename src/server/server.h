@@ -80,6 +80,9 @@ const struct shard_hooks *server_hooks(void);
  */
 ERR_USE enum err server_listen(struct server *server, const char *addr, uint16_t port, int backlog,
                                struct tls_slot *tls, uint16_t *port_out, char *why, size_t why_size);
+/* On shard 0: where it listens. `addr` as server_listen() got it. */
+void server_listen_each(const struct server *server,
+                        void (*fn)(void *arg, const char *addr, uint16_t port, bool is_tls), void *arg);
 /* On shard 0: no new connections from now on. */
 void server_unlisten(struct server *server);
 /* On shard 0: no new connections; the open ones get 320 CONNECTION_FORCED "broker forced connection closure
@@ -135,7 +138,7 @@ struct server_shard {
     uint64_t connection_last; /* the last one's id, without the shard */
     uint32_t channels_made;   /* for serials */
     struct slots connections; /* all of this shard: the list that a view walks */
-    struct offer *offer; /* to connections that come: offer.h */
+    struct offer *offer;      /* to connections that come: offer.h */
     struct intern_table interned;
     struct outbound_pool outputs;
     struct connection
