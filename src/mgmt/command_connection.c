@@ -1,5 +1,6 @@
 /*
- * Requests that close connections: one by its pid, those of a vhost, of a user, or all.
+ * Requests that close connections: one by its pid, those of a vhost, of a user, or all; and that keep new
+ * ones out.
  *
  * Shard after shard is asked to close some (server/operator.h), a slice at a time, or one at a time where
  * there is to be a pause between them; and all of them once more, since a connection may have moved from one
@@ -175,9 +176,61 @@ run_close_all_user_connections(struct control_call *call)
     closing_next(c);
 }
 
+/* ---- listeners ---- */
+
+struct listeners_call {
+    bool is_resumption;
+    enum err err;
+    char why[256];
+};
+
+static void
+listeners_run(void *arg, struct server_shard *home)
+{
+    struct listeners_call *l = arg;
+    if (l->is_resumption)
+        l->err = server_resume(home->server, l->why, sizeof l->why);
+    else
+        server_suspend(home->server);
+}
+
+static void
+listeners_then(struct control_call *call, void *arg, bool discarded)
+{
+    const struct listeners_call *l = arg;
+    if (!discarded && l->err)
+        control_fail(call, CONTROL_REFUSED, "%s", l->why);
+    else if (!discarded)
+        control_done(call, NULL);
+}
+
+static void
+listeners_begin(struct control_call *call, bool is_resumption)
+{
+    struct listeners_call *l = calloc(1, sizeof *l);
+    CHECK(l);
+    l->is_resumption = is_resumption;
+    control_set_data(call, l, free);
+    control_ask(call, 0, listeners_run, l, listeners_then);
+}
+
+static void
+run_suspend_listeners(struct control_call *call)
+{
+    listeners_begin(call, false);
+}
+
+static void
+run_resume_listeners(struct control_call *call)
+{
+    listeners_begin(call, true);
+}
+
 const struct control_command command_connection_table[] = {
     {"close_connection", run_close_connection, CONTROL_NEEDS_APP | CONTROL_AUDITED},
     {"close_all_connections", run_close_all_connections, CONTROL_NEEDS_APP | CONTROL_AUDITED},
     {"close_all_user_connections", run_close_all_user_connections, CONTROL_NEEDS_APP | CONTROL_AUDITED},
+    {"suspend_listeners", run_suspend_listeners, CONTROL_NEEDS_APP | CONTROL_AUDITED},
+    {"resume_listeners", run_resume_listeners, CONTROL_NEEDS_APP | CONTROL_AUDITED},
     {0},
 };
