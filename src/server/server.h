@@ -135,7 +135,7 @@ struct server_shard {
     uint64_t connection_last; /* the last one's id, without the shard */
     uint32_t channels_made;   /* for serials */
     struct slots connections; /* all of this shard: the list that a view walks */
-    struct offer *offer; /* to connections that come: offer.h */
+    struct offer *offer;      /* to connections that come: offer.h */
     struct intern_table interned;
     struct outbound_pool outputs;
     struct connection
