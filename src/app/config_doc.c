@@ -17,8 +17,8 @@ static const struct {
     {"leveret.data_dir", "Leveret's own"},
 };
 
-static const char *
-section_of(const struct config_row *row)
+const char *
+config_doc_section(const struct config_row *row)
 {
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
         if (strcmp(sections[i].name, row->name) == 0)
@@ -38,7 +38,7 @@ config_doc_text(struct buffer *out)
 {
     for (size_t i = 0; i < config_row_count; i++) {
         const struct config_row *row = &config_rows[i];
-        const char *title = section_of(row);
+        const char *title = config_doc_section(row);
         if (title)
             buffer_add_fmt(out, "%s# %s\n", i == 0 ? "" : "\n", title);
         buffer_add_fmt(out, "%s = %s\n    %s\n    ", row->name, fallback_of(row), row->text);
@@ -88,7 +88,7 @@ config_doc_markdown(struct buffer *out)
                         "`loopback_users = none`.\n");
     for (size_t i = 0; i < config_row_count; i++) {
         const struct config_row *row = &config_rows[i];
-        const char *title = section_of(row);
+        const char *title = config_doc_section(row);
         if (title)
             buffer_add_fmt(
                 out, "\n## %s\n\n| key | default | value | meaning | reloads |\n|---|---|---|---|---|\n",

@@ -66,7 +66,6 @@
     X("log.prelaunch.level", "no such category") \
     X("log.exchange", "not in this version") \
     X("log.exchange.**", "not in this version") \
-    X("consumer_timeout", "not in this version") \
     X("queue_master_locator", "not in this version") \
     X("queue_leader_locator", "not in this version") \
     X("mirroring_sync_batch_size", "not in this version") \

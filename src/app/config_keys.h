@@ -39,6 +39,8 @@
       "connections to this node, over all listeners") \
     X(LIMIT, handshake_timeout_ms, "handshake_timeout", "10000", 1, 86400000, "", \
       "milliseconds from accepting a connection to the end of its AMQP handshake") \
+    X(LIMIT, consumer_timeout_ms, "consumer_timeout", "1800000", 0, 1 << 30, "", \
+      "milliseconds that a client has to acknowledge a delivery before its channel is closed; 0: any time") \
     X(LIMIT, ssl_handshake_timeout_ms, "ssl_handshake_timeout", "5000", 1, 86400000, "", \
       "milliseconds for the TLS handshake") \
     X(LIMIT, login_failures_max, "leveret.login_failures", "60", 0, 1000000, "", \
@@ -172,8 +174,7 @@
     X(STRING, pid_file, "leveret.pid_file", "", 0, 0, "", \
       "where the process's number stands while it runs; not set: the data directory's name with .pid behind it") \
     X(ADDRESS, peer_listen, "leveret.peer_listen", "", 0, 0, "", \
-      "where other nodes, and commands from other machines, connect; not set: the first listener's port + 20000, on all " \
-      "addresses; none: nowhere") \
+      "where nodes, and commands from other machines, connect; not set: on all addresses, the first listener's port + 20000; or none") \
     X(STRING, cookie_file, "leveret.cookie_file", "", 0, 0, "", \
       "the secret that nodes and tools share; made when it is not there; not set: .erlang.cookie in the data directory") \
     X(SECRET, cookie, "leveret.cookie", "", 0, 0, "", \

@@ -48,4 +48,7 @@ void config_row_expected(const struct config_row *row, struct buffer *out);
 /* The i-th word of the row; empty when there are fewer. */
 struct slice config_row_word(const struct config_row *row, size_t i);
 
+/* config_doc.c: the title of the section that begins with this row; NULL: none does. */
+const char *config_doc_section(const struct config_row *row);
+
 #endif

@@ -241,6 +241,16 @@ core_free(struct logger_core *k)
     free(k);
 }
 
+/* Without a core nothing may reach sink(). */
+static void
+silence(struct logger *l)
+{
+    for (unsigned category = 0; category < LOG_CATEGORIES; category++)
+        log_set_level(&l->log, category, LOG_LEVEL_NONE);
+    core_free(l->core);
+    l->core = NULL;
+}
+
 bool
 logger_init(struct logger *l, const struct config *c, const char *file, char *why, size_t why_size)
 {
@@ -256,10 +266,8 @@ logger_init(struct logger *l, const struct config *c, const char *file, char *wh
     bool good = count >= 0 && logger_set_levels(l, c, why, why_size);
     if (good && !(good = start_writer(l)))
         snprintf(why, why_size, "cannot start the log's thread");
-    if (!good) {
-        core_free(k);
-        l->core = NULL;
-    }
+    if (!good)
+        silence(l);
     return good;
 }
 
@@ -270,10 +278,7 @@ logger_fini(struct logger *l)
         return;
     ask_writer(l->core, &l->core->is_ending);
     pthread_join(l->core->writer, NULL);
-    for (unsigned category = 0; category < LOG_CATEGORIES; category++)
-        log_set_level(&l->log, category, LOG_LEVEL_NONE);
-    core_free(l->core);
-    l->core = NULL;
+    silence(l);
 }
 
 /* ---- where it is ---- */

@@ -304,6 +304,7 @@ what_cannot_be_refuses_the_start(void **state)
         struct world w;
         assert_false(try_open(&w, cases[i][0]));
         assert_non_null(strstr(w.why, cases[i][1]));
+        log_critical(&w.logger.log, LOG_GLOBAL, "nobody hears this");
         close_world(&w);
     }
 }

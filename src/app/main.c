@@ -39,6 +39,13 @@ on_ready(void *arg, const char *line)
     fflush(stdout);
 }
 
+static void
+on_stopping(void *arg)
+{
+    struct waiting *w = arg;
+    notify_stopping(&w->manager);
+}
+
 /* Loads the configuration and says on standard error what is wrong with it. */
 static bool
 load(struct config *c, const struct options *o)
@@ -74,6 +81,7 @@ run(struct options *o)
                                           .load_arg = o,
                                           .log_file = o->is_detached ? "leveret.log" : NULL,
                                           .on_ready = on_ready,
+                                          .on_stopping = on_stopping,
                                           .arg = &waiting};
         code = process_run(&request);
         notify_end(&waiting.manager);

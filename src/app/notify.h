@@ -27,6 +27,7 @@ struct notify {
 void notify_begin(struct notify *n);
 /* Any thread, any number of times. `text`: one line for `systemctl status`. */
 void notify_ready(struct notify *n, const char *text);
+/* Any thread. */
 void notify_stopping(struct notify *n);
 void notify_end(struct notify *n);
 

@@ -32,6 +32,13 @@ static const struct option_row {
 enum { ROW_COUNT = sizeof rows / sizeof *rows, ID_FIRST = 256 };
 
 void
+options_each(void (*fn)(void *arg, const char *option, const char *argument, const char *help), void *arg)
+{
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        fn(arg, rows[i].option, rows[i].argument, rows[i].help);
+}
+
+void
 options_help(struct buffer *out)
 {
     buffer_add_str(

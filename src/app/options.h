@@ -36,6 +36,10 @@ struct options {
  */
 bool options_parse(struct options *o, int argc, char **argv, char error[OPTIONS_ERROR_SIZE]);
 
+/* Every option, in the order of the help; `argument` NULL: it takes none. */
+void options_each(void (*fn)(void *arg, const char *option, const char *argument, const char *help),
+                  void *arg);
+
 /* What `leveret --help` prints. */
 void options_help(struct buffer *out);
 

@@ -16,6 +16,8 @@ struct process_request {
     /* Once, on another thread: the application serves for the first time. `line` is for people, with the word
      * "ready". */
     void (*on_ready)(void *arg, const char *line);
+    /* On another thread: the application is told to stop, and the process will end with it. */
+    void (*on_stopping)(void *arg);
     void *arg;
 };
 

@@ -133,6 +133,8 @@ go_on(struct process *p)
             order(p, PROCESS_BOOT, PROCESS_BOOTING);
     } else if (!p->is_stop_told && (p->state == PROCESS_RUNNING || p->state == PROCESS_BOOTING) &&
                (p->is_leaving || is_awaited(p, WAIT_STOPPED))) {
+        if (p->is_leaving)
+            p->request->on_stopping(p->request->arg);
         stop_application(p);
         if (p->state == PROCESS_RUNNING)
             p->state = PROCESS_STOPPING;
@@ -299,6 +301,7 @@ set_peer_address(const struct process *p, struct control_config *out)
         uint32_t port = clients->items[0].address.port + 20000u;
         if (port > 20000 && port <= UINT16_MAX) {
             out->peer_address = "";
+            out->peer_may_fail = true;
             out->peer_port = (uint16_t)port;
         }
     }
@@ -367,7 +370,9 @@ process_control_start(struct process *p, char *why)
                                     .start_app = host_start_app,
                                     .await_app = host_await_app,
                                     .reset = host_reset,
-                                    .stop = host_stop};
+                                    .stop = host_stop,
+                                    .node = &p->node};
+    process_node_init(p);
     list_init(&p->waiters);
     p->shards = shards_new(NULL, 1, &hooks, p);
     p->asker = asker_new(shards_get(p->shards, 0));

@@ -13,6 +13,7 @@
 #include "io/timer.h"
 #include "mgmt/ask.h"
 #include "mgmt/control.h"
+#include "mgmt/node_host.h"
 
 #include <pthread.h>
 
@@ -57,6 +58,7 @@ struct process {
     /* ---- the control thread's ---- */
     struct control *control;
     struct control_host host;
+    struct node_host node;
     struct signal_watch *signals;
     enum process_state state;
     bool was_ready;  /* the application has served once */
@@ -68,6 +70,11 @@ struct process {
     int exit_code;     /* the main thread's */
     bool is_line_told; /* the ready line; whichever thread is the application's shard 0 */
 };
+
+/* ---- process_node.c ---- */
+
+/* p->node: the configuration and the log are there. */
+void process_node_init(struct process *p);
 
 /* ---- process_control.c ---- */
 

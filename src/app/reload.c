@@ -152,5 +152,5 @@ reload_apply(struct reload *r, const struct reload_target *target)
     if (r->has_memory)
         target->memory->limit = setup_memory_watermark(c);
     if (r->has_disk)
-        alarm_disk_change(target->disk, setup_disk_free_limit(c));
+        alarm_disk_set(target->disk, setup_disk_free_limit(c));
 }

@@ -96,6 +96,7 @@ setup_server(struct server_config *out, const struct config *c)
                                        .receive_buffer = (uint32_t)c->tcp_recbuf,
                                        .keepalive = c->tcp_keepalive};
     l->handshake_timeout_ms = limit_or_long(c->handshake_timeout_ms);
+    l->consumer_timeout_ms = limit_or_none(c->consumer_timeout_ms);
     l->read_turn_bytes = (uint32_t)c->connection_turn_read;
     l->write_turn_bytes = (uint32_t)c->connection_turn_write;
     l->output_high_bytes = (uint32_t)c->connection_output_high;

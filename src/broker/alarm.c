@@ -69,6 +69,8 @@ alarm_sample(struct broker *b, enum alarm_source source, uint64_t bytes, uint64_
         [ALARM_DISK] = {"disk space", "free"},
     };
     CHECK(b->index == 0);
+    if (b->alarms_forced & 1u << source)
+        return;
     unsigned raised = alarm_feed(b->alarms_told, source, bytes, limit);
     if (raised == b->alarms_told)
         return;
@@ -79,6 +81,20 @@ alarm_sample(struct broker *b, enum alarm_source source, uint64_t bytes, uint64_
     else
         log_info(b->node->log, LOG_GLOBAL, "%s is enough again: %llu bytes %s, the limit is %llu",
                  names[source][0], (unsigned long long)bytes, names[source][1], (unsigned long long)limit);
+    alarm_tell(b, raised);
+}
+
+void
+alarm_force(struct broker *b, enum alarm_source source, bool is_forced)
+{
+    CHECK(b->index == 0 && (source == ALARM_MEMORY || source == ALARM_DISK));
+    unsigned raised = alarm_set(b->alarms_told, source, is_forced);
+    bool was_forced = b->alarms_forced & 1u << source;
+    b->alarms_forced = alarm_set(b->alarms_forced, source, is_forced);
+    if (was_forced == is_forced || raised == b->alarms_told)
+        return;
+    log_warning(b->node->log, LOG_GLOBAL, "the %s alarm is %s by command",
+                source == ALARM_MEMORY ? "memory" : "disk", is_forced ? "raised" : "cleared");
     alarm_tell(b, raised);
 }
 
@@ -137,11 +153,21 @@ void
 alarm_watch_start(struct alarm_watch *w, struct broker *b, uint64_t limit, uint64_t period_ms)
 {
     *w = (struct alarm_watch){.broker = b, .limit = limit, .period_ms = period_ms};
+    b->node->memory_watch = w;
     alarm_tick(w); /* the first sample now: the first publish must already meet an alarm */
+}
+
+void
+alarm_watch_set(struct alarm_watch *w, uint64_t limit, double share)
+{
+    w->limit = limit;
+    w->share = share;
+    alarm_sample_memory(w->broker, limit);
 }
 
 void
 alarm_watch_stop(struct alarm_watch *w)
 {
+    w->broker->node->memory_watch = NULL;
     timer_stop(&w->timer);
 }

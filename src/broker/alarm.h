@@ -42,18 +42,29 @@ void alarm_sample_memory(struct broker *b, uint64_t limit);
  */
 void alarm_raise(struct broker *b, enum alarm_source source, bool is_raised);
 
-/* Samples the memory again and again. The caller keeps the watch; it ends with the shard or by
- * alarm_watch_stop(). */
+/*
+ * Shard 0: ALARM_MEMORY or ALARM_DISK is up whatever the samples say, until it is not forced any more: an
+ * operator or a test wants to see what happens.
+ */
+void alarm_force(struct broker *b, enum alarm_source source, bool is_forced);
+
+/*
+ * Samples the memory again and again. The caller keeps the watch; it ends with the shard or by
+ * alarm_watch_stop(). node.memory_watch points to it meanwhile.
+ */
 struct alarm_watch {
     struct broker *broker;
     uint64_t limit;
+    double share; /* of the memory there is, that `limit` is; 0: it was not said so */
     uint64_t period_ms;
     struct wheel_timer timer;
 };
 void alarm_watch_start(struct alarm_watch *w, struct broker *b, uint64_t limit, uint64_t period_ms);
 void alarm_watch_stop(struct alarm_watch *w);
+/* Shard 0, while it runs: another limit from now on. */
+void alarm_watch_set(struct alarm_watch *w, uint64_t limit, double share);
 
-/* The same for the disk, on a thread of its own: alarm_disk.c. */
+/* The same for the disk, on a thread of its own: alarm_disk.c. node.disk_watch. */
 struct alarm_disk {
     struct broker *broker;
     const char *dir;
@@ -64,8 +75,10 @@ struct alarm_disk {
     bool is_asking; /* the job is the worker's, with the three below */
     enum err error; /* of the last answer */
     uint64_t free_bytes, total_bytes;
+    uint64_t known_free_bytes; /* as of the last answer: shard 0's */
     uint64_t asked_ms;
     bool is_said; /* that there is no answer, or an error: the log has it */
+    bool is_off;  /* its answers raise no alarm */
 };
 /*
  * Shard 0. `dir` and the watch stay until alarm_disk_stop(), which comes after shards_join() (harmless when
@@ -73,8 +86,9 @@ struct alarm_disk {
  */
 void alarm_disk_start(struct alarm_disk *w, struct broker *b, const char *dir, uint64_t limit);
 void alarm_disk_stop(struct alarm_disk *w);
-/* Shard 0: another limit, which counts from a sample on that is taken now. */
-void alarm_disk_change(struct alarm_disk *w, uint64_t limit);
+/* Shard 0, while it runs: another limit; no alarm any more, or again. */
+void alarm_disk_set(struct alarm_disk *w, uint64_t limit);
+void alarm_disk_switch(struct alarm_disk *w, bool is_on);
 /* Milliseconds to the next sample. */
 uint64_t alarm_disk_pause_ms(uint64_t free_bytes, uint64_t limit);
 

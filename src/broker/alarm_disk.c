@@ -56,7 +56,8 @@ answered(void *arg)
                  (unsigned long long)w->free_bytes);
     w->is_said = w->error != ERR_OK;
     if (!w->error) {
-        alarm_sample(w->broker, ALARM_DISK, w->free_bytes, w->limit);
+        w->known_free_bytes = w->free_bytes;
+        alarm_sample(w->broker, ALARM_DISK, w->free_bytes, w->is_off ? 0 : w->limit);
         pause_ms = alarm_disk_pause_ms(w->free_bytes, w->limit);
     }
     timer_start(w->broker->shard, &w->timer, pause_ms, alarm_disk_tick, w);
@@ -85,22 +86,31 @@ void
 alarm_disk_start(struct alarm_disk *w, struct broker *b, const char *dir, uint64_t limit)
 {
     *w = (struct alarm_disk){.broker = b, .dir = dir, .limit = limit};
+    b->node->disk_watch = w;
     w->worker = worker_new(shards_world(b->node->shards), "disk-space");
     ask(w);
     answered(w);
 }
 
 void
-alarm_disk_change(struct alarm_disk *w, uint64_t limit)
+alarm_disk_set(struct alarm_disk *w, uint64_t limit)
 {
     w->limit = limit;
-    if (w->worker && !w->is_asking) /* an answer under way meets the new limit anyway */
-        alarm_disk_tick(w);
+    alarm_sample(w->broker, ALARM_DISK, w->known_free_bytes, w->is_off ? 0 : limit);
+}
+
+void
+alarm_disk_switch(struct alarm_disk *w, bool is_on)
+{
+    w->is_off = !is_on;
+    alarm_disk_set(w, w->limit);
 }
 
 void
 alarm_disk_stop(struct alarm_disk *w)
 {
+    if (w->broker)
+        w->broker->node->disk_watch = NULL;
     worker_free(w->worker);
     w->worker = NULL;
 }

@@ -40,6 +40,8 @@ struct node {
     const char *cluster_name;
     const struct durability *durability; /* durability.h; NULL: everything is in memory only */
     void *durability_arg;
+    struct alarm_watch *memory_watch; /* shard 0's, as the next: alarm.h; NULL: nobody watches */
+    struct alarm_disk *disk_watch;
     struct broker_limits limits;
     struct broker *brokers[SHARDS_COUNT_MAX]; /* by shard; broker_new() and broker_free() set their own */
 };
@@ -61,6 +63,7 @@ struct broker {
     struct wheel_timer collect_timer; /* shard 0: runs while something that was deleted waits to be freed */
     unsigned alarms;                  /* what is raised on the node, as this shard knows it: alarm.h */
     unsigned alarms_told;             /* shard 0: the last state it told all shards */
+    unsigned alarms_forced;           /* shard 0: alarm_force() */
     unsigned alarm_claims[ALARM_SOURCES]; /* shard 0: how many hold up each alarm, by alarm_raise() */
     struct route_cache *routes;
     struct courier *courier;

@@ -103,10 +103,34 @@ hashes_of_each_algorithm_are_known_by_their_size(void **state)
         assert_true(password_matches(whole, slice_str("secret")));
         assert_false(password_matches(whole, slice_str("Secret")));
         assert_false(password_matches(slice_of(hash, cases[i].size - 1), slice_str("secret")));
+        char text[PASSWORD_TEXT_SIZE];
+        uint8_t back[PASSWORD_HASH_SIZE_MAX];
+        assert_int_equal(password_hash_parse(slice_str(password_hash_text(whole, text)), back),
+                         cases[i].size);
+        assert_memory_equal(back, hash, cases[i].size);
+        assert_int_equal(password_hash_parse(slice_of(text, strlen(text) - 4), back), 0);
     }
     enum password_algorithm algorithm;
     assert_false(password_matches(slice_of(NULL, 0), slice_str("")));
     assert_false(password_algorithm_parse(slice_str("rabbit_password_hashing_sha1"), &algorithm));
+}
+
+/* Exported by RabbitMQ 3.10.8, whose guest has the password guest. */
+static void
+hash_of_another_node_is_understood(void **state)
+{
+    static const char exported[] = "xsUZfjk26HKzS011R7oc+jIIPVrLz35r5qkklEVNqKnkUJEY";
+    uint8_t hash[PASSWORD_HASH_SIZE_MAX];
+    size_t size = password_hash_parse(slice_str(exported), hash);
+    assert_int_equal(size, 36);
+    assert_true(password_matches(slice_of(hash, size), slice_str("guest")));
+    assert_int_equal(password_hash_parse(slice_str(""), hash), 0);
+    assert_int_equal(password_hash_parse(slice_str("===="), hash), 0);
+    assert_int_equal(password_hash_parse(slice_str("xsUZfjk26HKzS011R7oc+jIIPVrLz35r5qkklEVNqKnkUJE!"), hash),
+                     0);
+    char novel[500];
+    memset(novel, 'A', sizeof novel);
+    assert_int_equal(password_hash_parse(slice_of(novel, sizeof novel), hash), 0);
 }
 
 int
@@ -117,6 +141,7 @@ main(void)
         cmocka_unit_test(min_length_counts_bytes),
         cmocka_unit_test(regexp_is_searched_for),
         cmocka_unit_test(regexp_that_explodes_ends_as_a_refusal),
+        cmocka_unit_test(hash_of_another_node_is_understood),
         cmocka_unit_test(hashes_of_each_algorithm_are_known_by_their_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

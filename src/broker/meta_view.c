@@ -26,3 +26,24 @@ meta_view_bindings(const struct meta *m, uint64_t *position, meta_view_fn *fn, v
 {
     return cmap_walk(&m->bindings, position, fn, arg);
 }
+
+bool
+meta_view_topic_permissions(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg)
+{
+    return cmap_walk(&m->topic_permissions, position, fn, arg);
+}
+
+bool
+meta_view_parameters(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg)
+{
+    return cmap_walk(&m->parameters, position, fn, arg);
+}
+
+struct meta_view_counts
+meta_view_counts(const struct meta *m)
+{
+    return (struct meta_view_counts){.vhosts = cmap_count(&m->vhosts),
+                                     .users = cmap_count(&m->users),
+                                     .queues = cmap_count(&m->queues),
+                                     .bindings = cmap_count(&m->bindings)};
+}

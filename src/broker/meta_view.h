@@ -7,17 +7,27 @@
 #define LEVERET_BROKER_META_VIEW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct meta;
 
 typedef void meta_view_fn(void *arg, void *item);
 
-/* From any shard. The items are struct vhost, struct user, struct permission_entry. */
+/* From any shard. The items are struct vhost, struct user, struct permission_entry, struct topic_permission,
+ * struct parameter. */
 bool meta_view_vhosts(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 bool meta_view_users(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 bool meta_view_permissions(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+bool meta_view_topic_permissions(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+bool meta_view_parameters(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 /* Writer only: struct binding, of all vhosts, without the implicit ones of the default exchange. */
 bool meta_view_bindings(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
+
+/* How many there are, from any shard; `bindings` without the implicit ones. */
+struct meta_view_counts {
+    size_t vhosts, users, queues, bindings;
+};
+struct meta_view_counts meta_view_counts(const struct meta *m);
 
 #endif

@@ -90,3 +90,28 @@ password_algorithm_parse(struct slice name, enum password_algorithm *algorithm)
     }
     return false;
 }
+
+const char *
+password_hash_text(struct slice hash, char text[PASSWORD_TEXT_SIZE])
+{
+    CHECK(hash.len <= PASSWORD_HASH_SIZE_MAX);
+    EVP_EncodeBlock((unsigned char *)text, hash.data, (int)hash.len);
+    return text;
+}
+
+size_t
+password_hash_parse(struct slice text, uint8_t hash[PASSWORD_HASH_SIZE_MAX])
+{
+    uint8_t whole[PASSWORD_TEXT_SIZE]; /* with what stands for the padding */
+    enum password_algorithm algorithm;
+    if (text.len < 4 || text.len >= PASSWORD_TEXT_SIZE)
+        return 0;
+    int size = EVP_DecodeBlock(whole, text.data, (int)text.len);
+    if (size < 0)
+        return 0;
+    size -= (text.data[text.len - 1] == '=') + (text.data[text.len - 2] == '=');
+    if (size > PASSWORD_HASH_SIZE_MAX || !password_algorithm_of(slice_of(whole, (size_t)size), &algorithm))
+        return 0;
+    memcpy(hash, whole, (size_t)size);
+    return (size_t)size;
+}

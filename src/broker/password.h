@@ -10,7 +10,11 @@
 
 #include <stdint.h>
 
-enum { PASSWORD_SALT_SIZE = 4, PASSWORD_HASH_SIZE_MAX = 68 };
+enum {
+    PASSWORD_SALT_SIZE = 4,
+    PASSWORD_HASH_SIZE_MAX = 68,
+    PASSWORD_TEXT_SIZE = 93, /* a hash in base64, and the terminator */
+};
 
 /* The names are those of definitions files ("hashing_algorithm") and of the key password_hashing_module. */
 #define PASSWORD_ALGORITHM_TABLE(X)                                                                          \
@@ -34,5 +38,10 @@ bool password_matches(struct slice hash, struct slice password);
 bool password_algorithm_of(struct slice hash, enum password_algorithm *algorithm);
 const char *password_algorithm_name(enum password_algorithm algorithm);
 bool password_algorithm_parse(struct slice name, enum password_algorithm *algorithm);
+
+/* A hash in base64, as definitions files and hash_password have it. Returns `text`. */
+const char *password_hash_text(struct slice hash, char text[PASSWORD_TEXT_SIZE]);
+/* 0: that is no hash. */
+size_t password_hash_parse(struct slice text, uint8_t hash[PASSWORD_HASH_SIZE_MAX]);
 
 #endif

@@ -170,6 +170,7 @@ static const struct {
     {"x-queue-mode", test_mode},
     {"x-queue-version", test_version},
     {"x-single-active-consumer", test_single_active},
+    {"x-consumer-timeout", test_length},
 };
 
 /* Arguments of quorum queues and streams. RabbitMQ's text names the implementing module. */

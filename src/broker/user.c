@@ -6,6 +6,8 @@
 #include "broker/password.h"
 #include "broker/quota.h"
 
+#include <stdio.h>
+
 static bool
 user_eq(const void *item, const void *key)
 {
@@ -38,4 +40,19 @@ user_limits_add(struct buffer *out, const struct user *u)
     int64_t channels = u->channels_max, connections = u->connections_max;
     quota_add(out, (const struct quota[]){
                        {"max-channels", &channels}, {"max-connections", &connections}, {NULL, NULL}});
+}
+
+const struct user *
+user_login(const struct meta *m, struct slice name, const struct slice *password, char why[USER_WHY_SIZE])
+{
+    const struct user *u = user_find(m, name);
+    if (password && password->len == 0)
+        snprintf(why, USER_WHY_SIZE,
+                 "user '%.*s' attempted to log in with a blank password, which is prohibited",
+                 SLICE_FMT(name));
+    else if (!u || (password && !user_password_matches(u, *password)))
+        snprintf(why, USER_WHY_SIZE, "user '%.*s' - invalid credentials", SLICE_FMT(name));
+    else
+        return u;
+    return NULL;
 }

@@ -37,6 +37,11 @@ enum user_change {
 };
 
 const struct user *user_find(const struct meta *m, struct slice name);
+enum { USER_WHY_SIZE = 512 };
+/* Who logs in with that name and password (NULL: it was proved in another way); NULL, with what the log says
+ * of it: nobody. */
+const struct user *user_login(const struct meta *m, struct slice name, const struct slice *password,
+                              char why[USER_WHY_SIZE]);
 /* False for a user without a password. */
 bool user_password_matches(const struct user *u, struct slice password);
 /* RabbitMQ's salted SHA-256 (rabbit_password_hashing_sha256): out gets 4 + 32 bytes. */

@@ -256,6 +256,8 @@ ctl_failed(struct ctl *c)
     }
     if (strcmp(kind, "not_running") == 0 && (c->command->flags & CTL_NEEDS_APP))
         return ctl_wrong_state(c, true);
+    if (strcmp(kind, "no_such_vhost") == 0)
+        return ctl_failed_bare(c, c->failure_code);
     if (strcmp(kind, "timeout") != 0)
         return ctl_error(c, c->failure_code, "%s", ctl_failure_text(c));
     flush_banner(c);

@@ -120,6 +120,7 @@ struct ctl {
     int timeout_s; /* 0: none */
     struct options *options;
     struct format_out out;
+    void *data; /* the command's own */
     /* ---- ctl.c's ---- */
     struct node *at;
     char *banner; /* not printed yet */

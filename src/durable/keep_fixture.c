@@ -1,5 +1,7 @@
 #include "durable/keep_fixture.h"
 
+#include "wire/properties.h"
+
 #include "broker/message.h"
 #include "broker/meta.h"
 #include "broker/vhost.h"
@@ -426,11 +428,19 @@ channel_on(unsigned shard)
 }
 
 static struct message *
-make_message(struct broker *b, uint64_t number, uint32_t size, bool is_persistent)
+make_message(struct broker *b, uint64_t number, uint32_t size, bool is_persistent, const char *expiration)
 {
-    static const uint8_t persistent[3] = {0x10, 0, 2}, transient[2];
-    struct slice properties =
-        is_persistent ? slice_of(persistent, sizeof persistent) : slice_of(transient, sizeof transient);
+    uint8_t run[64];
+    struct properties p = {0};
+    if (is_persistent) {
+        p.flags |= PROPERTY_FLAG(PROPERTY_DELIVERY_MODE);
+        p.delivery_mode = 2;
+    }
+    if (expiration) {
+        p.flags |= PROPERTY_FLAG(PROPERTY_EXPIRATION);
+        p.expiration = slice_str(expiration);
+    }
+    struct slice properties = slice_of(run, properties_encode(run, &p));
     struct message *m = message_new(b, slice_str("x"), slice_str("key"), properties, size);
     uint8_t *body = message_body_mut(m);
     CHECK(size >= sizeof number);
@@ -464,7 +474,7 @@ publish(struct rig *r, unsigned from, unsigned queues, uint32_t size, unsigned f
     struct broker *b = r->node.brokers[from];
     uint64_t number = r->next++;
     CHECK(number < RIG_NUMBERS);
-    struct message *m = make_message(b, number, size, flags & RIG_PERSISTENT);
+    struct message *m = make_message(b, number, size, flags & RIG_PERSISTENT, r->expiration);
     struct route *route = make_route(r, queues);
     unsigned pending;
     enum publish_result result = courier_publish(b, route, &m, channel_on(from), seq ? seq : number,

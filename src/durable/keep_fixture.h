@@ -59,6 +59,7 @@ struct rig {
     struct op_reply reply;
     void (*on_reply)(struct rig *r); /* what a session does with an answer; may be NULL */
     bool is_full;                    /* consumers have no room */
+    const char *expiration;          /* of the messages that are published from now on; NULL: none */
     unsigned errors_logged;
     char last_error[512];
 };

@@ -89,8 +89,15 @@ control_open(struct shard *own, struct asker *asker, const struct control_config
     enum err e =
         local_listen(own, config->socket_path, on_accept_local, on_problem, c, &c->local, why, why_size);
     if (e == ERR_OK && config->peer_address && (e = listen_tcp(c, why, why_size)) != ERR_OK) {
-        net_listener_close(c->local);
-        local_unlink(config->socket_path);
+        if (config->peer_may_fail) {
+            log_warning(config->log, LOG_GLOBAL, "%s; going on without a peer port (leveret.peer_listen)",
+                        why);
+            *why = 0;
+            e = ERR_OK;
+        } else {
+            net_listener_close(c->local);
+            local_unlink(config->socket_path);
+        }
     }
     if (e != ERR_OK)
         free(c);

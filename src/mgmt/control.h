@@ -20,10 +20,12 @@
 
 struct ask;
 struct asker;
+struct credential_rules;
 struct control;
 struct control_call;
 struct control_host;
 struct log;
+struct node_host;
 struct server_shard;
 struct shard;
 
@@ -126,6 +128,7 @@ void control_ask_late(struct control_call *call, unsigned shard,
  * later. */
 struct control_host {
     void *arg;
+    const struct credential_rules *credentials; /* what new passwords have to be like; NULL: anything */
     const char *node_name, *data_dir, *cookie_path, *pid_file; /* pid_file: NULL: none */
     bool (*is_running)(void *arg);                             /* the application serves */
     bool (*is_booting)(void *arg);
@@ -135,12 +138,14 @@ struct control_host {
     void (*await_app)(void *arg, struct control_call *call); /* likewise, without starting it */
     void (*reset)(void *arg, struct control_call *call, bool is_forced);
     void (*stop)(void *arg, struct control_call *call); /* the process; answers before it goes */
+    const struct node_host *node;                       /* node_host.h; NULL: nothing is known */
 };
 
 struct control_config {
     const char *socket_path;
     const char *peer_address; /* numeric; NULL: no TCP */
     uint16_t peer_port;
+    bool peer_may_fail; /* where nobody has asked for this port: a warning then */
     struct slice cookie;
     struct log *log;
     struct control_host *host;

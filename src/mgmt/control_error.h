@@ -6,7 +6,8 @@
     X(BAD_REQUEST, "bad_request", 70)   /* not a request, or arguments of the wrong shape */                 \
     X(USAGE, "usage", 64)               /* what the tool should have refused */                              \
     X(BAD_ARGUMENT, "bad_argument", 65) /* a value that the node refuses: pattern, JSON, file */             \
-    X(NOT_FOUND, "not_found", 65)       /* vhost, queue, policy, parameter */                                \
+    X(NOT_FOUND, "not_found", 65)       /* queue, policy, parameter */                                       \
+    X(NO_SUCH_VHOST, "no_such_vhost", 65)                                                                    \
     X(NO_SUCH_USER, "no_such_user", 67)                                                                      \
     X(EXISTS, "exists", 70)                                                                                  \
     X(REFUSED, "refused", 69)         /* not in this state, not supported yet */                             \

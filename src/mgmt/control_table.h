@@ -11,10 +11,12 @@ extern const struct control_command command_backup_table[];
 extern const struct control_command command_cluster_table[];
 extern const struct control_command command_connection_table[];
 extern const struct control_command command_definitions_table[];
+extern const struct control_command command_log_table[];
 extern const struct control_command command_node_table[];
 extern const struct control_command command_plugins_table[];
 extern const struct control_command command_policy_table[];
 extern const struct control_command command_queue_table[];
+extern const struct control_command command_resource_table[];
 extern const struct control_command info_list_table[];
 
 #endif

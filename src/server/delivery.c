@@ -20,8 +20,10 @@ delivery_tag(struct channel *ch, const struct unacked_delivery *d, bool no_ack)
 {
     if (no_ack)
         return ch->unacked ? unacked_skip(ch->unacked) : ch->next_tag++;
-    if (__builtin_expect(!ch->unacked, 0))
+    if (__builtin_expect(!ch->unacked, 0)) {
         ch->unacked = unacked_new(ch->next_tag);
+        ack_timeout_begin(ch);
+    }
     return unacked_add(ch->unacked, d);
 }
 

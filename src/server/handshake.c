@@ -215,24 +215,19 @@ static void
 handshake_login(struct connection *c, struct slice mechanism, struct slice name, struct slice password,
                 bool needs_password)
 {
-    const struct user *user = user_find(c->home->server->node->meta, name);
-    char why[AMQP_REPLY_TEXT_SIZE + 256];
+    const struct meta *meta = c->home->server->node->meta;
+    char why[USER_WHY_SIZE];
     if (needs_password && handshake_is_limited(c)) {
         handshake_refuse_quietly(c, mechanism);
         return;
     }
-    if (needs_password && password.len == 0)
-        snprintf(why, sizeof why,
-                 "user '%.*s' attempted to log in with a blank password, which is prohibited",
-                 SLICE_FMT(name));
-    else if (!user || (needs_password && !user_password_matches(user, password)))
-        snprintf(why, sizeof why, "user '%.*s' - invalid credentials", SLICE_FMT(name));
-    else if (handshake_is_loopback_only(c, name))
-        snprintf(why, sizeof why, "user '%.*s' can only connect via localhost", SLICE_FMT(name));
-    else {
+    const struct user *user = user_login(meta, name, needs_password ? &password : NULL, why);
+    if (user && !handshake_is_loopback_only(c, name)) {
         handshake_tune(c, name);
         return;
     }
+    if (user)
+        snprintf(why, sizeof why, "user '%.*s' can only connect via localhost", SLICE_FMT(name));
     handshake_refuse(c, mechanism, why);
     if (needs_password)
         handshake_count_failure(c);

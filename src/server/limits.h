@@ -12,6 +12,7 @@
     X(channels_max, 0, "channels of all connections of the node; 0: no limit")                               \
     X(initial_frame_max, 4096, "bytes of a frame before connection.tune-ok")                                 \
     X(method_frame_max, 131072, "bytes of a method or header frame, whatever frame_max says")                \
+    X(consumer_timeout_ms, 1800000, "from a delivery to its acknowledgement; 0: any time")                   \
     X(handshake_timeout_ms, 10000, "from accept to connection.open-ok, TLS included")                        \
     X(tls_handshake_timeout_ms, 5000, "of that, for TLS")                                                    \
     X(login_failures_max, 60, "failed logins of a source at once (login_limit.h); 0: no limit")              \

@@ -11,13 +11,17 @@
 #include "io/net.h"
 #include "server/connection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+enum { SERVER_ADDRESS_SIZE = 64 };
 
 struct server_listener {
     struct server *server;
     struct server_listener *next;
     struct net_listener *net;
     struct tls_slot *tls;
+    char addr[SERVER_ADDRESS_SIZE];
 };
 
 unsigned
@@ -90,9 +94,18 @@ server_listen(struct server *server, const char *addr, uint16_t port, int backlo
     }
     if (port_out)
         *port_out = net_listener_port(l->net);
+    snprintf(l->addr, sizeof l->addr, "%s", addr);
     l->next = server->listeners;
     server->listeners = l;
     return ERR_OK;
+}
+
+void
+server_listen_each(const struct server *server,
+                   void (*fn)(void *arg, const char *addr, uint16_t port, bool is_tls), void *arg)
+{
+    for (const struct server_listener *l = server->listeners; l; l = l->next)
+        fn(arg, l->addr, net_listener_port(l->net), l->tls != NULL);
 }
 
 void

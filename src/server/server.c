@@ -261,6 +261,7 @@ server_on_start(struct shard *s, void *owner)
     home->broker = broker_new(server->node, s, &server_effects, home);
     outbound_pool_init(&home->outputs, home->broker);
     list_init(&home->confirming);
+    list_init(&home->acknowledging);
     list_init(&home->operator_ops);
     home->waiting_for_room.to = calloc(server->shard_count, sizeof *home->waiting_for_room.to);
     CHECK(home->waiting_for_room.to);

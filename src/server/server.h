@@ -80,6 +80,9 @@ const struct shard_hooks *server_hooks(void);
  */
 ERR_USE enum err server_listen(struct server *server, const char *addr, uint16_t port, int backlog,
                                struct tls_slot *tls, uint16_t *port_out, char *why, size_t why_size);
+/* On shard 0: where it listens. `addr` as server_listen() got it. */
+void server_listen_each(const struct server *server,
+                        void (*fn)(void *arg, const char *addr, uint16_t port, bool is_tls), void *arg);
 /* On shard 0: no new connections from now on. */
 void server_unlisten(struct server *server);
 /* On shard 0: no new connections; the open ones get 320 CONNECTION_FORCED "broker forced connection closure
@@ -146,6 +149,8 @@ struct server_shard {
     struct list confirming;      /* channels with acks or nacks to send at the end of the turn */
     struct server_handles paced; /* connections in a pause: connection_pace() */
     struct wheel_timer pace_timer;
+    struct list acknowledging; /* channels that have or had something to acknowledge: ack_timeout.h */
+    struct wheel_timer ack_timer;
     struct server_waiting waiting_for_room;
     const char *alarm; /* why publishers are blocked, or NULL; text of the broker's */
 };

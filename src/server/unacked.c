@@ -12,7 +12,7 @@
 struct unacked *
 unacked_new(uint64_t first)
 {
-    struct unacked *u = malloc(sizeof *u);
+    struct unacked *u = calloc(1, sizeof *u);
     CHECK(u);
     seqdeque_init(&u->deliveries, sizeof(struct unacked_delivery), first);
     return u;
@@ -23,6 +23,7 @@ unacked_free(struct unacked *u)
 {
     if (!u)
         return;
+    ack_timeout_end(&u->timeout);
     seqdeque_fini(&u->deliveries);
     free(u);
 }

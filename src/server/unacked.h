@@ -6,6 +6,7 @@
 #define LEVERET_SERVER_UNACKED_H
 
 #include "base/seqdeque.h"
+#include "server/ack_timeout.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +20,7 @@ struct unacked_delivery {
 
 struct unacked {
     struct seqdeque deliveries; /* sequence = delivery tag */
+    struct ack_timeout timeout;
 };
 
 /* The next delivery gets the tag `first`. */

@@ -46,7 +46,7 @@ class Logging(unittest.TestCase):
         p.send_signal(signal.SIGTERM)
         self.assertEqual(p.wait(DEADLINE_S), 0)
 
-    def test_service_manager_is_told_when_it_serves(self):
+    def test_service_manager_is_told_when_it_serves_and_stops(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             path = os.path.join(self.dir.name, "notify")
             manager.bind(path)
@@ -54,6 +54,7 @@ class Logging(unittest.TestCase):
             p = self.start("", env={**os.environ, "NOTIFY_SOCKET": path}, wait=False)
             self.assertRegex(manager.recv(8192).decode(), r"^READY=1\nSTATUS=leveret .* ready: .*\n$")
             self.stop(p)
+            self.assertEqual(manager.recv(8192), b"STOPPING=1\nSTATUS=stopping\n")
 
     def test_lines_have_rabbitmqs_shape(self):
         self.stop(self.start(f"log.file = {self.log}\n"))

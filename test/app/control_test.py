@@ -1,0 +1,383 @@
+#!/usr/bin/env python3
+"""A node under an operator's hands: its application stopped, started and reset while the process stays, over the socket and the peer port.
+
+control_test.py LEVERET
+"""
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+try:
+    import pika
+except ModuleNotFoundError:  # Debian's package is seen by the system's own interpreter only
+    if sys.executable == "/usr/bin/python3":
+        raise
+    os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
+
+LEVERET = sys.argv.pop(1) if len(sys.argv) > 1 else "build/debug/leveret"
+DEADLINE_S = 30
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Failure(Exception):
+    def __init__(self, kind, text):
+        super().__init__(kind, text)
+        self.kind, self.text = kind, text
+
+
+class Control:
+    """A connection to control."""
+
+    def __init__(self, s):
+        s.settimeout(DEADLINE_S)
+        self.socket = s
+        self.lines = s.makefile("rb")
+
+    @classmethod
+    def local(cls, data):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(os.path.join(data, "control.sock"))
+        return cls(s)
+
+    @classmethod
+    def tcp(cls, port, cookie):
+        c = cls(socket.create_connection(("127.0.0.1", port), DEADLINE_S))
+        word, version, node, nonce = c.lines.readline().decode().split()
+        assert (word, version) == ("leveret-control", "1")
+        own = os.urandom(32).hex()
+
+        def proof(role):
+            text = b"".join(part.encode() + b"\0" for part in (role, node, nonce, own))
+            return hmac.new(cookie.encode(), text, hashlib.sha256).hexdigest()
+
+        c.socket.sendall(f"auth {own} {proof('client')}\n".encode())
+        answer = c.lines.readline().decode()
+        if answer.startswith("e "):
+            c.close()
+            raise Failure(**json.loads(answer[2:]))
+        assert answer == f"ok {proof('server')}\n"
+        return c
+
+    def send(self, command, **arguments):
+        request = {"command": command, "arguments": arguments, "user": "tester"}
+        self.socket.sendall(json.dumps(request).encode() + b"\n")
+
+    def result(self):
+        while True:
+            line = self.lines.readline()
+            if line[:2] == b"o ":
+                return json.loads(line[2:])
+            if line[:2] == b"e ":
+                raise Failure(**json.loads(line[2:]))
+            if not line:
+                raise EOFError
+
+    def ask(self, command, **arguments):
+        self.send(command, **arguments)
+        return self.result()
+
+    def close(self):
+        self.lines.close()
+        self.socket.close()
+
+
+class Node:
+    def __init__(self, data, *settings, port=None, peer="none"):
+        self.port = port or free_port()
+        self.data = data
+        config = data + ".conf"
+        log = (f"log.file = {data}.log", "log.console = false")
+        pathlib.Path(config).write_text("\n".join((*log, *settings)) + "\n", encoding="ascii")
+        peers = ["--peer", peer] if peer else []
+        self.process = subprocess.Popen(
+            [LEVERET, "--config", config, "--data-dir", data, "--shards", "2", "--listen", f"127.0.0.1:{self.port}", *peers],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def ready(self):
+        if not select.select([self.process.stdout], [], [], DEADLINE_S)[0]:
+            raise RuntimeError("the node did not get ready")
+        line = self.process.stdout.readline()
+        if b"ready" not in line:
+            raise RuntimeError(f"the node did not start: {self.process.stderr.read()}")
+        return self
+
+    def connect(self):
+        return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", self.port, heartbeat=0))
+
+    def wait(self):
+        code = self.process.wait(DEADLINE_S)
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code
+
+    def end(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        return self.wait()
+
+
+class ControlTest(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="leveret-control.")
+        self.data = os.path.join(self.dir.name, "data")
+        self.nodes, self.controls = [], []
+
+    def tearDown(self):
+        for control in self.controls:
+            control.close()
+        for node in self.nodes:
+            if node.process.poll() is None:
+                node.process.kill()
+            node.wait()
+        self.dir.cleanup()
+
+    def node(self, *settings, **more):
+        self.nodes.append(Node(self.data, *settings, **more))
+        return self.nodes[-1].ready()
+
+    def control(self):
+        self.controls.append(Control.local(self.data))
+        return self.controls[-1]
+
+    def fails(self, kind, fn, *arguments):
+        with self.assertRaises(Failure) as caught:
+            fn(*arguments)
+        self.assertEqual(caught.exception.kind, kind)
+        return caught.exception.text
+
+    def publish(self, node, first, count):
+        with node.connect() as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.queue_declare("q", durable=True)
+            for i in range(first, first + count):
+                channel.basic_publish("", "q", b"%d" % i, PERSISTENT)
+
+    def messages(self, node):
+        with node.connect() as connection:
+            channel, found = connection.channel(), []
+            while True:
+                method, _, body = channel.basic_get("q", auto_ack=False)
+                if method is None:
+                    return found
+                found.append(int(body))
+
+    def test_the_application_stops_and_starts_in_its_process(self):
+        node, control = self.node(), self.control()
+        self.assertEqual(control.ask("is_running"), {"running": True})
+        self.publish(node, 0, 50)
+        for _ in range(3):
+            self.assertEqual(control.ask("stop_app"), {})
+            self.assertEqual(control.ask("stop_app"), {})
+            self.assertEqual(control.ask("is_running"), {"running": False})
+            self.assertEqual(control.ask("is_booting"), {"booting": False})
+            self.fails("not_running", control.ask, "backup")
+            with self.assertRaises(OSError):
+                socket.create_connection(("127.0.0.1", node.port), DEADLINE_S).close()
+            self.assertEqual(control.ask("start_app"), {})
+            self.assertEqual(control.ask("start_app"), {})
+            self.assertEqual(control.ask("is_running"), {"running": True})
+        self.assertEqual(self.messages(node), list(range(50)))
+        self.assertEqual(node.end(), 0)
+
+    def test_sigterm_ends_a_process_whose_application_is_stopped(self):
+        node, control = self.node(), self.control()
+        control.ask("stop_app")
+        self.assertEqual(node.end(), 0)
+
+    def test_clients_are_told_when_the_application_stops(self):
+        node, control = self.node(), self.control()
+        connection = node.connect()
+        control.ask("stop_app")
+        with self.assertRaises(pika.exceptions.ConnectionClosedByBroker) as caught:
+            connection.process_data_events(DEADLINE_S)
+        self.assertEqual(caught.exception.reply_code, 320)
+
+    def test_reset_needs_a_stopped_application_and_empties_the_node(self):
+        node, control = self.node(), self.control()
+        name = control.ask("ping")["node"]
+        cookie = pathlib.Path(self.data, ".erlang.cookie").read_bytes()
+        for how in ("reset", "force_reset"):
+            self.publish(node, 0, 10)
+            self.assertEqual(self.fails("failed", control.ask, how),
+                             f"Mnesia is still running on node {name}.\nPlease stop RabbitMQ with 'rabbitmqctl stop_app' first.")
+            control.ask("stop_app")
+            self.assertEqual(control.ask(how), {})
+            self.assertEqual(sorted(os.listdir(self.data)), [".erlang.cookie", "control.sock", "lock"])
+            self.assertEqual(control.ask(how), {})
+            control.ask("start_app")
+            with node.connect() as connection:  # as guest: the first things are made anew
+                with self.assertRaises(pika.exceptions.ChannelClosedByBroker):
+                    connection.channel().queue_declare("q", passive=True)
+        self.assertEqual(pathlib.Path(self.data, ".erlang.cookie").read_bytes(), cookie)
+
+    def test_what_a_reset_left_behind_in_a_crash_goes_at_the_next_start(self):
+        node = self.node()
+        self.publish(node, 0, 5)
+        node.end()
+        os.rename(os.path.join(self.data, "store"), os.path.join(self.data, "store.gone"))
+        node = self.node()
+        self.assertNotIn("store.gone", os.listdir(self.data))
+        with node.connect() as connection:
+            with self.assertRaises(pika.exceptions.ChannelClosedByBroker):
+                connection.channel().queue_declare("q", passive=True)
+
+    def test_a_start_that_fails_says_why_and_may_be_tried_again(self):
+        node, control = self.node(), self.control()
+        self.publish(node, 0, 5)
+        control.ask("stop_app")
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(("127.0.0.1", node.port))
+            other.listen()
+            for _ in range(2):
+                self.assertIn(f"127.0.0.1 port {node.port}: Address", self.fails("failed", control.ask, "start_app"))
+                self.assertEqual(control.ask("is_running"), {"running": False})
+        control.ask("start_app")
+        self.assertEqual(self.messages(node), list(range(5)))
+
+    def test_the_first_start_that_fails_ends_the_process(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            self.nodes.append(Node(self.data, port=other.getsockname()[1]))
+            self.assertEqual(self.nodes[-1].process.wait(DEADLINE_S), 1)
+            self.assertIn(b"Address already in use", self.nodes[-1].process.stderr.read())
+            self.nodes[-1].wait()
+        self.assertFalse(os.path.exists(self.data + ".pid"))
+
+    def test_waiting_for_the_start(self):
+        node, control, other = self.node(), self.control(), self.control()
+        self.assertEqual(other.ask("await_startup"), {})
+        control.ask("stop_app")
+        leaving = self.control()
+        leaving.send("await_startup")
+        other.send("await_startup")
+        self.assertEqual(control.ask("ping")["node"], self.control().ask("ping")["node"])
+        leaving.close()
+        control.ask("start_app")
+        self.assertEqual(other.result(), {})
+        control.ask("stop_app")
+        other.send("await_startup")
+        self.assertEqual(control.ask("stop"), {})
+        self.assertIn("stopping", self.fails("failed", other.result))
+        self.assertEqual(node.wait(), 0)
+
+    def test_the_stop_goes_on_when_its_client_has_left(self):
+        _, control = self.node(), self.control()
+        leaving = self.control()
+        leaving.send("stop_app")
+        leaving.close()
+        self.assertEqual(control.ask("stop_app"), {})
+        self.assertEqual(control.ask("is_running"), {"running": False})
+
+    def test_stopping_the_process_answers_first(self):
+        for how in ("stop", "shutdown"):
+            node, control = self.node(), self.control()
+            pid = pathlib.Path(self.data + ".pid").read_text(encoding="ascii")
+            self.assertEqual(int(pid), node.process.pid)
+            self.assertEqual(control.ask(how), {})
+            with self.assertRaises(EOFError):
+                control.result()
+            self.assertEqual(node.wait(), 0)
+            self.assertEqual(sorted(os.listdir(self.data)), [".erlang.cookie", "lock", "store"])
+            self.assertFalse(os.path.exists(self.data + ".pid"))
+
+    def test_the_pid_file_stands_where_the_configuration_says(self):
+        path = os.path.join(self.dir.name, "here.pid")
+        node = self.node(f"leveret.pid_file = {path}")
+        self.assertEqual(int(pathlib.Path(path).read_text(encoding="ascii")), node.process.pid)
+        self.assertEqual(node.end(), 0)
+        self.assertFalse(os.path.exists(path))
+        bad = os.path.join(self.dir.name, "missing", "pid")
+        self.nodes.append(Node(self.data, f"leveret.pid_file = {bad}"))
+        self.assertEqual(self.nodes[-1].process.wait(DEADLINE_S), 1)
+        self.assertIn(bad.encode(), self.nodes[-1].process.stderr.read())
+
+    def test_the_peer_port_wants_the_cookie(self):
+        port = free_port()
+        node = self.node(peer=f"127.0.0.1:{port}")
+        cookie = pathlib.Path(self.data, ".erlang.cookie").read_text(encoding="ascii")
+        self.fails("wrong_cookie", Control.tcp, port, "NOT" + cookie)
+        self.fails("wrong_cookie", Control.tcp, port, "")
+        for garbage in (b"\n", b"GET / HTTP/1.1\r\nHost: here\r\n\r\n", b"AMQP\0\0\x09\x01" * 100, b'{"command":"stop"}\n'):
+            with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as s:
+                s.settimeout(DEADLINE_S)
+                lines = s.makefile("rb")
+                self.assertTrue(lines.readline().startswith(b"leveret-control 1 "))
+                s.sendall(garbage)
+                if b"\n" in garbage or len(garbage) > 256:
+                    self.assertTrue(lines.readline().startswith(b'e {"kind":"wrong_cookie"'), garbage)
+                lines.close()
+        strangers = [socket.create_connection(("127.0.0.1", port), DEADLINE_S) for _ in range(100)]
+        self.controls.append(Control.tcp(port, cookie))
+        self.assertEqual(self.controls[-1].ask("is_running"), {"running": True})
+        self.assertEqual(self.control().ask("is_running"), {"running": True})
+        self.assertEqual(self.controls[0].ask("stop"), {})
+        self.assertEqual(node.wait(), 0)
+        for s in strangers:
+            s.close()
+        self.assertNotIn(cookie, pathlib.Path(self.data + ".log").read_text(encoding="utf-8"))
+
+    def test_the_peer_port_is_the_clients_port_and_20000(self):
+        with socket.socket() as s:  # a port below the system's own choices, so that both are free
+            while True:
+                port = random.randrange(10000, 12000)
+                try:
+                    s.bind(("127.0.0.1", port + 20000))
+                    break
+                except OSError:
+                    continue
+            s.listen()
+            node = self.node(port=port, peer=None)  # in use: a single node goes on without
+            self.assertIn("without a peer port", pathlib.Path(self.data + ".log").read_text(encoding="utf-8"))
+            self.assertEqual(node.end(), 0)
+        node = self.node(port=port, peer=None)
+        cookie = pathlib.Path(self.data, ".erlang.cookie").read_text(encoding="ascii")
+        self.controls.append(Control.tcp(port + 20000, cookie))
+        self.assertEqual(self.controls[-1].ask("is_running"), {"running": True})
+        self.assertEqual(node.end(), 0)
+
+    def test_a_peer_port_that_was_asked_for_must_be_free(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            self.nodes.append(Node(self.data, peer="127.0.0.1:%d" % s.getsockname()[1]))
+            self.assertEqual(self.nodes[-1].process.wait(DEADLINE_S), 1)
+            self.assertIn(b"Address already in use", self.nodes[-1].process.stderr.read())
+
+    def test_nothing_confirmed_is_lost_in_stops_starts_and_kills(self):
+        sent, rng = 0, random.Random(7)
+        for _ in range(5):
+            node = self.node()
+            control = self.control()
+            for _ in range(3):
+                self.publish(node, sent, 20)
+                sent += 20
+                control.ask("stop_app")
+                control.ask("start_app")
+            control.send(rng.choice(("stop_app", "stop", "ping")))
+            node.end(signal.SIGKILL)
+        self.assertEqual(self.messages(self.node()), list(range(sent)))
+
+
+if __name__ == "__main__":
+    program = unittest.main(exit=False)
+    bad = len(program.result.failures) + len(program.result.errors)
+    print(f"{program.result.testsRun - bad} passed, {bad} failed")
+    sys.exit(1 if bad else 0)
