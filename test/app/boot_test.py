@@ -150,6 +150,19 @@ class Boot(unittest.TestCase):
                      f"{root}/rabbitmq-env.conf:3: only assignments", f"{root}/enabled_plugins:1: expected , or ]"):
             self.assertIn(told, r.stderr)
 
+    def test_what_counts_is_shown_without_secrets(self):
+        files = {"etc/leveret/leveret.conf": "heartbeat = 5\ndefault_pass = hunter2\n", "etc/rabbitmq/rabbitmq.conf": "wrong\n"}
+        shown = subprocess.run([LEVERET, "--show-config", "--listen", "127.0.0.1:1"], capture_output=True, text=True,
+                               timeout=DEADLINE_S, check=False, env=self.environment(files=files, RABBITMQ_NODE_PORT="2"))
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        lines = shown.stdout.splitlines()
+        self.assertIn("heartbeat = 5", lines)
+        self.assertIn("listeners.tcp.1 = 127.0.0.1:1", lines)
+        self.assertIn("default_pass = ********", lines)
+        self.assertNotIn("hunter2", shown.stdout)
+        again = self.checked("--config", self.config(shown.stdout))
+        self.assertEqual(again.returncode, 0, again.stderr)
+
     def test_touched_files_say_nothing(self):
         names = ("rabbitmq.config", "rabbitmq-env.conf", "enabled_plugins", "conf.d/a.conf")
         r = self.checked(files={f"etc/rabbitmq/{name}": "" for name in names})
