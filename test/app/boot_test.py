@@ -163,6 +163,13 @@ class Boot(unittest.TestCase):
         again = self.checked("--config", self.config(shown.stdout))
         self.assertEqual(again.returncode, 0, again.stderr)
 
+    def test_plugins_that_nobody_knows_are_told_and_do_not_matter(self):
+        r = self.checked(files={"etc/rabbitmq/enabled_plugins": "[rabbitmq_management,rabbitmq_mqtt,my_own]."})
+        path = os.path.join(self.dir.name, "root", "etc", "rabbitmq", "enabled_plugins")
+        self.assertEqual((r.returncode, r.stderr), (0, f"{path}: not in this version: rabbitmq_mqtt\n{path}: there is no plugin my_own\n"))
+        r = self.checked(RABBITMQ_ENABLED_PLUGINS="rabbitmq_shovel,my_own")
+        self.assertEqual((r.returncode, r.stderr), (0, "RABBITMQ_ENABLED_PLUGINS: there is no plugin my_own\n"))
+
     def test_touched_files_say_nothing(self):
         names = ("rabbitmq.config", "rabbitmq-env.conf", "enabled_plugins", "conf.d/a.conf")
         r = self.checked(files={f"etc/rabbitmq/{name}": "" for name in names})
