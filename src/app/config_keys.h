@@ -90,6 +90,15 @@
       "what stands behind auth_backends.N = cache") \
     X(ENUM, password_hashing, "password_hashing_module", "rabbit_password_hashing_sha256", 0, 0, \
       "rabbit_password_hashing_sha256", "how passwords are kept") \
+    X(ENUM, credential_validator, "credential_validator.validation_backend", \
+      "rabbit_credential_validator_accept_everything", 0, 0, \
+      "rabbit_credential_validator_accept_everything rabbit_credential_validator_min_password_length " \
+      "rabbit_credential_validator_password_regexp", \
+      "what new passwords have to be like: anything, of a least length, or matching a regular expression") \
+    X(INTEGER, credential_min_length, "credential_validator.min_length", "5", 0, 4096, "", \
+      "bytes that a new password has at least, where that is asked for") \
+    X(STRING, credential_regexp, "credential_validator.regexp", "", 0, 0, "", \
+      "what a new password matches, where that is asked for") \
     X(STRING, anonymous_login_user, "anonymous_login_user", "guest", 0, 0, "", \
       "the user that ANONYMOUS logs in as; none refuses it") \
     X(SECRET, anonymous_login_pass, "anonymous_login_pass", "guest", 0, 0, "", "that user's password") \
