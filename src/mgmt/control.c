@@ -16,7 +16,11 @@
 
 #include <stdlib.h>
 
-enum { BACKLOG = 64, BODIES_BYTES_MAX = CONTROL_BODY_MAX };
+enum {
+    BACKLOG = 64,
+    BODIES_BYTES_MAX = CONTROL_BODY_MAX,
+    KEEPALIVE_S = 60, /* of silence: a client whose machine has gone gives its place back */
+};
 
 static void
 drop_oldest_stranger(struct control *c)
@@ -50,7 +54,7 @@ on_accept_tcp(void *arg, struct net_socket *socket)
         net_socket_free(socket);
         return;
     }
-    net_socket_set_options(socket, &(struct net_options){.keepalive = true});
+    net_socket_set_options(socket, &(struct net_options){.keepalive = true, .keepalive_idle_s = KEEPALIVE_S});
     control_peer_new(c, socket, true);
 }
 
