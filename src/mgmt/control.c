@@ -22,6 +22,8 @@ enum {
     KEEPALIVE_S = 60, /* of silence: a client whose machine has gone gives its place back */
 };
 
+/* At once, so that a turn that accepts many still knows how many there are: nobody is in a call of a
+ * stranger's. */
 static void
 drop_oldest_stranger(struct control *c)
 {
@@ -29,6 +31,7 @@ drop_oldest_stranger(struct control *c)
         struct control_peer *p = LIST_ENTRY(at, struct control_peer, in_control);
         if (p->is_stranger && p->conn) {
             control_peer_drop(p);
+            control_peer_free(p);
             return;
         }
     }

@@ -347,7 +347,9 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(node.wait(), 0)
         for s in strangers:
             s.close()
-        self.assertNotIn(cookie, pathlib.Path(self.data + ".log").read_text(encoding="utf-8"))
+        log = pathlib.Path(self.data + ".log").read_text(encoding="utf-8")
+        self.assertIn(f"accepting commands on port {port}", log)
+        self.assertNotIn(cookie, log)
 
     def test_the_peer_port_is_the_clients_port_and_20000(self):
         with socket.socket() as s:  # a port below the system's own choices, so that both are free
