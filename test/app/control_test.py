@@ -415,6 +415,34 @@ class ControlTest(unittest.TestCase):
             self.assertEqual(set(done) - there, set())
         self.assertEqual(node.end(), 0)
 
+    def test_many_operators_at_once_are_all_answered(self):
+        node, control = self.node(), self.control()
+        wrong = []
+
+        def operate(connection, seed):
+            rng = random.Random(seed)
+            try:
+                for _ in range(12):
+                    try:
+                        connection.ask(rng.choice(("stop_app", "start_app", "reset", "force_reset", "is_running", "ping")))
+                    except Failure as failure:
+                        if failure.kind != "refused" and "stopped before it served" not in failure.text:
+                            wrong.append(failure)
+            except (OSError, EOFError) as failure:
+                wrong.append(failure)
+
+        workers = [threading.Thread(target=operate, args=(self.control(), seed)) for seed in range(5)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(DEADLINE_S)
+            self.assertFalse(worker.is_alive())
+        self.assertEqual(wrong, [])
+        control.ask("start_app")
+        with node.connect() as connection:
+            self.assertTrue(connection.is_open)
+        self.assertEqual(node.end(), 0)
+
     def test_commands_get_through_when_clients_have_all_descriptors(self):
         node = self.node(descriptors=128)
         clients, refused = [], 0
