@@ -90,6 +90,15 @@
       "what stands behind auth_backends.N = cache") \
     X(ENUM, password_hashing, "password_hashing_module", "rabbit_password_hashing_sha256", 0, 0, \
       "rabbit_password_hashing_sha256", "how passwords are kept") \
+    X(ENUM, credential_validator, "credential_validator.validation_backend", \
+      "rabbit_credential_validator_accept_everything", 0, 0, \
+      "rabbit_credential_validator_accept_everything rabbit_credential_validator_min_password_length " \
+      "rabbit_credential_validator_password_regexp", \
+      "what new passwords have to be like: anything, of a least length, or matching a regular expression") \
+    X(INTEGER, credential_min_length, "credential_validator.min_length", "5", 0, 4096, "", \
+      "bytes that a new password has at least, where that is asked for") \
+    X(STRING, credential_regexp, "credential_validator.regexp", "", 0, 0, "", \
+      "what a new password matches, where that is asked for") \
     X(STRING, anonymous_login_user, "anonymous_login_user", "guest", 0, 0, "", \
       "the user that ANONYMOUS logs in as; none refuses it") \
     X(SECRET, anonymous_login_pass, "anonymous_login_pass", "guest", 0, 0, "", "that user's password") \
@@ -137,14 +146,12 @@
     X(LEVEL, log_file_level, "log.file.level", "", 0, 0, "", "the least level that goes to the file") \
     X(ENUM, log_file_formatter, "log.file.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how lines of log files look") \
     X(ENUM, log_file_time, "log.file.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how their times look") \
-    X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, \
-      "how their levels look: in lower or upper case, whole, or of three or four letters") \
+    X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, "how their levels look: in lower or upper case, whole, or of three or four letters") \
     X(STRING, log_file_rotation_date, "log.file.rotation.date", "", 0, 0, "", \
       "when log files are rotated: $D0 every day at midnight, $W5D16 on Fridays at 16:00, $M1D0 on the first of a month, $ML on its last day") \
     X(SIZE, log_file_rotation_size, "log.file.rotation.size", "0", 0, CONFIG_SIZE_MOST, "", \
       "how large a log file grows before it is rotated; 0: without limit") \
-    X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", \
-      "rotated files that are kept, as NAME.0, NAME.1, ...") \
+    X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", "rotated files that are kept, as NAME.0, NAME.1, ...") \
     X(BOOL, log_console, "log.console", "true", 0, 0, "", "log to standard output") \
     X(ENUM, log_console_stdio, "log.console.stdio", "stdout", 0, 0, "stdout stderr", "or to standard error") \
     X(LEVEL, log_console_level, "log.console.level", "", 0, 0, "", "the least level that goes to standard output") \

@@ -8,6 +8,7 @@
 #include "app/process.h"
 
 #include "app/process_impl.h"
+#include "app/setup.h"
 #include "base/check.h"
 #include "io/system.h"
 #include "mgmt/control_client.h"
@@ -83,6 +84,8 @@ prepare(struct process *p, char *why)
         snprintf(why, BOOT_WHY_SIZE, "the node's name is too long");
         return false;
     }
+    if (!setup_credentials(&p->credentials, c, why, BOOT_WHY_SIZE))
+        return false;
     if (!data_dir_open(&p->data_dir, c->data_dir, why, BOOT_WHY_SIZE))
         return false;
     p->has_log = logger_init(&p->logger, c, p->request->log_file, why, BOOT_WHY_SIZE);
@@ -211,6 +214,7 @@ process_run(const struct process_request *request)
     }
     if (*p->pid_path)
         (void)!file_unlink(NULL, p->pid_path); /* the next start writes it anew */
+    credential_rules_free(p->credentials);
     reload_drop(p->reloaded);
     data_dir_close(&p->data_dir);
     logger_fini(&p->logger);

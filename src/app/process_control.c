@@ -268,7 +268,7 @@ host_reset(void *arg, struct control_call *call, bool is_forced)
     struct process *p = arg;
     if (p->state != PROCESS_STOPPED && p->state != PROCESS_RESETTING) {
         control_fail(
-            call, CONTROL_FAILED,
+            call, CONTROL_REFUSED,
             "Mnesia is still running on node %s.\nPlease stop RabbitMQ with 'rabbitmqctl stop_app' first.",
             p->name);
         return;
@@ -361,6 +361,7 @@ process_control_start(struct process *p, char *why)
     static const struct shard_hooks hooks = {
         .on_start = on_start, .on_mail = on_mail, .on_turn = on_turn, .on_discard = on_discard};
     p->host = (struct control_host){.arg = p,
+                                    .credentials = p->credentials,
                                     .node_name = p->name,
                                     .data_dir = p->config->data_dir,
                                     .cookie_path = p->cookie_path,

@@ -42,7 +42,8 @@ struct process {
     char name[256], cluster_name[256];
     char cookie_path[PROCESS_PATH_SIZE], socket_path[PROCESS_PATH_SIZE], pid_path[PROCESS_PATH_SIZE];
     char cookie[COOKIE_SIZE];
-    struct shards *shards; /* the control thread's own, one */
+    struct credential_rules *credentials; /* what new passwords have to be like */
+    struct shards *shards;                /* the control thread's own, one */
     struct asker *asker;
 
     pthread_mutex_t lock;
