@@ -66,11 +66,12 @@ info_query_next(struct info_query *q, unsigned shard_count, unsigned *shard)
         q->position = q->inner = q->innermost = q->current = 0;
         q->shard++;
     }
-    if (q->shard >= (q->kind->is_sharded ? shard_count : 1)) {
+    bool is_sharded = q->kind->is_sharded && !q->foreign;
+    if (q->shard >= (is_sharded ? shard_count : 1)) {
         q->shard = 0;
         q->pass++;
     }
-    *shard = q->shard;
+    *shard = is_sharded ? q->shard : q->first_shard;
     return q->pass < q->kind->passes;
 }
 

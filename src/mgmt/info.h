@@ -85,11 +85,14 @@ struct info_query {
     struct buffer rows;          /* what the last slices gathered: "r [...]\n" each */
     uint64_t row_count;          /* in all */
     /* ---- where it stands ---- */
-    bool is_over_here; /* the shard has no more in this pass */
+    unsigned first_shard; /* with `foreign`: the shard that tells of the others */
+    bool is_over_here;    /* the shard has no more in this pass */
     unsigned pass, shard;
     uint64_t position, inner, innermost; /* the kind's, 0 at the start of a shard */
     uint64_t current;                    /* the connection that `inner` is in */
     bool is_current_due;
+    const bool *
+        foreign; /* queues: show those of these shards, as far as another shard knows them; NULL: one's own */
     struct idmap seen; /* connections that may move: ids of those that were shown before they could */
     /* ---- during a slice ---- */
     struct server_shard *home;

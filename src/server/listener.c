@@ -5,7 +5,7 @@
  *
  * Running out of descriptors is the listener's problem alone: it is said once, and once more when it is over.
  */
-/* exports: server_accept server_listen server_pick_shard server_unlisten */
+/* exports: server_accept server_listen server_listen_each server_pick_shard server_unlisten */
 #include "base/check.h"
 #include "broker/meta.h"
 #include "io/net.h"
