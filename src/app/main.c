@@ -1,5 +1,6 @@
 /* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line; those
  * of `leveret store` are in store_command.h. */
+#include "app/config_show.h"
 #include "app/config_start.h"
 #include "app/detach.h"
 #include "app/notify.h"
@@ -74,6 +75,10 @@ run(struct options *o)
     if (good && o->action == OPTIONS_CHECK_CONFIG) {
         printf("the configuration is good\n");
         code = 0;
+    } else if (good && o->action == OPTIONS_SHOW_CONFIG) {
+        struct buffer text = {0};
+        config_show_text(&c, &text);
+        code = print_and_free(&text);
     } else if (good) {
         struct waiting waiting = {.detached = o->is_detached ? detach_start() : -1};
         notify_begin(&waiting.manager);

@@ -202,6 +202,7 @@ reload(struct process *p)
     pthread_mutex_lock(&p->lock);
     reload_drop(p->reloaded);
     p->reloaded = r;
+    process_node_init(p);
     if (p->app)
         boot_reload(p->app, r);
     pthread_mutex_unlock(&p->lock);
