@@ -6,6 +6,7 @@
 /* exports: process_node_ */
 #include "app/config_row.h"
 #include "app/process_impl.h"
+#include "app/reload.h"
 #include "app/setup.h"
 #include "mgmt/node_host.h"
 
@@ -142,27 +143,61 @@ rabbit_of(const struct config *c)
 
 /* ---- struct node_host ---- */
 
+/* The configuration in force; held until config_drop(). */
+struct config_hold {
+    const struct config *config;
+    struct reload *reload; /* NULL: the one that the process started with */
+};
+
+static struct config_hold
+config_take(struct process *p)
+{
+    struct config_hold h = {.config = p->config};
+    pthread_mutex_lock(&p->lock);
+    h.reload = p->reloaded ? reload_hold(p->reloaded) : NULL;
+    pthread_mutex_unlock(&p->lock);
+    if (h.reload)
+        h.config = &h.reload->config;
+    return h;
+}
+
 static json_t *
 node_config_files(void *arg)
 {
-    const struct process *p = arg;
+    struct config_hold h = config_take(arg);
     json_t *files = json_array();
-    for (size_t i = 0; i < p->config->files_count; i++)
-        json_array_append_new(files, json_string(p->config->files[i]));
+    for (size_t i = 0; i < h.config->files_count; i++)
+        json_array_append_new(files, json_string(h.config->files[i]));
+    reload_drop(h.reload);
     return files;
 }
 
 static json_t *
 node_environment(void *arg)
 {
-    const struct process *p = arg;
+    struct config_hold h = config_take(arg);
     json_t *leveret = json_object();
     for (size_t i = 0; i < config_row_count; i++) {
-        json_t *value = value_of(p->config, &config_rows[i]);
+        json_t *value = value_of(h.config, &config_rows[i]);
         if (value)
             json_object_set_new(leveret, config_rows[i].name, value);
     }
-    return json_pack("{s:o, s:o}", "rabbit", rabbit_of(p->config), "leveret", leveret);
+    json_t *result = json_pack("{s:o, s:o}", "rabbit", rabbit_of(h.config), "leveret", leveret);
+    reload_drop(h.reload);
+    return result;
+}
+
+static bool
+node_certificate_file(void *arg, bool is_authority, char *path, size_t size)
+{
+    struct config_hold h = config_take(arg);
+    const struct config *c = h.config;
+    const char *file = is_authority ? c->ssl_cacertfile : c->ssl_certfile;
+    bool is_there = c->listeners_ssl.count > 0 && file && strlen(file) < size;
+    if (is_there)
+        snprintf(path, size, "%s", file);
+    reload_drop(h.reload);
+    return is_there;
 }
 
 static const char *
@@ -196,6 +231,5 @@ process_node_init(struct process *p)
                                  .log_tail = node_log_tail,
                                  .log_rotate = node_log_rotate,
                                  .cookie = slice_str(p->cookie),
-                                 .certificate_file = p->config->ssl_certfile,
-                                 .ca_file = p->config->ssl_cacertfile};
+                                 .certificate_file = node_certificate_file};
 }

@@ -24,7 +24,8 @@ struct node_host {
     void (*log_rotate)(void *arg);
     struct slice cookie;
     const char *enabled_plugins_file;       /* where there is one: "" */
-    const char *certificate_file, *ca_file; /* of TLS listeners; NULL: none */
+    /* Of TLS listeners: the server's, or those that clients' are checked with. False: none. */
+    bool (*certificate_file)(void *arg, bool is_authority, char *path, size_t size);
 };
 
 #endif

@@ -6,12 +6,13 @@ list_test.py LEVERET
 """
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-from control_test import Control, Node, pika
+from control_test import Control, Failure, Node, free_port, pika
 
 QUEUES, BINDINGS = 100_000, 20_000
 DEADLINE_S = 60
@@ -145,6 +146,27 @@ class Lists(unittest.TestCase):
             line = control.lines.readline()
             self.assertTrue(line.startswith(b"e "), line)
         control.ask("ping")
+
+
+class Certificates(unittest.TestCase):
+    def test_certificates_of_tls_listeners(self):
+        with tempfile.TemporaryDirectory(prefix="leveret-list.") as directory:
+            key, cert, data = directory + "/key.pem", directory + "/cert.pem", directory + "/data"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "10",
+                            "-subj", "/CN=here", "-keyout", key, "-out", cert], check=True, capture_output=True)
+            node = Node(data, f"listeners.ssl.1 = 127.0.0.1:{free_port()}", f"ssl_options.certfile = {cert}",
+                        f"ssl_options.keyfile = {key}").ready()
+            control = Control.local(data)
+            try:
+                [found] = control.ask("certificates")["certificates"]
+                self.assertEqual((found["file"], found["kind"], found["subject"]), (cert, "server", "CN=here"))
+                self.assertTrue(8 * 86400 < found["seconds_left"] <= 10 * 86400, found)
+                pathlib.Path(cert).unlink()
+                with self.assertRaises(Failure):
+                    control.ask("certificates")
+            finally:
+                control.close()
+                node.end()
 
 
 if __name__ == "__main__":
