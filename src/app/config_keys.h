@@ -136,14 +136,12 @@
     X(LEVEL, log_file_level, "log.file.level", "", 0, 0, "", "the least level that goes to the file") \
     X(ENUM, log_file_formatter, "log.file.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how lines of log files look") \
     X(ENUM, log_file_time, "log.file.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how their times look") \
-    X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, \
-      "how their levels look: in lower or upper case, whole, or of three or four letters") \
+    X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, "how their levels look: in lower or upper case, whole, or of three or four letters") \
     X(STRING, log_file_rotation_date, "log.file.rotation.date", "", 0, 0, "", \
       "when log files are rotated: $D0 every day at midnight, $W5D16 on Fridays at 16:00, $M1D0 on the first of a month, $ML on its last day") \
     X(SIZE, log_file_rotation_size, "log.file.rotation.size", "0", 0, CONFIG_SIZE_MOST, "", \
       "how large a log file grows before it is rotated; 0: without limit") \
-    X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", \
-      "rotated files that are kept, as NAME.0, NAME.1, ...") \
+    X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", "rotated files that are kept, as NAME.0, NAME.1, ...") \
     X(BOOL, log_console, "log.console", "true", 0, 0, "", "log to standard output") \
     X(ENUM, log_console_stdio, "log.console.stdio", "stdout", 0, 0, "stdout stderr", "or to standard error") \
     X(LEVEL, log_console_level, "log.console.level", "", 0, 0, "", "the least level that goes to standard output") \

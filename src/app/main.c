@@ -8,6 +8,7 @@
 #include "app/store_command.h"
 #include "base/buffer.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -90,9 +91,19 @@ run(struct options *o)
     return code;
 }
 
+/* What is opened next must not become standard output or error: messages for people would go into it. */
+static void
+keep_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(1);
+}
+
 int
 main(int argc, char **argv)
 {
+    keep_standard_descriptors();
     struct options o;
     char error[OPTIONS_ERROR_SIZE];
     struct buffer text = {0};

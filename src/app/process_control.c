@@ -267,7 +267,7 @@ host_reset(void *arg, struct control_call *call, bool is_forced)
     struct process *p = arg;
     if (p->state != PROCESS_STOPPED && p->state != PROCESS_RESETTING) {
         control_fail(
-            call, CONTROL_FAILED,
+            call, CONTROL_REFUSED,
             "Mnesia is still running on node %s.\nPlease stop RabbitMQ with 'rabbitmqctl stop_app' first.",
             p->name);
         return;

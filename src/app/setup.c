@@ -1,8 +1,10 @@
 /* See setup.h. `infinity` becomes 0 where the layers below say "0: no limit". */
 #include "app/setup.h"
 
+#include "base/base64url.h"
 #include "base/buffer.h"
 #include "broker/meta.h"
+#include "broker/parameter.h"
 #include "io/random.h"
 #include "io/system.h"
 
@@ -193,6 +195,23 @@ setup_first_things(struct meta *m, const struct config *c, char *why, size_t why
                 apply(m, &permission, why, why_size);
     buffer_fini(&tags);
     return good;
+}
+
+/* RabbitMQ's name and form: tools tell clusters apart by it. */
+bool
+setup_cluster_id(struct meta *m, char *why, size_t why_size)
+{
+    uint8_t random[16];
+    char value[64] = "\"rabbitmq-cluster-id-";
+    if (parameter_find_global(m, "internal_cluster_id"))
+        return true;
+    random_bytes(NULL, random, sizeof random);
+    size_t len = strlen(value);
+    len += base64url_encode(value + len, slice_of(random, sizeof random));
+    value[len++] = '"';
+    const struct meta_command set = {
+        .kind = META_PARAMETER_SET, .name = slice_str("internal_cluster_id"), .value = slice_of(value, len)};
+    return apply(m, &set, why, why_size);
 }
 
 static double

@@ -16,6 +16,8 @@ struct tls_context *setup_tls(const struct config *c, char *why, size_t why_size
 /* The default vhost, its user and permissions, on an empty node. False: `why` says what is wrong with them.
  */
 bool setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size);
+/* The global parameter internal_cluster_id, where there is none yet. */
+bool setup_cluster_id(struct meta *m, char *why, size_t why_size);
 /* Bytes of resident memory above which publishers are blocked. */
 uint64_t setup_memory_watermark(const struct config *c);
 /* Bytes free on the data directory's disk below which they are. */

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { AUTH_LINE_MAX = 256 };
+enum { AUTH_LINE_MAX = 256, REFUSAL_LOG_MS = 1000 };
 
 static void
 on_late(void *arg)
@@ -43,11 +43,26 @@ is_proved(struct control_peer *p, struct slice line, char nonce[CONTROL_NONCE_SI
     return control_proof_is_equal(slice_of(line.data + proof_at, CONTROL_PROOF_SIZE - 1), proof);
 }
 
+/* The log tells of one a second at most, whoever tries how often. */
+static void
+log_refusal(struct control_peer *p)
+{
+    struct control *c = p->control;
+    uint64_t now = shard_now_ms(c->shard);
+    c->refusals++;
+    if (c->refusal_ms && now - c->refusal_ms < REFUSAL_LOG_MS)
+        return;
+    log_warning(c->config.log, LOG_GLOBAL,
+                "control: %s did not prove that it has the cookie (%u such since the last message)",
+                p->origin, c->refusals);
+    c->refusal_ms = now;
+    c->refusals = 0;
+}
+
 static void
 refuse(struct control_peer *p)
 {
-    log_warning(p->control->config.log, LOG_GLOBAL, "control: %s did not prove that it has the cookie",
-                p->origin);
+    log_refusal(p);
     control_peer_error(p, CONTROL_WRONG_COOKIE, "the cookie is not this node's");
     p->is_ending = true;
 }

@@ -53,6 +53,8 @@ struct control {
     struct list peers, dirty; /* all, the oldest first; those to look at at the end of the turn */
     unsigned local_count, tcp_count, stranger_count;
     struct budget bodies; /* of all requests together */
+    uint64_t refusal_ms;  /* when the log last told of one; since then there were so many */
+    unsigned refusals;
     bool is_quiescing;
 };
 

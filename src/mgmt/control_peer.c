@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "io/local.h"
 #include "io/shard.h"
+#include "mgmt/info_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,11 +104,9 @@ control_error_word(enum control_error kind)
 void
 control_peer_error(struct control_peer *p, enum control_error kind, const char *text)
 {
-    json_t *error = json_pack("{s:s, s:s}", "kind", control_error_word(kind), "text", text);
-    char *line = error ? json_dumps(error, JSON_COMPACT) : NULL;
-    buffer_add_fmt(&p->out, "e %s\n", line ? line : "{\"kind\":\"failed\",\"text\":\"\"}");
-    free(line);
-    json_decref(error);
+    buffer_add_fmt(&p->out, "e {\"kind\":\"%s\",\"text\":", control_error_word(kind));
+    info_value_text(&p->out, text);
+    buffer_add_str(&p->out, "}\n");
 }
 
 /* ---- in and out ---- */

@@ -14,6 +14,7 @@
 #include "wire/table.h"
 
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -576,4 +577,15 @@ definitions_free(struct definitions *d)
     for (size_t i = 0; i < sizeof d->texts / sizeof *d->texts; i++)
         buffer_fini(&d->texts[i]);
     free(d);
+}
+
+void
+definitions_digest(struct slice text, char digest[DEFINITIONS_DIGEST_SIZE])
+{
+    uint8_t bytes[SHA256_DIGEST_LENGTH];
+    SHA256(text.len > 0 ? text.data : bytes, text.len, bytes);
+    *digest++ = '"';
+    for (size_t i = 0; i < sizeof bytes; i++, digest += 2)
+        snprintf(digest, 3, "%02x", bytes[i]);
+    memcpy(digest, "\"", 2);
 }

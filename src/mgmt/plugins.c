@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "io/file.h"
+#include "wire/erlang_terms.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,72 +153,23 @@ plugins_path(const char *data_dir, char *path, size_t size)
         snprintf(path, size, "%s/enabled_plugins", data_dir);
 }
 
-static bool
-is_blank(uint8_t c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool
-is_atom(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '@';
-}
-
-/* The next character that is no blank and not in a comment; 0 at the end. */
-static uint8_t
-peek(struct slice *s)
-{
-    bool is_comment = false;
-    while (s->len > 0 && (is_comment || is_blank(*s->data) || *s->data == '%')) {
-        is_comment = (is_comment || *s->data == '%') && *s->data != '\n';
-        *s = slice_of(s->data + 1, s->len - 1);
-    }
-    return s->len ? *s->data : 0;
-}
-
-static bool
-take(struct slice *s, char c)
-{
-    if (peek(s) != (uint8_t)c)
-        return false;
-    *s = slice_of(s->data + 1, s->len - 1);
-    return true;
-}
-
-/* An atom, plain or in single quotes. */
-static bool
-take_atom(struct slice *s, struct slice *name)
-{
-    bool is_quoted = take(s, '\'');
-    size_t len = 0;
-    while (len < s->len && (is_quoted ? s->data[len] != '\'' : is_atom(s->data[len])))
-        len++;
-    *name = slice_of(s->data, len);
-    *s = slice_of(s->data + len, s->len - len);
-    return len > 0 && (!is_quoted || take(s, '\''));
-}
-
 enum err
 plugins_parse(struct slice text, plugins_set *set)
 {
-    struct slice name;
+    struct erlang_terms terms;
+    struct erlang_error error;
     plugins_set found = 0;
-    if (!take(&text, '['))
-        return ERR_SYNTAX;
-    while (peek(&text) != ']') {
-        peek(&text);
-        if (!take_atom(&text, &name))
-            return ERR_SYNTAX;
-        int i = plugins_find(name);
+    bool is_good =
+        erlang_terms_parse(&terms, text, &error) && terms.count == 1 && terms.first->kind == ERLANG_LIST;
+    for (const struct erlang_term *item = is_good ? terms.first->first : NULL; item; item = item->next) {
+        int i = item->kind == ERLANG_ATOM ? plugins_find(item->text) : -1;
+        is_good = is_good && item->kind == ERLANG_ATOM;
         found |= i >= 0 ? bit(i) : 0;
-        if (!take(&text, ',') && peek(&text) != ']')
-            return ERR_SYNTAX;
     }
-    if (!take(&text, ']') || !take(&text, '.') || peek(&text) != 0)
-        return ERR_SYNTAX;
-    *set = found;
-    return ERR_OK;
+    erlang_terms_fini(&terms);
+    if (is_good)
+        *set = found;
+    return is_good ? ERR_OK : ERR_SYNTAX;
 }
 
 enum err

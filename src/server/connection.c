@@ -11,13 +11,14 @@
 #include "base/check.h"
 #include "broker/vhost.h"
 #include "server/class.h"
+#include "server/connection_limit.h"
 #include "server/handshake.h"
 #include "wire/sasl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct connection) <= 200, "an idle connection must be small");
+_Static_assert(sizeof(struct connection) <= 208, "an idle connection must be small");
 _Static_assert(sizeof(struct channel) <= 104, "an idle channel must be small");
 
 _Static_assert(CONNECTION_ROOM_AWAITED <= UINT16_MAX, "the last of the flags fits connection.flags");
@@ -327,6 +328,7 @@ connection_free(struct connection *c)
         idmap_fini(c->channels);
         free(c->channels);
     }
+    connection_limit_end(c);
     if (c->vhost)
         vhost_drop(c->vhost);
     free(c->tail);

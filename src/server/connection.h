@@ -108,8 +108,10 @@ struct connection {
     struct intern *user;      /* once logged in */
     struct intern *client_properties;
     const struct vhost *vhost; /* from OPENING on */
-    struct channel *channel;   /* the one used last; with a single channel, that one */
-    struct idmap *channels;    /* by number, once there is a second one */
+    struct user_usage
+        *usage;              /* of its user, held; it is counted there and in the vhost: connection_limit.h */
+    struct channel *channel; /* the one used last; with a single channel, that one */
+    struct idmap *channels;  /* by number, once there is a second one */
     struct connection_tail *tail;
     struct outbound *out; /* NULL: nothing to write */
     union {

@@ -166,6 +166,8 @@ publish_properties_check(struct channel *ch, struct slice run, struct publish_pr
                        PROPERTY_FLAG(PROPERTY_EXPIRATION) | PROPERTY_FLAG(PROPERTY_USER_ID);
     if (!(properties_flags(run) & special))
         return true;
+    if (!(properties_flags(run) & special & (unsigned)~PROPERTY_FLAG(PROPERTY_EXPIRATION)))
+        return publish_expiration_ok(ch, run); /* the same bytes need no second look */
     out->is_special = true;
     out->headers = properties_headers(run);
     if (publish_user_id_ok(ch, run) && publish_expiration_ok(ch, run) && publish_copies_ok(ch, run, out) &&

@@ -33,6 +33,7 @@ sim_broker_options_init(struct sim_broker_options *options)
         .limits = broker_limits_default(),
     };
     server_config_init(&options->server);
+    options->server.limits.consumer_timeout_ms = 0; /* in some worlds an acknowledgement takes an hour */
 }
 
 static void

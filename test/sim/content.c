@@ -29,10 +29,10 @@ content_body_size(struct trial *t)
 }
 
 static void
-make_properties(struct trial *t, uint64_t number, uint8_t delivery_mode, struct buffer *out)
+make_properties(struct trial *t, uint64_t number, uint8_t delivery_mode, int64_t ttl_ms, struct buffer *out)
 {
     struct buffer headers = {0};
-    char id[32];
+    char id[32], ttl[24];
     snprintf(id, sizeof id, "m%llu", (unsigned long long)number);
     struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_MESSAGE_ID), .message_id = slice_str(id)};
     if (delivery_mode || trial_chance(t, 2)) {
@@ -55,6 +55,11 @@ make_properties(struct trial *t, uint64_t number, uint8_t delivery_mode, struct 
         p.user_id = slice_str("guest");
         p.timestamp = number;
     }
+    if (ttl_ms >= 0) {
+        snprintf(ttl, sizeof ttl, "%lld", (long long)ttl_ms);
+        p.flags |= PROPERTY_FLAG(PROPERTY_EXPIRATION);
+        p.expiration = slice_str(ttl);
+    }
     uint8_t *bytes = buffer_reserve(out, properties_size(&p));
     out->len += properties_encode(bytes, &p);
     buffer_fini(&headers);
@@ -62,14 +67,16 @@ make_properties(struct trial *t, uint64_t number, uint8_t delivery_mode, struct 
 
 void
 content_make(struct content *c, struct trial *t, uint64_t number, const char *exchange, const char *key,
-             uint8_t delivery_mode, uint32_t body_size, struct buffer *properties, struct buffer *body)
+             uint8_t delivery_mode, bool may_expire, uint32_t body_size, struct buffer *properties,
+             struct buffer *body)
 {
     *c = (struct content){
         .exchange_size = (uint8_t)strlen(exchange), .key_size = (uint8_t)strlen(key), .body_size = body_size};
     CHECK(c->exchange_size < sizeof c->exchange && c->key_size < sizeof c->key);
     memcpy(c->exchange, exchange, c->exchange_size);
     memcpy(c->key, key, c->key_size);
-    make_properties(t, number, delivery_mode, properties);
+    c->ttl_ms = may_expire && trial_chance(t, 8) ? (int64_t)trial_random(t, CONTENT_TTL_MOST_MS) : -1;
+    make_properties(t, number, delivery_mode, c->ttl_ms, properties);
     c->properties_hash = XXH64(properties->data, properties->len, 0);
     uint8_t *p = buffer_reserve(body, body_size + 1);
     for (size_t i = 0; i < body_size; i++)

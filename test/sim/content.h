@@ -9,20 +9,23 @@
 
 #include "base/buffer.h"
 
-enum { CONTENT_BODY_MOST = 300000 };
+enum { CONTENT_BODY_MOST = 300000, CONTENT_TTL_MOST_MS = 3000 };
 
 struct content {
     uint8_t exchange_size, key_size;
     char exchange[32], key[64];
     uint32_t body_size;
+    int64_t ttl_ms; /* its expiration; -1: none */
     uint64_t properties_hash;
 };
 
 /* Small mostly, sometimes a few thousand bytes, rarely up to CONTENT_BODY_MOST. */
 uint32_t content_body_size(struct trial *t);
-/* delivery_mode 0: perhaps one, at random. Appends to `properties` and `body`. */
+/* delivery_mode 0: perhaps one, at random; may_expire: some have an expiration. Appends to `properties` and
+ * `body`. */
 void content_make(struct content *c, struct trial *t, uint64_t number, const char *exchange, const char *key,
-                  uint8_t delivery_mode, uint32_t body_size, struct buffer *properties, struct buffer *body);
+                  uint8_t delivery_mode, bool may_expire, uint32_t body_size, struct buffer *properties,
+                  struct buffer *body);
 /* The number in the message-id; false: it has none. */
 bool content_number(struct slice properties, uint64_t *number);
 /* NULL, or what is different from what content_make() made. */

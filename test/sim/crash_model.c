@@ -74,8 +74,8 @@ crash_model_publish(struct crash_model *m, uint32_t publisher, uint32_t tx, cons
     struct crash_message *x = &m->messages[number];
     *x = (struct crash_message){
         .publisher = publisher, .tx = tx, .queues = queues, .is_persistent = is_persistent};
-    content_make(&x->content, m->t, number, exchange, key, is_persistent ? 2 : 1, body_size, properties,
-                 body);
+    content_make(&x->content, m->t, number, exchange, key, is_persistent ? 2 : 1, false, body_size,
+                 properties, body);
     return number;
 }
 

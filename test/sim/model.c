@@ -7,12 +7,19 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+enum {
+    TRANSIT_BASE_MS = 2000,
+    TRANSIT_BYTES = 3 << 19
+}; /* of a connection's output and the network's buffers */
+
 void
 model_init(struct model *m, struct trial *t)
 {
     *m = (struct model){.t = t};
-    for (int i = 0; i < MODEL_QUEUES; i++)
+    for (int i = 0; i < MODEL_QUEUES; i++) {
         snprintf(m->queues[i].name, sizeof m->queues[i].name, "sq%d", i);
+        m->queues[i].ttl_ms = m->queues[i].length_max = -1;
+    }
 }
 
 void
@@ -47,7 +54,8 @@ model_publish(struct model *m, uint32_t publisher, const char *exchange, const c
                                 .queues = queues,
                                 .may_route_elsewhere = may_route_elsewhere,
                                 .is_mandatory = is_mandatory};
-    content_make(&x->content, m->t, number, exchange, key, 0, content_body_size(m->t), properties, body);
+    content_make(&x->content, m->t, number, exchange, key, 0, true, content_body_size(m->t), properties,
+                 body);
     return number;
 }
 
@@ -73,9 +81,46 @@ model_done(struct model *m, uint64_t number)
     TRIAL_EXPECT(m->t, x->outcome != OUTCOME_ROLLED_BACK, "m%llu: rolled back and done",
                  (unsigned long long)number);
     x->outcome = OUTCOME_DONE;
+    x->done_at = sim_now_ms(m->t->sim);
     for (int q = 0; q < MODEL_QUEUES; q++)
         if (x->queues & 1u << q)
             x->copies[q].is_sure = true;
+}
+
+/* ---- time and limits ---- */
+
+static int64_t
+ttl_of(const struct model *m, const struct model_message *x, int queue)
+{
+    int64_t own = x->content.ttl_ms, all = m->queues[queue].ttl_ms;
+    return own < 0 || (all >= 0 && all < own) ? all : own;
+}
+
+/* By itself, at any moment. */
+static bool
+may_vanish(const struct model *m, const struct model_message *x, int queue)
+{
+    return ttl_of(m, x, queue) >= 0 || m->queues[queue].length_max >= 0;
+}
+
+/* How long a delivery may be under way: as long as everything before it takes in this world's network. */
+static uint64_t
+transit_most_ms(const struct model *m)
+{
+    struct sim_net net = sim_net(m->t->sim);
+    uint64_t piece = net.chunk_max && net.chunk_max < net.buffer_bytes ? net.chunk_max : net.buffer_bytes;
+    return TRANSIT_BASE_MS + TRANSIT_BYTES / (piece / 2 + 1) * (2 * net.latency_max_ns / 1000000 + 1);
+}
+
+/* It was in its queue when its publish was known to be done. */
+static void
+check_is_in_time(struct model *m, const struct model_message *x, int queue, unsigned long long n)
+{
+    int64_t ttl = ttl_of(m, x, queue);
+    uint64_t now = sim_now_ms(m->t->sim);
+    TRIAL_EXPECT(m->t, ttl < 0 || x->outcome != OUTCOME_DONE || now <= x->done_at + ttl + transit_most_ms(m),
+                 "m%llu of queue %s was delivered %llu ms after its time", n, m->queues[queue].name,
+                 (unsigned long long)(now - x->done_at) - ttl);
 }
 
 /* ---- deliveries ---- */
@@ -152,6 +197,7 @@ model_deliver(struct model *m, const struct model_delivery *d)
     }
     const struct model_queue *q = &m->queues[d->queue];
     struct copy *c = &x->copies[d->queue];
+    check_is_in_time(m, x, d->queue, n);
     TRIAL_EXPECT(t, x->queues & 1u << d->queue, "m%llu came from queue %s, where it was not routed", n,
                  q->name);
     bool is_late = c->state != COPY_READY || (c->was_delivered && !d->redelivered);
@@ -288,6 +334,8 @@ void
 model_check_rest(struct model *m, int queue, const uint64_t *numbers, size_t count)
 {
     check_order(m, queue, numbers, count);
+    TRIAL_EXPECT(m->t, m->queues[queue].length_max < 0 || count <= (uint64_t)m->queues[queue].length_max,
+                 "queue %s has %zu messages at the end", m->queues[queue].name, count);
     for (uint64_t i = 0; i < m->count; i++) {
         const struct model_message *x = &m->messages[i];
         const struct copy *c = &x->copies[queue];
@@ -295,7 +343,7 @@ model_check_rest(struct model *m, int queue, const uint64_t *numbers, size_t cou
             continue;
         TRIAL_EXPECT(m->t, c->state == COPY_READY, "m%llu of queue %s is %s at the end",
                      (unsigned long long)i, m->queues[queue].name, state_name(c));
-        TRIAL_EXPECT(m->t, !c->is_sure || c->may_be_gone, "m%llu of queue %s is lost", (unsigned long long)i,
-                     m->queues[queue].name);
+        TRIAL_EXPECT(m->t, !c->is_sure || c->may_be_gone || may_vanish(m, x, queue),
+                     "m%llu of queue %s is lost", (unsigned long long)i, m->queues[queue].name);
     }
 }

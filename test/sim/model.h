@@ -9,8 +9,10 @@
  *
  * Two flags say how sure that is. `is_sure`: the copy exists (its publish was confirmed, or it was delivered
  * once). `may_be_gone`: something happened that may have taken it away unseen (a purge, deliveries without
- * ack in flight to a connection that died). At the end a queue holds exactly the READY copies that are sure
- * and not maybe gone, perhaps some of the others, and nothing else.
+ * ack in flight to a connection that died). A copy that expires, or stands in a queue with a limit, may be
+ * gone at any time, and one that was surely in its queue is not delivered long after its time. At the end a
+ * queue holds exactly the READY copies that are sure and not maybe gone, perhaps some of the others, and
+ * nothing else.
  */
 #ifndef LEVERET_TEST_SIM_MODEL_H
 #define LEVERET_TEST_SIM_MODEL_H
@@ -36,14 +38,16 @@ struct model_message {
     bool is_mandatory, was_returned;
     bool may_route_elsewhere; /* to queues that the model does not know */
     uint8_t queues;           /* mask */
+    uint64_t done_at;         /* outcome DONE: when that was known, in simulated milliseconds */
     struct content content;
     struct copy copies[MODEL_QUEUES];
 };
 
 struct model_queue {
     char name[16];
-    uint64_t orderly_from;  /* messages from this number on must come in order and with exact flags */
-    uint64_t ordered_from;  /* likewise, order only */
+    int64_t ttl_ms, length_max; /* its arguments; -1: none */
+    uint64_t orderly_from;      /* messages from this number on must come in order and with exact flags */
+    uint64_t ordered_from;      /* likewise, order only */
     unsigned shared_limits; /* consumers of channels with a shared limit: what one has no room for after all
                                goes back, and may come to another one late */
     unsigned troubles;      /* windows in which deliveries may be lost or put back unseen, now open */

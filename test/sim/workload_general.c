@@ -7,6 +7,7 @@
 #include "chan.h"
 
 #include "base/check.h"
+#include "wire/table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -431,14 +432,27 @@ setup_connect(struct general *g)
 }
 
 static void
+declare_queue(struct actor *a, const struct model_queue *q, bool is_durable)
+{
+    struct buffer arguments = {0};
+    if (q->ttl_ms >= 0)
+        table_add_int64(&arguments, "x-message-ttl", q->ttl_ms);
+    if (q->length_max >= 0)
+        table_add_int64(&arguments, "x-max-length", q->length_max);
+    ask_and_wait(a, AMQP_QUEUE_DECLARE,
+                 &(struct amqp_queue_declare){.queue = slice_str(q->name),
+                                              .durable = is_durable,
+                                              .arguments = buffer_slice(&arguments)});
+    buffer_fini(&arguments);
+}
+
+static void
 setup_declare(struct general *g)
 {
     setup_connect(g);
     struct actor *a = &g->setup;
     for (unsigned i = 0; i < MODEL_QUEUES; i++)
-        ask_and_wait(
-            a, AMQP_QUEUE_DECLARE,
-            &(struct amqp_queue_declare){.queue = slice_str(g->model.queues[i].name), .durable = i % 2});
+        declare_queue(a, &g->model.queues[i], i % 2);
     for (unsigned i = 0; i < sizeof exchanges / sizeof *exchanges; i++)
         ask_and_wait(a, AMQP_EXCHANGE_DECLARE,
                      &(struct amqp_exchange_declare){.exchange = slice_str(exchanges[i][0]),
@@ -586,6 +600,8 @@ workload_general(struct trial *t)
     options_at_random(t, &options);
     trial_begin(t, &options);
     model_init(&g->model, t);
+    g->model.queues[MODEL_QUEUES - 2].ttl_ms = 1500;
+    g->model.queues[MODEL_QUEUES - 1].length_max = 30;
     g->troubles.model = &g->model;
     g->setup.g = g;
     for (unsigned i = 0; i < ACTORS; i++)
