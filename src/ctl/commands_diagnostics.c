@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CONNECT_TIMEOUT_MS = 5000 };
@@ -642,34 +641,6 @@ resolver_info(struct ctl *c)
     return EX_OK;
 }
 
-static int
-erlang_cookie_sources(struct ctl *c)
-{
-    struct stat st;
-    const char *given = getenv("RABBITMQ_ERLANG_COOKIE"), *user = getenv("USER"), *home = getenv("HOME");
-    const char *path = c->at->cookie_path;
-    bool is_there = *path && stat(path, &st) == 0;
-    ctl_banner(c, "Listing Erlang cookie sources used by CLI tools...");
-    ctl_heading(c, "Cookie File");
-    ctl_print(c, "Effective user: %s\nEffective home directory: %s\n", user ? user : "(none)",
-              home ? home : "(none)");
-    ctl_print(c, "Cookie file path: %s\nCookie file exists? %s\n", path, is_there ? "true" : "false");
-    ctl_print(c, "Cookie file type: %s\nCookie file access: %s\n", is_there ? "regular" : "(n/a)",
-              !is_there                 ? "(n/a)"
-              : access(path, R_OK) == 0 ? "read"
-                                        : "none");
-    if (is_there)
-        ctl_print(c, "Cookie file size: %lld\n\n", (long long)st.st_size);
-    else
-        ctl_print(c, "Cookie file size: (n/a)\n\n");
-    ctl_heading(c, "Cookie CLI Switch");
-    ctl_print(c, "--erlang-cookie value set? %s\n\n", *path || given ? "false" : "true");
-    ctl_heading(c, "Env variable  (Deprecated)");
-    ctl_print(c, "RABBITMQ_ERLANG_COOKIE value set? %s\nRABBITMQ_ERLANG_COOKIE value length: %zu\n",
-              given ? "true" : "false", given ? strlen(given) : 0);
-    return EX_OK;
-}
-
 /* "status" asks every shard: when it is answered none is stuck. */
 static int
 maybe_stuck(struct ctl *c)
@@ -742,8 +713,6 @@ const struct ctl_command commands_diagnostics[] = {
     DIAGNOSTIC("erlang_cookie_hash", CONFIGURATION, "",
                "Prints a hash of the node's cookie, to compare with others", erlang_cookie_hash,
                .flags = CTL_TIMED),
-    DIAGNOSTIC("erlang_cookie_sources", CONFIGURATION, "", "Says where this tool finds its cookie",
-               erlang_cookie_sources, .flags = CTL_LOCAL),
     DIAGNOSTIC("certificates", CONFIGURATION, "", "Lists the certificates of TLS listeners", certificates,
                .flags = CTL_TIMED),
     DIAGNOSTIC("check_certificate_expiration", MONITORING, "[--within <period>] [--unit <unit>]",

@@ -23,7 +23,7 @@ struct node_host {
     enum err (*log_tail)(void *arg, unsigned lines, struct buffer *out);
     void (*log_rotate)(void *arg);
     struct slice cookie;
-    const char *enabled_plugins_file;       /* where there is one: "" */
+    const char *enabled_plugins_file; /* where there is one: "" */
     /* Of TLS listeners: the server's, or those that clients' are checked with. False: none. */
     bool (*certificate_file)(void *arg, bool is_authority, char *path, size_t size);
 };
