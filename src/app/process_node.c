@@ -6,8 +6,8 @@
 /* exports: process_node_ */
 #include "app/config_row.h"
 #include "app/process_impl.h"
-#include "app/reload.h"
 #include "app/setup.h"
+#include "base/check.h"
 #include "mgmt/node_host.h"
 
 #include <stdlib.h>
@@ -141,6 +141,77 @@ rabbit_of(const struct config *c)
     return rabbit;
 }
 
+/* ---- variables that a command sets ---- */
+
+/* One of RabbitMQ's application variables. The configuration is read again, and this put into it: until it is
+ * read the next time. */
+struct variable {
+    struct process *process;
+    const char *name;
+    json_t *value;
+    bool is_known;
+};
+
+static bool
+set_number(const json_t *value, int64_t most, int64_t *member)
+{
+    json_int_t n = json_integer_value(value);
+    if (!json_is_integer(value) || n < 0 || n > most)
+        return false;
+    *member = n;
+    return true;
+}
+
+/* Names that are on; what was in the list goes. */
+static bool
+set_names(const json_t *value, struct config_list *list)
+{
+    size_t i, count = json_array_size(value);
+    json_t *name;
+    if (!json_is_array(value) || count > CONFIG_LIST_MAX)
+        return false;
+    json_array_foreach(value, i, name) if (!json_is_string(name)) return false;
+    for (i = 0; i < list->count; i++) {
+        free(list->items[i].name);
+        free(list->items[i].text);
+    }
+    free(list->items);
+    list->items = calloc(count + 1, sizeof *list->items);
+    CHECK(list->items);
+    list->count = count;
+    json_array_foreach(value, i, name)
+    {
+        list->items[i].name = strdup(json_string_value(name));
+        list->items[i].text = strdup("true");
+        list->items[i].value = 1;
+        CHECK(list->items[i].name && list->items[i].text);
+    }
+    return true;
+}
+
+static bool
+load_changed(void *arg, struct config *c, struct config_report *report)
+{
+    struct variable *v = arg;
+    const struct process_request *request = v->process->request;
+    if (!request->load(request->load_arg, c, report))
+        return false;
+    if (strcmp(v->name, "channel_max") == 0)
+        v->is_known = set_number(v->value, UINT16_MAX, &c->channel_max);
+    else if (strcmp(v->name, "heartbeat") == 0)
+        v->is_known = set_number(v->value, UINT16_MAX, &c->heartbeat_s);
+    else if (strcmp(v->name, "loopback_users") == 0)
+        v->is_known = set_names(v->value, &c->loopback_users);
+    return true;
+}
+
+static bool
+node_set_variable(void *arg, const char *name, json_t *value)
+{
+    struct variable v = {.process = arg, .name = name, .value = value};
+    return process_control_reload(arg, load_changed, &v) && v.is_known;
+}
+
 /* ---- struct node_host ---- */
 
 /* The configuration in force; held until config_drop(). */
@@ -231,5 +302,6 @@ process_node_init(struct process *p)
                                  .log_tail = node_log_tail,
                                  .log_rotate = node_log_rotate,
                                  .cookie = slice_str(p->cookie),
+                                 .set_variable = node_set_variable,
                                  .certificate_file = node_certificate_file};
 }

@@ -352,6 +352,21 @@ run_cookie_hash(struct control_call *call)
     control_done(call, json_pack("{s:s}", "hash", (const char *)text));
 }
 
+static void
+run_set_variable(struct control_call *call)
+{
+    const struct node_host *host = control_hosts(control_of(call))->node;
+    const char *name = control_string(call, "name", NULL);
+    json_t *value = control_argument(call, "value");
+    if (!name)
+        return;
+    if (host && value && host->set_variable(host->arg, name, value))
+        control_done(call, NULL);
+    else
+        control_fail(call, CONTROL_REFUSED, "the variable %s cannot be set to that while the node runs",
+                     name);
+}
+
 /* ---- certificates ---- */
 
 struct certificate_file {
@@ -452,6 +467,7 @@ const struct control_command command_node_table[] = {
     {"os_env", run_os_env, 0},
     {"cookie_hash", run_cookie_hash, 0},
     {"certificates", run_certificates, 0},
+    {"set_variable", run_set_variable, CONTROL_NEEDS_APP | CONTROL_AUDITED},
     {"vhost_names", run_vhost_names, CONTROL_NEEDS_APP},
     {0},
 };

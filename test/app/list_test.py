@@ -148,7 +148,25 @@ class Lists(unittest.TestCase):
         control.ask("ping")
 
 
-class Certificates(unittest.TestCase):
+class NodeRequests(unittest.TestCase):
+    def test_variables_take_effect_for_the_next_connection(self):
+        with tempfile.TemporaryDirectory(prefix="leveret-list.") as directory:
+            node = Node(directory + "/data").ready()
+            control = Control.local(directory + "/data")
+            try:
+                control.ask("set_variable", name="channel_max", value=7)
+                with node.connect() as connection:
+                    self.assertEqual(connection._impl.params.channel_max, 7)
+                self.assertEqual(control.ask("environment")["rabbit"]["channel_max"], 7)
+                for name, value in (("channel_max", "x"), ("channel_max", 65536), ("loopback_users", [1]), ("loopback_users", ["x"] * 65),
+                                    ("default_pass", "secret")):
+                    with self.assertRaises(Failure):
+                        control.ask("set_variable", name=name, value=value)
+                self.assertNotIn("default_pass", json.dumps(control.ask("environment")))
+            finally:
+                control.close()
+                node.end()
+
     def test_certificates_of_tls_listeners(self):
         with tempfile.TemporaryDirectory(prefix="leveret-list.") as directory:
             key, cert, data = directory + "/key.pem", directory + "/cert.pem", directory + "/data"
