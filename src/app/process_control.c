@@ -202,6 +202,7 @@ reload(struct process *p)
     pthread_mutex_lock(&p->lock);
     reload_drop(p->reloaded);
     p->reloaded = r;
+    process_node_init(p);
     if (p->app)
         boot_reload(p->app, r);
     pthread_mutex_unlock(&p->lock);
@@ -363,6 +364,7 @@ process_control_start(struct process *p, char *why)
     static const struct shard_hooks hooks = {
         .on_start = on_start, .on_mail = on_mail, .on_turn = on_turn, .on_discard = on_discard};
     p->host = (struct control_host){.arg = p,
+                                    .credentials = p->credentials,
                                     .node_name = p->name,
                                     .data_dir = p->config->data_dir,
                                     .cookie_path = p->cookie_path,

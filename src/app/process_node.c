@@ -142,27 +142,34 @@ rabbit_of(const struct config *c)
 
 /* ---- struct node_host ---- */
 
+/* What the node goes by now. */
+static const struct config *
+config_of(const struct process *p)
+{
+    return p->reloaded ? &p->reloaded->config : p->config;
+}
+
 static json_t *
 node_config_files(void *arg)
 {
-    const struct process *p = arg;
+    const struct config *c = config_of(arg);
     json_t *files = json_array();
-    for (size_t i = 0; i < p->config->files_count; i++)
-        json_array_append_new(files, json_string(p->config->files[i]));
+    for (size_t i = 0; i < c->files_count; i++)
+        json_array_append_new(files, json_string(c->files[i]));
     return files;
 }
 
 static json_t *
 node_environment(void *arg)
 {
-    const struct process *p = arg;
+    const struct config *c = config_of(arg);
     json_t *leveret = json_object();
     for (size_t i = 0; i < config_row_count; i++) {
-        json_t *value = value_of(p->config, &config_rows[i]);
+        json_t *value = value_of(c, &config_rows[i]);
         if (value)
             json_object_set_new(leveret, config_rows[i].name, value);
     }
-    return json_pack("{s:o, s:o}", "rabbit", rabbit_of(p->config), "leveret", leveret);
+    return json_pack("{s:o, s:o}", "rabbit", rabbit_of(c), "leveret", leveret);
 }
 
 static const char *
@@ -196,6 +203,7 @@ process_node_init(struct process *p)
                                  .log_tail = node_log_tail,
                                  .log_rotate = node_log_rotate,
                                  .cookie = slice_str(p->cookie),
-                                 .certificate_file = p->config->ssl_certfile,
-                                 .ca_file = p->config->ssl_cacertfile};
+                                 .enabled_plugins_file = p->config->plugins_file,
+                                 .certificate_file = config_of(p)->ssl_certfile,
+                                 .ca_file = config_of(p)->ssl_cacertfile};
 }
