@@ -88,10 +88,7 @@ struct config {
     size_t files_count;
     struct erlang_terms *terms; /* of those in the classic form: config_classic_kept() */
     size_t terms_count;
-    /* What config_start.c adds: enabled_plugins (NULL: there is no such file to write), and who is in it. */
-    char *plugins_file;
-    char **plugins;
-    size_t plugins_count;
+    char *plugins_file; /* enabled_plugins; NULL: there is none. config_start.c's */
 };
 
 /* Indices among the words of the ENUM rows that have more than one. */

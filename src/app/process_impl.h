@@ -4,9 +4,11 @@
 #define LEVERET_APP_PROCESS_IMPL_H
 
 #include "app/boot.h"
+#include "app/cookie.h"
 #include "app/data_dir.h"
 #include "app/logger.h"
 #include "app/process.h"
+#include "app/reload.h"
 #include "base/list.h"
 #include "io/signal.h"
 #include "io/timer.h"
@@ -40,7 +42,7 @@ struct process {
     bool has_log;
     char name[256], cluster_name[256];
     char cookie_path[PROCESS_PATH_SIZE], socket_path[PROCESS_PATH_SIZE], pid_path[PROCESS_PATH_SIZE];
-    char cookie[DATA_DIR_COOKIE_SIZE];
+    char cookie[COOKIE_SIZE];
     struct credential_rules *credentials; /* what new passwords have to be like */
     struct shards *shards;                /* the control thread's own, one */
     struct asker *asker;
@@ -82,6 +84,9 @@ void process_node_init(struct process *p);
 bool process_control_start(struct process *p, char *why);
 /* After PROCESS_END. */
 void process_control_join(struct process *p);
+/* The control thread: what `load` gives takes effect as far as it can. False: it is wrong, and the log says
+ * why. */
+bool process_control_reload(struct process *p, reload_load_fn *load, void *arg);
 /* Main thread or a shard's: what has happened. `why` is copied; NULL: it went well. */
 enum process_event {
     PROCESS_EVENT_READY = MAIL_APP,
