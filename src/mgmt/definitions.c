@@ -13,7 +13,6 @@
 #include "mgmt/definitions_table.h"
 #include "wire/table.h"
 
-#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <stdarg.h>
 #include <stdio.h>
