@@ -50,13 +50,11 @@ on_stopping(void *arg)
 
 /* Loads the configuration and says on standard error what is wrong with it. */
 static bool
-load(struct config *c, const struct options *o)
+load(struct config *c, const struct options *o, struct config_report *report)
 {
-    struct config_report report;
-    bool good = config_start_load(c, o, &report);
-    fprintf(stderr, "%.*s%.*s", SLICE_FMT(buffer_slice(&report.warnings)),
-            SLICE_FMT(buffer_slice(&report.errors)));
-    config_report_fini(&report);
+    bool good = config_start_load(c, o, report);
+    fprintf(stderr, "%.*s%.*s", SLICE_FMT(buffer_slice(&report->warnings)),
+            SLICE_FMT(buffer_slice(&report->errors)));
     return good;
 }
 
@@ -71,7 +69,8 @@ run(struct options *o)
 {
     struct config c;
     int code = 1;
-    bool good = load(&c, o);
+    struct config_report report;
+    bool good = load(&c, o, &report);
     if (good && o->action == OPTIONS_CHECK_CONFIG) {
         printf("the configuration is good\n");
         code = 0;
@@ -83,6 +82,7 @@ run(struct options *o)
         struct waiting waiting = {.detached = o->is_detached ? detach_start() : -1};
         notify_begin(&waiting.manager);
         struct process_request request = {.config = &c,
+                                          .warnings = buffer_slice(&report.warnings),
                                           .load = load_again,
                                           .load_arg = o,
                                           .log_file = o->is_detached ? "leveret.log" : NULL,
@@ -92,6 +92,7 @@ run(struct options *o)
         code = process_run(&request);
         notify_end(&waiting.manager);
     }
+    config_report_fini(&report);
     config_fini(&c);
     return code;
 }

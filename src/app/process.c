@@ -62,6 +62,7 @@ write_pid_file(struct process *p, char *why)
     return true;
 }
 
+/* Where the configuration is from, and what is odd about it. */
 static void
 log_files(const struct process *p)
 {
@@ -72,6 +73,7 @@ log_files(const struct process *p)
              names.len > 0 ? (int)names.len : (int)strlen("(none)"),
              names.len > 0 ? (const char *)names.data : "(none)");
     buffer_fini(&names);
+    log_write_lines(&p->logger.log, LOG_GLOBAL, LOG_LEVEL_WARNING, p->request->warnings);
 }
 
 static bool

@@ -321,6 +321,9 @@ on_start(struct shard *s, void *owner)
     enum err e = control_open(s, p->asker, &config, &p->control, why, sizeof why);
     if (e == ERR_OK && signal_watch_open(s, on_signal, p, &p->signals) != ERR_OK)
         snprintf(why, sizeof why, "cannot watch signals");
+    if (!*why && control_peer_port(p->control) != 0)
+        log_info(&p->logger.log, LOG_GLOBAL, "accepting commands on port %u, from who has the cookie",
+                 control_peer_port(p->control));
     pthread_mutex_lock(&p->lock);
     p->is_open = true;
     snprintf(p->why, sizeof p->why, "%s", why);

@@ -99,9 +99,9 @@ struct info_query {
     struct buffer rows;          /* what the last slices gathered: "r [...]\n" each */
     uint64_t row_count;          /* in all */
     /* ---- where it stands ---- */
+    bool is_vhost_missing, is_user_missing; /* where that is an error: there are no rows then */
     unsigned first_shard;                   /* with `foreign`: the shard that tells of the others */
     bool is_over_here;                      /* the shard has no more in this pass */
-    bool is_vhost_missing, is_user_missing; /* where that is an error: there are no rows then */
     unsigned pass, shard;
     uint64_t position, inner, innermost; /* the kind's, 0 at the start of a shard */
     uint64_t current;                    /* the connection that `inner` is in */

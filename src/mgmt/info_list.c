@@ -179,6 +179,66 @@ list_users(struct control_call *call)
     listing_begin(call, &info_user_kind);
 }
 
+static void
+list_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_permission_kind);
+}
+
+static void
+list_user_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_user_permission_kind);
+}
+
+static void
+list_topic_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_topic_permission_kind);
+}
+
+static void
+list_user_topic_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_user_topic_permission_kind);
+}
+
+static void
+list_policies(struct control_call *call)
+{
+    listing_begin(call, &info_policy_kind);
+}
+
+static void
+list_operator_policies(struct control_call *call)
+{
+    listing_begin(call, &info_operator_policy_kind);
+}
+
+static void
+list_parameters(struct control_call *call)
+{
+    listing_begin(call, &info_parameter_kind);
+}
+
+static void
+list_global_parameters(struct control_call *call)
+{
+    listing_begin(call, &info_global_parameter_kind);
+}
+
+static void
+list_vhost_limits(struct control_call *call)
+{
+    listing_begin(call, &info_vhost_limit_kind);
+}
+
+static void
+list_user_limits(struct control_call *call)
+{
+    listing_begin(call, &info_user_limit_kind);
+}
+
 /* ---- queues that do not answer ---- */
 
 /*
@@ -265,66 +325,6 @@ list_unresponsive_queues(struct control_call *call)
     }
     for (unsigned i = 0, count = p->silent_count; i < count; i++)
         control_ask(call, i, probe_run, &p->questions[i], probe_answered);
-}
-
-static void
-list_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_permission_kind);
-}
-
-static void
-list_user_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_user_permission_kind);
-}
-
-static void
-list_topic_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_topic_permission_kind);
-}
-
-static void
-list_user_topic_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_user_topic_permission_kind);
-}
-
-static void
-list_policies(struct control_call *call)
-{
-    listing_begin(call, &info_policy_kind);
-}
-
-static void
-list_operator_policies(struct control_call *call)
-{
-    listing_begin(call, &info_operator_policy_kind);
-}
-
-static void
-list_parameters(struct control_call *call)
-{
-    listing_begin(call, &info_parameter_kind);
-}
-
-static void
-list_global_parameters(struct control_call *call)
-{
-    listing_begin(call, &info_global_parameter_kind);
-}
-
-static void
-list_vhost_limits(struct control_call *call)
-{
-    listing_begin(call, &info_vhost_limit_kind);
-}
-
-static void
-list_user_limits(struct control_call *call)
-{
-    listing_begin(call, &info_user_limit_kind);
 }
 
 const struct control_command info_list_table[] = {

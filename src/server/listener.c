@@ -8,8 +8,7 @@
  * A suspended listener has given its port back, so that clients and balancers are refused at once, and knows
  * how to take it again.
  */
-/* exports: server_accept server_listen server_listen_each server_pick_shard server_suspend */
-/* exports: server_resume server_unlisten */
+/* exports: server_ */
 #include "base/check.h"
 #include "broker/meta.h"
 #include "io/net.h"

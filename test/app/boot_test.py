@@ -117,7 +117,7 @@ class Boot(unittest.TestCase):
 
     def test_rabbitmqs_files_are_found_and_told(self):
         log = os.path.join(self.dir.name, "node.log")
-        files = {"etc/rabbitmq/rabbitmq.conf": f"listeners.tcp.x = 1\nlog.file = {log}\nleveret.peer_listen = none\n",
+        files = {"etc/rabbitmq/rabbitmq.conf": f"listeners.tcp.x = 1\nhipe_compile = true\nlog.file = {log}\nleveret.peer_listen = none\n",
                  "etc/rabbitmq/conf.d/10-port.conf": f"listeners.tcp.x = 127.0.0.1:{self.port}\n",
                  "etc/rabbitmq/advanced.config": "[{rabbit, [{heartbeat, 77}]}].\n",
                  "etc/rabbitmq/rabbitmq-env.conf": "NODENAME=mouse@house\n",
@@ -136,7 +136,9 @@ class Boot(unittest.TestCase):
         self.assertEqual(stat.S_IMODE(cookie.stat().st_mode), 0o400)
         root = variables["SYS_PREFIX"] + "/etc/rabbitmq/"
         told = f"config file(s): {root}rabbitmq.conf, {root}conf.d/10-port.conf, {root}advanced.config"
-        self.assertIn(told, pathlib.Path(log).read_text(encoding="utf-8"))
+        text = pathlib.Path(log).read_text(encoding="utf-8")
+        self.assertIn(told, text)
+        self.assertIn(f"keys without effect here: hipe_compile ({root}rabbitmq.conf:2, no Erlang)", text)
 
     def test_mistakes_in_rabbitmqs_files_are_all_told(self):
         files = {"etc/rabbitmq/rabbitmq.config": "[{rabbit,\n [{tcp_listeners, 5672}]}].\n",
