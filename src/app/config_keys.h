@@ -14,6 +14,7 @@
 #define LEVERET_APP_CONFIG_KEYS_H
 
 #include "app/config_ignored.h"
+#include "app/config_reloads.h"
 
 #define CONFIG_SIZE_MOST   (INT64_C(1) << 50)
 #define CONFIG_FRAME_LEAST 4096
@@ -89,6 +90,15 @@
       "what stands behind auth_backends.N = cache") \
     X(ENUM, password_hashing, "password_hashing_module", "rabbit_password_hashing_sha256", 0, 0, \
       "rabbit_password_hashing_sha256", "how passwords are kept") \
+    X(ENUM, credential_validator, "credential_validator.validation_backend", \
+      "rabbit_credential_validator_accept_everything", 0, 0, \
+      "rabbit_credential_validator_accept_everything rabbit_credential_validator_min_password_length " \
+      "rabbit_credential_validator_password_regexp", \
+      "what new passwords have to be like: anything, of a least length, or matching a regular expression") \
+    X(INTEGER, credential_min_length, "credential_validator.min_length", "5", 0, 4096, "", \
+      "bytes that a new password has at least, where that is asked for") \
+    X(STRING, credential_regexp, "credential_validator.regexp", "", 0, 0, "", \
+      "what a new password matches, where that is asked for") \
     X(STRING, anonymous_login_user, "anonymous_login_user", "guest", 0, 0, "", \
       "the user that ANONYMOUS logs in as; none refuses it") \
     X(SECRET, anonymous_login_pass, "anonymous_login_pass", "guest", 0, 0, "", "that user's password") \
@@ -225,17 +235,6 @@
     X(SIZE, shard_credit_bytes, "leveret.shard_credit_bytes", "4MiB", 65536, 1 << 30, "", "the same in bytes") \
     X(INTEGER, route_cache_entries, "leveret.route_cache_entries", "65536", 16, 1 << 24, "", \
       "(exchange, routing key) pairs whose queues each shard remembers")
-
-/* The members that a running node takes anew when its configuration is read again: X(member). reload.c does it. */
-#define CONFIG_RELOAD_TABLE(X) \
-    X(log_file_level) X(log_console_level) X(log_levels) \
-    X(ssl_cacertfile) X(ssl_certfile) X(ssl_keyfile) X(ssl_password) X(ssl_verify) X(ssl_fail_if_no_peer_cert) \
-    X(ssl_depth) X(ssl_versions) X(ssl_ciphers) X(ssl_honor_cipher_order) \
-    X(ssl_cert_login_from) X(ssl_cert_login_san_type) X(ssl_cert_login_san_index) \
-    X(auth_mechanisms) X(anonymous_login_user) X(anonymous_login_pass) X(loopback_users) \
-    X(heartbeat_s) X(frame_max) X(channel_max) X(handshake_timeout_ms) X(ssl_handshake_timeout_ms) \
-    X(memory_watermark_ratio) X(memory_watermark_bytes) X(memory_total_override) \
-    X(disk_free_bytes) X(disk_free_ratio)
 
 /* Other names of a key, from older or newer versions of RabbitMQ: X(alias, name). */
 #define CONFIG_ALIAS_TABLE(X) \

@@ -1,5 +1,6 @@
 /* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line; those
  * of `leveret store` are in store_command.h. */
+#include "app/config_show.h"
 #include "app/config_start.h"
 #include "app/detach.h"
 #include "app/notify.h"
@@ -49,13 +50,11 @@ on_stopping(void *arg)
 
 /* Loads the configuration and says on standard error what is wrong with it. */
 static bool
-load(struct config *c, const struct options *o)
+load(struct config *c, const struct options *o, struct config_report *report)
 {
-    struct config_report report;
-    bool good = config_start_load(c, o, &report);
-    fprintf(stderr, "%.*s%.*s", SLICE_FMT(buffer_slice(&report.warnings)),
-            SLICE_FMT(buffer_slice(&report.errors)));
-    config_report_fini(&report);
+    bool good = config_start_load(c, o, report);
+    fprintf(stderr, "%.*s%.*s", SLICE_FMT(buffer_slice(&report->warnings)),
+            SLICE_FMT(buffer_slice(&report->errors)));
     return good;
 }
 
@@ -70,14 +69,20 @@ run(struct options *o)
 {
     struct config c;
     int code = 1;
-    bool good = load(&c, o);
+    struct config_report report;
+    bool good = load(&c, o, &report);
     if (good && o->action == OPTIONS_CHECK_CONFIG) {
         printf("the configuration is good\n");
         code = 0;
+    } else if (good && o->action == OPTIONS_SHOW_CONFIG) {
+        struct buffer text = {0};
+        config_show_text(&c, &text);
+        code = print_and_free(&text);
     } else if (good) {
         struct waiting waiting = {.detached = o->is_detached ? detach_start() : -1};
         notify_begin(&waiting.manager);
         struct process_request request = {.config = &c,
+                                          .warnings = buffer_slice(&report.warnings),
                                           .load = load_again,
                                           .load_arg = o,
                                           .log_file = o->is_detached ? "leveret.log" : NULL,
@@ -87,6 +92,7 @@ run(struct options *o)
         code = process_run(&request);
         notify_end(&waiting.manager);
     }
+    config_report_fini(&report);
     config_fini(&c);
     return code;
 }

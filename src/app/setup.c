@@ -3,6 +3,7 @@
 
 #include "base/base64url.h"
 #include "base/buffer.h"
+#include "broker/credential.h"
 #include "broker/meta.h"
 #include "broker/parameter.h"
 #include "io/random.h"
@@ -114,6 +115,23 @@ setup_server(struct server_config *out, const struct config *c)
         out->loopback_users[out->loopback_users_count++] = slice_str(c->loopback_users.items[i].name);
     set_mechanisms(out, c);
     set_certificate_login(out, c);
+}
+
+bool
+setup_credentials(struct credential_rules **out, const struct config *c, char *why, size_t why_size)
+{
+    static const enum credential_validator validators[] = {
+        [CONFIG_CREDENTIAL_ANY] = CREDENTIAL_ACCEPT_EVERYTHING,
+        [CONFIG_CREDENTIAL_LENGTH] = CREDENTIAL_MIN_LENGTH,
+        [CONFIG_CREDENTIAL_REGEXP] = CREDENTIAL_REGEXP,
+    };
+    char text[CREDENTIAL_TEXT_SIZE];
+    struct slice pattern = slice_str(c->credential_regexp ? c->credential_regexp : "");
+    if (credential_rules_new(validators[c->credential_validator], (unsigned)c->credential_min_length, pattern,
+                             out, text) == ERR_OK)
+        return true;
+    snprintf(why, why_size, "credential_validator.regexp: %s", text);
+    return false;
 }
 
 /* TLS 1.3's suites are configured apart from the older ones; their names start with "TLS_". */

@@ -48,7 +48,7 @@ level_drop_empty(struct consumer_level *level)
 static void
 consumer_enter_round(struct consumer *c)
 {
-    if (c->is_in_round)
+    if (c->is_in_round || (c->queue->has_rules && !queue_single_may_take(c)))
         return;
     list_remove(&c->node);
     list_push_back(&c->level->round, &c->node);
@@ -102,7 +102,8 @@ consumer_set_global(struct consumer *c, bool is_global)
 struct consumer *
 consumer_join(struct queue *q, const struct consumer_request *request)
 {
-    if (q->has_exclusive_consumer || (request->exclusive && q->consumer_count))
+    if (q->has_exclusive_consumer || (request->exclusive && q->consumer_count) ||
+        (request->exclusive && q->has_rules && q->rules->settings.is_single_active))
         return NULL;
     struct broker *b = q->broker;
     struct consumer *c = calloc(1, sizeof *c);
@@ -120,6 +121,8 @@ consumer_join(struct queue *q, const struct consumer_request *request)
     list_push_back(&c->level->resting, &c->node);
     q->has_exclusive_consumer = request->exclusive;
     q->consumer_count++;
+    if (q->has_rules)
+        queue_single_joined(c);
     consumer_enter_round(c);
     return c;
 }
@@ -142,6 +145,7 @@ consumer_detach(struct consumer *c)
     q->consumer_count--;
     if (q->has_rules) {
         queue_lease_renew(q);
+        queue_single_left(q, c);
         queue_mark_dirty(q); /* what it could have taken expires, or is too much */
     }
     if (c->is_exclusive)

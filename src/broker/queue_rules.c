@@ -20,6 +20,7 @@
 #include "broker/queue_impl.h"
 #include "broker/queue_policy.h"
 #include "io/timer.h"
+#include "wire/table.h"
 
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ void
 queue_settings_of(const struct queue_def *def, struct queue_settings *s)
 {
     struct queue_policy p;
+    struct table_value single;
     *s = plain;
     if (def->arguments.len == 0 && !policy_effect_of_queue(def))
         return;
@@ -51,6 +53,8 @@ queue_settings_of(const struct queue_def *def, struct queue_settings *s)
         .length_bytes_max = number_or_none(p.max_length_bytes),
         .is_rejecting = p.overflow != QUEUE_OVERFLOW_DROP_HEAD,
         .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
+        .is_single_active = table_find_str(def->arguments, "x-single-active-consumer", &single) &&
+                            single.type == TABLE_BOOL && single.integer,
     };
 }
 
@@ -58,7 +62,8 @@ static bool
 settings_are_plain(const struct queue_settings *s)
 {
     return s->message_ttl_ms == QUEUE_SETTING_NONE && s->expires_ms == QUEUE_SETTING_NONE &&
-           s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE;
+           s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE &&
+           !s->is_single_active;
 }
 
 struct queue_rules *

@@ -6,8 +6,9 @@
  *   queue_expiry.c  messages expire
  *   queue_lease.c   the queue itself expires
  *   queue_limit.c   max-length and max-length-bytes
+ *   queue_single.c  one active consumer
  */
-/* exports: queue_settings_ queue_expiry_ queue_lease_ queue_limit_ */
+/* exports: queue_settings_ queue_expiry_ queue_lease_ queue_limit_ queue_single_ */
 #ifndef LEVERET_BROKER_QUEUE_RULES_H
 #define LEVERET_BROKER_QUEUE_RULES_H
 
@@ -27,6 +28,7 @@ struct queue_settings {
     int64_t length_max, length_bytes_max; /* ready messages; bytes of their bodies */
     bool is_rejecting;                    /* overflow: reject-publish, or reject-publish-dlx: */
     bool is_rejecting_to_dead_letters;
+    bool is_single_active; /* of its consumers one at a time gets anything; only by the argument */
 };
 void queue_settings_of(const struct queue_def *def, struct queue_settings *s);
 
@@ -35,6 +37,7 @@ struct queue_rules {
     struct wheel_timer expiry; /* a message's: due at the first one's deadline, or earlier */
     struct wheel_timer lease;  /* the queue's own */
     uint64_t used_at_ms;       /* nobody consumes: since then */
+    struct consumer *active;   /* is_single_active: who gets everything; NULL: nobody is there */
 };
 
 /* The queue was just opened. */
@@ -85,6 +88,15 @@ void queue_lease_start_all(struct broker *b);
 void queue_lease_renew(struct queue *q);
 /* As the settings say, from now on. */
 void queue_lease_start(struct queue *q);
+
+/* ---- one active consumer ---- */
+
+/* Nobody else is active. */
+bool queue_single_may_take(const struct consumer *c);
+/* It stands in its level now. */
+void queue_single_joined(struct consumer *c);
+/* It is no longer in any level, and those without members are gone. */
+void queue_single_left(struct queue *q, const struct consumer *c);
 
 /* ---- limits ---- */
 

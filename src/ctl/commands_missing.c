@@ -30,13 +30,6 @@ no_protocol(struct ctl *c)
 }
 
 static int
-no_suspending(struct ctl *c)
-{
-    return ctl_missing(
-        c, "this version cannot suspend its listeners: stop_app closes them, and the connections with them");
-}
-
-static int
 no_statistics(struct ctl *c)
 {
     return ctl_missing(c, "this version keeps no statistics database");
@@ -123,9 +116,6 @@ const struct ctl_command commands_missing[] = {
     {ROW("list_stomp_connections", CTL_CTL, MONITORING, "[<column> ...]", "Lists STOMP connections",
          no_protocol, 0, 0),
      .flags = CTL_ANY_ARGS},
-    {ROW("suspend_listeners", CTL_CTL, OPERATIONS, "", "Stops accepting new connections", no_suspending, 0,
-         0)},
-    {ROW("resume_listeners", CTL_CTL, OPERATIONS, "", "Accepts new connections again", no_suspending, 0, 0)},
     {ROW("reset_stats_db", CTL_CTL, OPERATIONS, "[--all]", "Forgets statistics", no_statistics, 0, 0),
      .options = all_options},
     {ROW("list_node_auth_attempt_stats", CTL_CTL | CTL_DIAGNOSTICS, MONITORING, "[--by-source]",

@@ -12,19 +12,13 @@
 
 enum { AUTH_LINE_MAX = 256, REFUSAL_LOG_MS = 1000 };
 
-static void
-on_late(void *arg)
-{
-    control_peer_drop(arg);
-}
-
 void
 control_auth_begin(struct control_peer *p)
 {
     struct control *c = p->control;
     control_proof_nonce(shards_world(shard_all(c->shard)), p->nonce);
     buffer_add_fmt(&p->out, "leveret-control 1 %s %s\n", c->config.host->node_name, p->nonce);
-    timer_start(c->shard, &p->auth_timer, CONTROL_AUTH_MS, on_late, p);
+    control_peer_be_patient(p, CONTROL_AUTH_MS);
 }
 
 /* "auth NONCE PROOF": is the proof the cookie's? */
@@ -83,7 +77,7 @@ control_auth_read(struct control_peer *p)
     control_proof_make(f->cookie, "server", f->host->node_name, p->nonce, nonce, proof);
     buffer_add_fmt(&p->out, "ok %s\n", proof);
     buffer_clear(&p->in);
-    timer_stop(&p->auth_timer);
+    timer_stop(&p->patience);
     p->is_stranger = false;
     p->control->stranger_count--;
     return true;

@@ -56,7 +56,7 @@ control_peer_free(struct control_peer *p)
     list_remove(&p->in_dirty);
     *(p->is_tcp ? &c->tcp_count : &c->local_count) -= 1;
     c->stranger_count -= p->is_stranger;
-    timer_stop(&p->auth_timer);
+    timer_stop(&p->patience);
     budget_give(&c->bodies, p->body_taken);
     control_request_end(&p->request, &p->in);
     if (p->free_kept)
@@ -80,6 +80,18 @@ control_peer_drop(struct control_peer *p)
         net_abort(p->conn);
     p->conn = NULL;
     control_peer_stir(p);
+}
+
+static void
+on_late(void *arg)
+{
+    control_peer_drop(arg);
+}
+
+void
+control_peer_be_patient(struct control_peer *p, uint64_t ms)
+{
+    timer_start(p->control->shard, &p->patience, ms, on_late, p);
 }
 
 static void
@@ -181,12 +193,17 @@ look_for_request(struct control_peer *p)
     case CONTROL_REQUEST_PART: return;
     case CONTROL_REQUEST_BAD: why = p->request.why; break;
     case CONTROL_REQUEST_LINE:
-        if (take_body(p))
+        if (take_body(p)) {
+            control_peer_be_patient(p, CONTROL_BODY_MS);
             return;
+        }
         kind = CONTROL_UNAVAILABLE;
         why = "other requests are as large as all together may be; try again later";
         break;
-    case CONTROL_REQUEST_WHOLE: control_call_begin(p); return;
+    case CONTROL_REQUEST_WHOLE:
+        timer_stop(&p->patience);
+        control_call_begin(p);
+        return;
     }
     control_peer_error(p, kind, why);
     p->is_ending = true;

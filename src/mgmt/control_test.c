@@ -450,6 +450,29 @@ a_line_without_end_ends_the_connection(void **state)
 }
 
 static void
+a_body_that_pauses_too_long_gives_its_room_back(void **state)
+{
+    struct world *w = world_new();
+    struct client *c = client_open(w, LOCAL_SIM_PORT);
+    say(c, "{\"command\":\"echo\",\"body\":4}\n");
+    for (unsigned i = 0; i < 4; i++) { /* slow is not too long */
+        sim_run_for(w->sim, CONTROL_BODY_MS - 1000);
+        say(c, "x");
+    }
+    expect(c, "o {\"text\":\"nothing\",\"body\":4}");
+    sim_run_for(w->sim, 2 * CONTROL_BODY_MS); /* nothing is awaited */
+    say(c, "{\"command\":\"echo\",\"body\":4}\nx");
+    sim_run_for(w->sim, CONTROL_BODY_MS - 1000);
+    assert_int_equal(w->control->bodies.used, 4);
+    sim_run_for(w->sim, 2000);
+    assert_int_equal(w->control->bodies.used, 0);
+    expect_end(c);
+    client_free(c);
+    expect_nobody(w);
+    world_free(w);
+}
+
+static void
 bodies_together_have_a_limit(void **state)
 {
     struct world *w = world_new();
@@ -771,6 +794,7 @@ main(void)
         cmocka_unit_test(requests_of_one_write_are_answered_in_order),
         cmocka_unit_test(what_is_no_request_ends_the_connection),
         cmocka_unit_test(a_line_without_end_ends_the_connection),
+        cmocka_unit_test(a_body_that_pauses_too_long_gives_its_room_back),
         cmocka_unit_test(bodies_together_have_a_limit),
         cmocka_unit_test(a_slow_reader_holds_up_nobody_but_its_own_stream),
         cmocka_unit_test(a_client_that_leaves_in_the_middle_ends_its_stream),

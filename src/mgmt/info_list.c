@@ -44,6 +44,13 @@ listing_answered(struct control_call *call, void *arg, bool discarded)
     struct listing *l = arg;
     if (discarded || control_is_gone(call))
         return;
+    if (l->query.is_vhost_missing || l->query.is_user_missing) {
+        if (l->query.is_vhost_missing)
+            control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist", l->query.vhost);
+        else
+            control_fail(call, CONTROL_NO_SUCH_USER, "User \"%s\" does not exist", l->query.user);
+        return;
+    }
     control_rows(call, buffer_slice(&l->query.rows));
     buffer_clear(&l->query.rows);
     if (control_has_room(call))
@@ -102,12 +109,18 @@ static void
 listing_begin(struct control_call *call, const struct info_kind *kind)
 {
     const char *vhost = control_string(call, "vhost", kind->is_per_vhost ? "/" : "");
-    if (!vhost)
+    const char *user = control_string(call, "user", "");
+    if (!vhost || !user)
         return;
+    if (strlen(user) >= INFO_VHOST_SIZE || (kind->is_strict && strlen(vhost) >= INFO_VHOST_SIZE)) {
+        control_fail(call, CONTROL_BAD_ARGUMENT, "a name has at most %d bytes", INFO_VHOST_SIZE - 1);
+        return;
+    }
     struct listing *l = calloc(1, sizeof *l);
     CHECK(l);
     info_query_init(&l->query, kind);
     info_query_vhost(&l->query, vhost);
+    info_query_user(&l->query, user);
     l->shard_count = asker_shard_count(control_asker(control_of(call)));
     control_set_data(call, l, listing_free);
     if (listing_columns(call, &l->query))
@@ -164,6 +177,66 @@ static void
 list_users(struct control_call *call)
 {
     listing_begin(call, &info_user_kind);
+}
+
+static void
+list_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_permission_kind);
+}
+
+static void
+list_user_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_user_permission_kind);
+}
+
+static void
+list_topic_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_topic_permission_kind);
+}
+
+static void
+list_user_topic_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_user_topic_permission_kind);
+}
+
+static void
+list_policies(struct control_call *call)
+{
+    listing_begin(call, &info_policy_kind);
+}
+
+static void
+list_operator_policies(struct control_call *call)
+{
+    listing_begin(call, &info_operator_policy_kind);
+}
+
+static void
+list_parameters(struct control_call *call)
+{
+    listing_begin(call, &info_parameter_kind);
+}
+
+static void
+list_global_parameters(struct control_call *call)
+{
+    listing_begin(call, &info_global_parameter_kind);
+}
+
+static void
+list_vhost_limits(struct control_call *call)
+{
+    listing_begin(call, &info_vhost_limit_kind);
+}
+
+static void
+list_user_limits(struct control_call *call)
+{
+    listing_begin(call, &info_user_limit_kind);
 }
 
 /* ---- queues that do not answer ---- */
@@ -264,5 +337,15 @@ const struct control_command info_list_table[] = {
     {"list_consumers", list_consumers, CONTROL_NEEDS_APP},
     {"list_vhosts", list_vhosts, CONTROL_NEEDS_APP},
     {"list_users", list_users, CONTROL_NEEDS_APP},
+    {"list_permissions", list_permissions, CONTROL_NEEDS_APP},
+    {"list_user_permissions", list_user_permissions, CONTROL_NEEDS_APP},
+    {"list_topic_permissions", list_topic_permissions, CONTROL_NEEDS_APP},
+    {"list_user_topic_permissions", list_user_topic_permissions, CONTROL_NEEDS_APP},
+    {"list_policies", list_policies, CONTROL_NEEDS_APP},
+    {"list_operator_policies", list_operator_policies, CONTROL_NEEDS_APP},
+    {"list_parameters", list_parameters, CONTROL_NEEDS_APP},
+    {"list_global_parameters", list_global_parameters, CONTROL_NEEDS_APP},
+    {"list_vhost_limits", list_vhost_limits, CONTROL_NEEDS_APP},
+    {"list_user_limits", list_user_limits, CONTROL_NEEDS_APP},
     {0},
 };

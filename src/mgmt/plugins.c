@@ -5,7 +5,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "io/file.h"
-#include "wire/erlang_terms.h"
+#include "wire/enabled_plugins.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,23 +153,23 @@ plugins_path(const char *data_dir, char *path, size_t size)
         snprintf(path, size, "%s/enabled_plugins", data_dir);
 }
 
+static void
+on_name(void *arg, struct slice name)
+{
+    plugins_set *set = arg;
+    int i = plugins_find(name);
+    *set |= i >= 0 ? bit(i) : 0;
+}
+
 enum err
 plugins_parse(struct slice text, plugins_set *set)
 {
-    struct erlang_terms terms;
     struct erlang_error error;
     plugins_set found = 0;
-    bool is_good =
-        erlang_terms_parse(&terms, text, &error) && terms.count == 1 && terms.first->kind == ERLANG_LIST;
-    for (const struct erlang_term *item = is_good ? terms.first->first : NULL; item; item = item->next) {
-        int i = item->kind == ERLANG_ATOM ? plugins_find(item->text) : -1;
-        is_good = is_good && item->kind == ERLANG_ATOM;
-        found |= i >= 0 ? bit(i) : 0;
-    }
-    erlang_terms_fini(&terms);
-    if (is_good)
-        *set = found;
-    return is_good ? ERR_OK : ERR_SYNTAX;
+    if (!enabled_plugins_read(text, on_name, &found, &error))
+        return ERR_SYNTAX;
+    *set = found;
+    return ERR_OK;
 }
 
 enum err
@@ -183,7 +183,7 @@ plugins_load(const char *path, plugins_set *set)
         return ERR_OK;
     if (e != ERR_OK)
         return e;
-    e = len == 0 ? ERR_OK : plugins_parse(slice_of(text, len), set);
+    e = plugins_parse(slice_of(text, len), set);
     free(text);
     return e;
 }
@@ -192,18 +192,16 @@ enum err
 plugins_save(const char *path, plugins_set set)
 {
     char fresh[PATH_SIZE];
+    struct slice names[64];
+    size_t count = 0;
     struct buffer text = {0};
     struct file *f;
     if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
         return ERR_LIMIT;
-    buffer_add_u8(&text, '[');
-    const char *between = "";
     for (unsigned i = 0; i < plugins_row_count; i++)
-        if (set >> i & 1) {
-            buffer_add_fmt(&text, "%s%s", between, plugins_rows[i].name);
-            between = ",";
-        }
-    buffer_add_str(&text, "].\n");
+        if (set >> i & 1)
+            names[count++] = slice_str(plugins_rows[i].name);
+    enabled_plugins_write(&text, names, count);
     enum err e = file_open(NULL, fresh, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &f);
     if (e == ERR_OK) {
         e = file_pwrite(f, text.data, text.len, 0);

@@ -347,7 +347,9 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(node.wait(), 0)
         for s in strangers:
             s.close()
-        self.assertNotIn(cookie, pathlib.Path(self.data + ".log").read_text(encoding="utf-8"))
+        log = pathlib.Path(self.data + ".log").read_text(encoding="utf-8")
+        self.assertIn(f"accepting commands on port {port}", log)
+        self.assertNotIn(cookie, log)
 
     def test_the_peer_port_is_the_clients_port_and_20000(self):
         with socket.socket() as s:  # a port below the system's own choices, so that both are free
@@ -411,6 +413,34 @@ class ControlTest(unittest.TestCase):
             control.send("list_vhosts", columns=["name"])
             there = {row[0] for row in control.rows()}
             self.assertEqual(set(done) - there, set())
+        self.assertEqual(node.end(), 0)
+
+    def test_many_operators_at_once_are_all_answered(self):
+        node, control = self.node(), self.control()
+        wrong = []
+
+        def operate(connection, seed):
+            rng = random.Random(seed)
+            try:
+                for _ in range(12):
+                    try:
+                        connection.ask(rng.choice(("stop_app", "start_app", "reset", "force_reset", "is_running", "ping")))
+                    except Failure as failure:
+                        if failure.kind != "refused" and "stopped before it served" not in failure.text:
+                            wrong.append(failure)
+            except (OSError, EOFError) as failure:
+                wrong.append(failure)
+
+        workers = [threading.Thread(target=operate, args=(self.control(), seed)) for seed in range(5)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(DEADLINE_S)
+            self.assertFalse(worker.is_alive())
+        self.assertEqual(wrong, [])
+        control.ask("start_app")
+        with node.connect() as connection:
+            self.assertTrue(connection.is_open)
         self.assertEqual(node.end(), 0)
 
     def test_commands_get_through_when_clients_have_all_descriptors(self):
