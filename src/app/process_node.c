@@ -302,6 +302,7 @@ process_node_init(struct process *p)
                                  .log_tail = node_log_tail,
                                  .log_rotate = node_log_rotate,
                                  .cookie = slice_str(p->cookie),
+                                 .enabled_plugins_file = p->config->plugins_file,
                                  .set_variable = node_set_variable,
                                  .certificate_file = node_certificate_file};
 }
