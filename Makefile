@@ -7,6 +7,7 @@ S ?= 60
 CYCLES ?= 40
 STRIDE ?= 1
 DESTDIR ?=
+PREFIX ?= /usr/local
 
 MESON_release := --buildtype=release -Ddebug=true -Dwerror=false
 MESON_asan := -Db_sanitize=address,undefined
@@ -88,8 +89,11 @@ fmt: ## format the C files
 docs: all ## write doc/configuration.md anew from the table of keys
 	@build/debug/src/app/config_doc markdown >doc/configuration.md
 
-install: release ## install into $(DESTDIR)
-	@meson install -C build/release --no-rebuild $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
+install: ## install under PREFIX (/usr/local), into DESTDIR
+	@test -f build/release/build.ninja || meson setup build/release $(MESON_release) >/dev/null
+	@meson configure build/release -Dprefix=$(PREFIX)
+	$(call built,release)
+	@meson install -C build/release --no-rebuild --quiet $(if $(DESTDIR),--destdir "$(abspath $(DESTDIR))")
 
 deb: ## Debian packages of this tree (build/deb)
 	@packaging/make-deb

@@ -15,6 +15,7 @@
 #include "broker/meta.h"
 #include "io/system.h"
 #include "mgmt/ask.h"
+#include "mgmt/definitions.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,7 @@ on_started(void *arg)
         return;
     }
     alarm_watch_start(&b->memory, b->node.brokers[0], b->watermark, BOOT_SAMPLE_MS);
+    b->memory.share = c->memory_watermark_bytes ? 0 : c->memory_watermark_ratio;
     alarm_disk_start(&b->disk, b->node.brokers[0], c->data_dir, setup_disk_free_limit(c));
     struct buffer line = {0};
     buffer_add_fmt(&line, "leveret " LEVERET_VERSION " ready: node %s%.*s, %u shard%s", b->request.name,
@@ -194,6 +196,23 @@ boot_server(const struct boot *b)
     return b->server;
 }
 
+/* Definitions that are loaded at the start take the place of an empty node's first things, as in RabbitMQ. */
+static bool
+load_definitions(struct boot *b, char *why)
+{
+    const struct config *c = b->config;
+    json_t *result;
+    if (!c->load_definitions)
+        return true;
+    if (!definitions_load(b->node.meta, NULL, c->load_definitions, c->definitions_skip, &result, why))
+        return false;
+    char *text = json_dumps(result, JSON_COMPACT);
+    log_info(b->log, LOG_GLOBAL, "definitions loaded from %s: %s", c->load_definitions, text);
+    free(text);
+    json_decref(result);
+    return true;
+}
+
 /* What the node has kept comes back, or the first things of an empty one are made; then it is kept. */
 static bool
 restore_node(struct boot *b, char *why)
@@ -203,7 +222,12 @@ restore_node(struct boot *b, char *why)
     setup_durable(&config, b->config);
     if (durable_open(&b->node, NULL, &config, &b->durable, why, BOOT_WHY_SIZE))
         return false;
-    if (durable_is_new(b->durable) && !setup_first_things(b->node.meta, b->config, why, BOOT_WHY_SIZE))
+    if (!setup_cluster_id(b->node.meta, why, BOOT_WHY_SIZE))
+        return false;
+    bool is_bare = durable_is_new(b->durable) && !b->config->load_definitions;
+    if (is_bare && !setup_first_things(b->node.meta, b->config, why, BOOT_WHY_SIZE))
+        return false;
+    if (!load_definitions(b, why))
         return false;
     return durable_begin(b->durable, why, BOOT_WHY_SIZE) == ERR_OK;
 }

@@ -562,9 +562,6 @@ config_fini(struct config *c)
     for (size_t i = 0; i < c->terms_count; i++)
         erlang_terms_fini(&c->terms[i]);
     free(c->terms);
-    for (size_t i = 0; i < c->plugins_count; i++)
-        free(c->plugins[i]);
-    free(c->plugins);
     free(c->plugins_file);
     *c = (struct config){0};
 }

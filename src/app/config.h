@@ -88,10 +88,7 @@ struct config {
     size_t files_count;
     struct erlang_terms *terms; /* of those in the classic form: config_classic_kept() */
     size_t terms_count;
-    /* What config_start.c adds: enabled_plugins (NULL: there is no such file to write), and who is in it. */
-    char *plugins_file;
-    char **plugins;
-    size_t plugins_count;
+    char *plugins_file; /* enabled_plugins; NULL: there is none. config_start.c's */
 };
 
 /* Indices among the words of the ENUM rows that have more than one. */
@@ -107,6 +104,7 @@ enum { CONFIG_SYNC_ALWAYS, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_NEVER };
 enum { CONFIG_SYSLOG_UDP, CONFIG_SYSLOG_TCP };
 enum { CONFIG_SYSLOG_RFC3164, CONFIG_SYSLOG_RFC5424 };
 enum { CONFIG_LOGIN_DN, CONFIG_LOGIN_CN, CONFIG_LOGIN_SAN, CONFIG_LOGIN_SAN_SHORT };
+enum { CONFIG_CREDENTIAL_ANY, CONFIG_CREDENTIAL_LENGTH, CONFIG_CREDENTIAL_REGEXP };
 enum { CONFIG_SAN_DNS, CONFIG_SAN_IP, CONFIG_SAN_EMAIL, CONFIG_SAN_URI, CONFIG_SAN_OTHER_NAME };
 
 /*

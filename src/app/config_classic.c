@@ -553,21 +553,3 @@ config_classic_kept(const struct config *c, const char *app, const char *key)
     }
     return NULL;
 }
-
-void
-config_classic_name(const struct config_row *row, const char **app, const char **key)
-{
-    *app = strncmp(row->name, "leveret.", 8) == 0 ? "leveret" : "rabbit";
-    *key = row->name;
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        const char *name = rows[i].name;
-        size_t len = name ? strlen(name) : 0;
-        bool is_row = len > 0 && rows[i].shape != LOG && strncmp(row->name, name, len) == 0 &&
-                      (row->name[len] == 0 || row->name[len] == '.');
-        if (is_row && rows[i].shape != LEVELS) {
-            *app = rows[i].app;
-            *key = rows[i].key;
-            return;
-        }
-    }
-}

@@ -25,7 +25,4 @@ void config_classic_read(const struct erlang_terms *terms, const struct config_c
  * wins. It lives as long as the configuration. */
 const struct erlang_term *config_classic_kept(const struct config *c, const char *app, const char *key);
 
-/* The classic name of a row: "rabbit" and "tcp_listeners". Static text. */
-void config_classic_name(const struct config_row *row, const char **app, const char **key);
-
 #endif

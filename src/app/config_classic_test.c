@@ -266,26 +266,6 @@ wrong_shapes_are_refused_with_their_line(void **state)
                   "advanced.config:1: a value has a control character in it, or is not UTF-8\n");
 }
 
-static void
-rows_know_their_classic_names(void **state)
-{
-    static const struct {
-        const char *name, *app, *key;
-    } samples[] = {
-        {"listeners.tcp.x", "rabbit", "tcp_listeners"},
-        {"max_connections", "rabbit", "connection_max"},
-        {"heartbeat", "rabbit", "heartbeat"},
-        {"ssl_options.certfile", "rabbit", "ssl_options"},
-        {"leveret.shards", "leveret", "leveret.shards"},
-    };
-    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
-        const char *app, *key;
-        config_classic_name(config_row_find(slice_str(samples[i].name)).row, &app, &key);
-        assert_string_equal(app, samples[i].app);
-        assert_string_equal(key, samples[i].key);
-    }
-}
-
 int
 main(void)
 {
@@ -299,7 +279,6 @@ main(void)
         cmocka_unit_test(what_is_not_known_gets_one_warning),
         cmocka_unit_test(a_touched_file_says_nothing),
         cmocka_unit_test(wrong_shapes_are_refused_with_their_line),
-        cmocka_unit_test(rows_know_their_classic_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

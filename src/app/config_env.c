@@ -1,5 +1,5 @@
 /*
- * One table says what each variable is. What the configuration files win over (RABBITMQ_NODE_PORT, in
+ * config_env_keys.h says what each variable is. What the configuration files win over (RABBITMQ_NODE_PORT, in
  * RabbitMQ 3.8 and later) becomes a preset, what wins over them (RABBITMQ_LOGS) a setting of the
  * environment's strength; the rest says where files are.
  *
@@ -10,6 +10,7 @@
 #include "app/config_env.h"
 
 #include "app/config_env_file.h"
+#include "app/config_env_keys.h"
 #include "app/config_report.h"
 #include "base/check.h"
 
@@ -24,54 +25,25 @@ enum use {
     NOTHING, /* it has no effect here */
 };
 
+/* What `what` is, by its use. */
+#define PRESET_KEY(key)         key
+#define PRESET_OFFSET(key)      0
+#define PLACE_KEY(member)       NULL
+#define PLACE_OFFSET(member)    offsetof(struct config_env, member)
+#define OWN_KEY(nothing)        NULL
+#define OWN_OFFSET(nothing)     0
+#define NOTHING_KEY(nothing)    NULL
+#define NOTHING_OFFSET(nothing) 0
+
 static const struct variable {
     const char *name;
     enum use use;
     const char *key; /* PRESET */
     size_t offset;   /* PLACE: in struct config_env */
 } variables[] = {
-    {"NODENAME", OWN, NULL, 0},
-    {"USE_LONGNAME", OWN, NULL, 0},
-    {"NODE_IP_ADDRESS", OWN, NULL, 0},
-    {"NODE_PORT", OWN, NULL, 0},
-    {"MNESIA_BASE", OWN, NULL, 0},
-    {"MNESIA_DIR", OWN, NULL, 0},
-    {"LOG_BASE", OWN, NULL, 0},
-    {"LOGS", OWN, NULL, 0},
-    {"LOG", OWN, NULL, 0},
-    {"CONF_ENV_FILE", OWN, NULL, 0},
-    {"DIST_PORT", PRESET, "leveret.peer_listen", 0},
-    {"DEFAULT_USER", PRESET, "default_user", 0},
-    {"DEFAULT_PASS", PRESET, "default_pass", 0},
-    {"DEFAULT_VHOST", PRESET, "default_vhost", 0},
-    {"ERLANG_COOKIE", PRESET, "leveret.cookie", 0},
-    {"PID_FILE", PRESET, "leveret.pid_file", 0},
-    {"CONFIG_FILE", PLACE, NULL, offsetof(struct config_env, config_file)},
-    {"CONFIG_FILES", PLACE, NULL, offsetof(struct config_env, config_files)},
-    {"ADVANCED_CONFIG_FILE", PLACE, NULL, offsetof(struct config_env, advanced_file)},
-    {"ENABLED_PLUGINS_FILE", PLACE, NULL, offsetof(struct config_env, plugins_file)},
-    {"ENABLED_PLUGINS", PLACE, NULL, offsetof(struct config_env, plugins)},
-    {"ALLOW_INPUT", NOTHING, NULL, 0},
-    {"DISTRIBUTION_BUFFER_SIZE", NOTHING, NULL, 0},
-    {"FEATURE_FLAGS", NOTHING, NULL, 0},
-    {"FEATURE_FLAGS_FILE", NOTHING, NULL, 0},
-    {"IO_THREAD_POOL_SIZE", NOTHING, NULL, 0},
-    {"KEEP_PID_FILE_ON_EXIT", NOTHING, NULL, 0},
-    {"MAX_NUMBER_OF_PROCESSES", NOTHING, NULL, 0},
-    {"MAX_NUMBER_OF_ATOMS", NOTHING, NULL, 0},
-    {"MOTD_FILE", NOTHING, NULL, 0},
-    {"NODE_ONLY", NOTHING, NULL, 0},
-    {"PLUGINS_DIR", NOTHING, NULL, 0},
-    {"PLUGINS_EXPAND_DIR", NOTHING, NULL, 0},
-    {"PRODUCT_NAME", NOTHING, NULL, 0},
-    {"PRODUCT_VERSION", NOTHING, NULL, 0},
-    {"QUORUM_DIR", NOTHING, NULL, 0},
-    {"SCHEDULER_BIND_TYPE", NOTHING, NULL, 0},
-    {"SERVER_ADDITIONAL_ERL_ARGS", NOTHING, NULL, 0},
-    {"SERVER_ERL_ARGS", NOTHING, NULL, 0},
-    {"SERVER_START_ARGS", NOTHING, NULL, 0},
-    {"STREAM_DIR", NOTHING, NULL, 0},
-    {"UPGRADE_LOG", NOTHING, NULL, 0},
+#define X(name, use, what, text) {name, use, use##_KEY(what), use##_OFFSET(what)},
+    CONFIG_ENV_TABLE(X)
+#undef X
 };
 enum { VARIABLE_COUNT = sizeof variables / sizeof *variables };
 

@@ -146,8 +146,7 @@ config_files_find(struct config_files *f, const char *dir, const struct config_e
         e->advanced_file ? join(f, e->advanced_file, "", "") : join(f, dir, "/", "advanced.config");
     const char *first = main_file(f, base, e->config_file != NULL, io, report);
     bool is_first_classic = first && is_classic(first, io);
-    f->plugins_file =
-        e->plugins_file ? join(f, e->plugins_file, "", "") : join(f, dir, "/", "enabled_plugins");
+    f->plugins_file = join(f, dir, "/", "enabled_plugins");
     if (first && !is_first_classic)
         add(f, first, report);
     add_more(f, e->config_files ? e->config_files : join(f, dir, "/", "conf.d/*.conf"), io, report);

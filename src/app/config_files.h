@@ -11,7 +11,7 @@ struct config_files {
     struct arena arena;
     const char *paths[CONFIG_FILES_MAX]; /* in the order in which they are read: for config_request */
     size_t count;
-    const char *plugins_file; /* enabled_plugins, whether it exists or not */
+    const char *plugins_file; /* enabled_plugins beside them, whether it exists or not */
 };
 
 /*

@@ -140,8 +140,7 @@
     X("ssl_options.crl_check", "revocation lists are not looked at") \
     X("ssl_options.cert", "name a file: ssl_options.certfile") \
     X("ssl_options.key.**", "name a file: ssl_options.keyfile") \
-    X("ssl_options.psk_identity", "there are no pre-shared keys") \
-    X("credential_validator.**", "passwords are not checked against rules")
+    X("ssl_options.psk_identity", "there are no pre-shared keys")
 /* clang-format on */
 
 #endif

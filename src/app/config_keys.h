@@ -14,6 +14,7 @@
 #define LEVERET_APP_CONFIG_KEYS_H
 
 #include "app/config_ignored.h"
+#include "app/config_reloads.h"
 
 #define CONFIG_SIZE_MOST   (INT64_C(1) << 50)
 #define CONFIG_FRAME_LEAST 4096
@@ -88,6 +89,15 @@
       "what stands behind auth_backends.N = cache") \
     X(ENUM, password_hashing, "password_hashing_module", "rabbit_password_hashing_sha256", 0, 0, \
       "rabbit_password_hashing_sha256", "how passwords are kept") \
+    X(ENUM, credential_validator, "credential_validator.validation_backend", \
+      "rabbit_credential_validator_accept_everything", 0, 0, \
+      "rabbit_credential_validator_accept_everything rabbit_credential_validator_min_password_length " \
+      "rabbit_credential_validator_password_regexp", \
+      "what new passwords have to be like: anything, of a least length, or matching a regular expression") \
+    X(INTEGER, credential_min_length, "credential_validator.min_length", "5", 0, 4096, "", \
+      "bytes that a new password has at least, where that is asked for") \
+    X(STRING, credential_regexp, "credential_validator.regexp", "", 0, 0, "", \
+      "what a new password matches, where that is asked for") \
     X(STRING, anonymous_login_user, "anonymous_login_user", "guest", 0, 0, "", \
       "the user that ANONYMOUS logs in as; none refuses it") \
     X(SECRET, anonymous_login_pass, "anonymous_login_pass", "guest", 0, 0, "", "that user's password") \
@@ -135,14 +145,12 @@
     X(LEVEL, log_file_level, "log.file.level", "", 0, 0, "", "the least level that goes to the file") \
     X(ENUM, log_file_formatter, "log.file.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how lines of log files look") \
     X(ENUM, log_file_time, "log.file.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how their times look") \
-    X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, \
-      "how their levels look: in lower or upper case, whole, or of three or four letters") \
+    X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, "how their levels look: in lower or upper case, whole, or of three or four letters") \
     X(STRING, log_file_rotation_date, "log.file.rotation.date", "", 0, 0, "", \
       "when log files are rotated: $D0 every day at midnight, $W5D16 on Fridays at 16:00, $M1D0 on the first of a month, $ML on its last day") \
     X(SIZE, log_file_rotation_size, "log.file.rotation.size", "0", 0, CONFIG_SIZE_MOST, "", \
       "how large a log file grows before it is rotated; 0: without limit") \
-    X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", \
-      "rotated files that are kept, as NAME.0, NAME.1, ...") \
+    X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", "rotated files that are kept, as NAME.0, NAME.1, ...") \
     X(BOOL, log_console, "log.console", "true", 0, 0, "", "log to standard output") \
     X(ENUM, log_console_stdio, "log.console.stdio", "stdout", 0, 0, "stdout stderr", "or to standard error") \
     X(LEVEL, log_console_level, "log.console.level", "", 0, 0, "", "the least level that goes to standard output") \
@@ -226,17 +234,6 @@
     X(SIZE, shard_credit_bytes, "leveret.shard_credit_bytes", "4MiB", 65536, 1 << 30, "", "the same in bytes") \
     X(INTEGER, route_cache_entries, "leveret.route_cache_entries", "65536", 16, 1 << 24, "", \
       "(exchange, routing key) pairs whose queues each shard remembers")
-
-/* The members that a running node takes anew when its configuration is read again: X(member). reload.c does it. */
-#define CONFIG_RELOAD_TABLE(X) \
-    X(log_file_level) X(log_console_level) X(log_levels) \
-    X(ssl_cacertfile) X(ssl_certfile) X(ssl_keyfile) X(ssl_password) X(ssl_verify) X(ssl_fail_if_no_peer_cert) \
-    X(ssl_depth) X(ssl_versions) X(ssl_ciphers) X(ssl_honor_cipher_order) \
-    X(ssl_cert_login_from) X(ssl_cert_login_san_type) X(ssl_cert_login_san_index) \
-    X(auth_mechanisms) X(anonymous_login_user) X(anonymous_login_pass) X(loopback_users) \
-    X(heartbeat_s) X(frame_max) X(channel_max) X(handshake_timeout_ms) X(ssl_handshake_timeout_ms) \
-    X(memory_watermark_ratio) X(memory_watermark_bytes) X(memory_total_override) \
-    X(disk_free_bytes) X(disk_free_ratio)
 
 /* Other names of a key, from older or newer versions of RabbitMQ: X(alias, name). */
 #define CONFIG_ALIAS_TABLE(X) \

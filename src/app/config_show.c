@@ -2,7 +2,6 @@
  * written into a file. */
 #include "app/config_show.h"
 
-#include "app/config_classic.h"
 #include "base/log.h"
 
 static const void *
@@ -100,7 +99,6 @@ config_show(const struct config *c, void (*each)(void *arg, const struct config_
     for (size_t r = 0; r < config_row_count; r++) {
         const struct config_row *row = &config_rows[r];
         struct config_shown shown = {.row = row, .name = slice_str(row->name)};
-        config_classic_name(row, &shown.app, &shown.key);
         buffer_clear(&value);
         if (!config_row_is_list(row)) {
             if (!scalar_show(&value, c, row))
@@ -121,6 +119,24 @@ config_show(const struct config *c, void (*each)(void *arg, const struct config_
     }
     buffer_fini(&name);
     buffer_fini(&value);
+}
+
+/* In quotes where a file needs them. */
+static void
+line_add(void *arg, const struct config_shown *s)
+{
+    struct buffer *out = arg;
+    bool is_edged = s->value.len > 0 && (s->value.data[0] == ' ' || s->value.data[s->value.len - 1] == ' ');
+    bool needs_quotes =
+        s->value.len == 0 || is_edged || memchr(s->value.data, '#', s->value.len) || s->value.data[0] == '\'';
+    const char *quote = needs_quotes ? "'" : "";
+    buffer_add_fmt(out, "%.*s = %s%.*s%s\n", SLICE_FMT(s->name), quote, SLICE_FMT(s->value), quote);
+}
+
+void
+config_show_text(const struct config *c, struct buffer *out)
+{
+    config_show(c, line_add, out);
 }
 
 static bool

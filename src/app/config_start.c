@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "io/file.h"
 #include "io/system.h"
+#include "mgmt/plugins.h"
 #include "wire/enabled_plugins.h"
 
 #include <stdio.h>
@@ -59,25 +60,34 @@ static const struct config_io machine = {read_file, probe_file, list_dir, NULL};
 
 /* ---- plugins ---- */
 
+/* As in RabbitMQ a name that nobody knows does not keep a node from starting. */
+struct plugin_names {
+    const char *origin;
+    struct buffer *warnings;
+};
+
 static void
 on_plugin(void *arg, struct slice name)
 {
-    struct config *c = arg;
-    char *copy = strndup((const char *)name.data, name.len);
-    c->plugins = realloc(c->plugins, (c->plugins_count + 1) * sizeof *c->plugins);
-    CHECK(copy && c->plugins);
-    c->plugins[c->plugins_count++] = copy;
+    const struct plugin_names *n = arg;
+    int i = plugins_find(name);
+    if (i >= 0 && plugins_rows[i].is_built_in)
+        return;
+    config_report_place(n->warnings, n->origin, 0);
+    buffer_add_str(n->warnings, i < 0 ? "there is no plugin " : "not in this version: ");
+    config_report_show(n->warnings, name);
+    buffer_add_u8(n->warnings, '\n');
 }
 
 /* RABBITMQ_ENABLED_PLUGINS in place of the file. */
 static void
-plugins_name(struct config *c, const char *names)
+plugins_check(const char *names, struct config_report *report)
 {
-    while (*names) {
-        size_t n = strcspn(names, ",");
-        if (n > 0 && c->plugins_count < ENABLED_PLUGINS_MAX)
-            on_plugin(c, slice_of(names, n));
-        names += n + (names[n] == ',');
+    struct plugin_names n = {"RABBITMQ_ENABLED_PLUGINS", &report->warnings};
+    for (size_t len; *names; names += len + (names[len] == ',')) {
+        len = strcspn(names, ",");
+        if (len > 0 && strcmp(names, "ALL") != 0)
+            on_plugin(&n, slice_of(names, len));
     }
 }
 
@@ -86,16 +96,29 @@ plugins_read(struct config *c, const char *path, struct config_report *report)
 {
     struct buffer text = {0};
     struct erlang_error error;
+    struct plugin_names n = {path, &report->warnings};
     c->plugins_file = strdup(path);
     CHECK(c->plugins_file);
     enum err e = read_file(NULL, path, &text);
     if (e == ERR_OK && text.len > ENABLED_PLUGINS_BYTES_MAX)
         e = ERR_LIMIT;
-    if (e == ERR_OK && !enabled_plugins_read(buffer_slice(&text), on_plugin, c, &error))
+    if (e == ERR_OK && !enabled_plugins_read(buffer_slice(&text), on_plugin, &n, &error))
         config_report_error(report, path, error.line, error.text);
     else if (e != ERR_OK && e != ERR_NOT_FOUND)
         config_report_error(report, path, 0, err_text(e));
     buffer_fini(&text);
+}
+
+/* The file that a variable names, or that stands beside the others; else there is none, and commands about
+ * plugins find a place for one (mgmt/plugins.h). */
+static void
+plugins_look(struct config *c, const struct config_env *env, const struct config_files *files,
+             struct config_report *report)
+{
+    if (env->plugins_file)
+        plugins_read(c, env->plugins_file, report);
+    else if (files->plugins_file && probe_file(NULL, files->plugins_file) != ERR_NOT_FOUND)
+        plugins_read(c, files->plugins_file, report);
 }
 
 /* ---- all of it ---- */
@@ -164,9 +187,9 @@ config_start_load(struct config *c, const struct options *o, struct config_repor
         good = config_files_find(&files, dir, &env, &machine, report) && good;
     settings_load(c, o, &env, &files, report);
     if (env.plugins)
-        plugins_name(c, env.plugins);
-    else if (files.plugins_file || env.plugins_file)
-        plugins_read(c, files.plugins_file ? files.plugins_file : env.plugins_file, report);
+        plugins_check(env.plugins, report);
+    else
+        plugins_look(c, &env, &files, report);
     config_files_fini(&files);
     config_env_fini(&env);
     return good && report->error_count == 0;

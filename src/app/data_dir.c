@@ -1,6 +1,6 @@
 /*
- * The cookie is RabbitMQ's: 20 capital letters. It is created by writing a private file beside it and linking
- * that to the name, so that it is never seen half-written and an existing one is never replaced.
+ * What keeps two nodes apart: a lock on a file in the directory, held while the process lives. What of
+ * RabbitMQ's own data stands there is never touched: it is refused by the names of its files.
  */
 #include "app/data_dir.h"
 
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COOKIE_SIZE = 20, PATH_SIZE = 4096 };
+enum { PATH_SIZE = 4096 };
 
 static bool
 make_dirs(const char *path, char *why, size_t why_size)
@@ -114,34 +114,6 @@ has_rabbitmqs_data(const char *path, char *found, size_t size)
 }
 
 static bool
-make_cookie(const char *path, char *why, size_t why_size)
-{
-    char name[PATH_SIZE + 32], fresh[PATH_SIZE + 32];
-    snprintf(name, sizeof name, "%s/" DATA_DIR_COOKIE, path);
-    snprintf(fresh, sizeof fresh, "%s/" DATA_DIR_COOKIE ".%d", path, (int)getpid());
-    if (access(name, F_OK) == 0)
-        return true;
-    uint8_t random[COOKIE_SIZE];
-    char text[COOKIE_SIZE];
-    random_bytes(NULL, random, sizeof random);
-    for (unsigned i = 0; i < COOKIE_SIZE; i++)
-        text[i] = (char)('A' + random[i] % 26);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
-    bool good = fd >= 0 && write(fd, text, sizeof text) == sizeof text && fsync(fd) == 0;
-    int reason = errno;
-    if (fd >= 0)
-        close(fd);
-    if (good && link(fresh, name) != 0 && errno != EEXIST) {
-        good = false;
-        reason = errno;
-    }
-    unlink(fresh);
-    if (!good)
-        snprintf(why, why_size, "cannot create the cookie %s: %s", name, strerror(reason));
-    return good;
-}
-
-static bool
 take_lock(struct data_dir *d, const char *path, unsigned flags, char *why, size_t why_size)
 {
     char lock[PATH_SIZE + 32];
@@ -159,27 +131,6 @@ take_lock(struct data_dir *d, const char *path, unsigned flags, char *why, size_
         return false;
     }
     return true;
-}
-
-bool
-data_dir_cookie(const char *path, char cookie[DATA_DIR_COOKIE_SIZE], char *why, size_t why_size)
-{
-    char name[PATH_SIZE + 32], *text;
-    size_t len;
-    snprintf(name, sizeof name, "%s/" DATA_DIR_COOKIE, path);
-    enum err e = file_read_all(NULL, name, DATA_DIR_COOKIE_SIZE - 1, &text, &len);
-    if (e) {
-        snprintf(why, why_size, "cannot read the cookie %s: %s", name, err_text(e));
-        return false;
-    }
-    while (len > 0 &&
-           (text[len - 1] == '\n' || text[len - 1] == '\r' || text[len - 1] == ' ')) /* an editor's */
-        len--;
-    snprintf(cookie, DATA_DIR_COOKIE_SIZE, "%.*s", (int)len, text);
-    free(text);
-    if (!*cookie)
-        snprintf(why, why_size, "the cookie %s is empty", name);
-    return *cookie;
 }
 
 /* ---- reset ---- */
@@ -270,10 +221,6 @@ data_dir_open(struct data_dir *d, const char *path, char *why, size_t why_size)
     }
     if (!take_lock(d, path, FILE_READ | FILE_WRITE | FILE_CREATE | FILE_PRIVATE, why, why_size))
         return false;
-    if (!make_cookie(path, why, why_size)) {
-        data_dir_close(d);
-        return false;
-    }
     (void)!remove_gone(path); /* else the next reset says it */
     return true;
 }

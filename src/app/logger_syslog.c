@@ -1,11 +1,18 @@
 /*
- * RFC 3164:  <PRIORITY>Nov  9 10:26:33 HOST NAME[PID]: MESSAGE       without HOST on the local socket, where
- * daemons expect none RFC 5424:  <PRIORITY>1 2026-11-09T10:26:33.123456+00:00 HOST NAME PID CATEGORY -
- * MESSAGE Over TCP each message is preceded by its length and a space (RFC 6587, octet counting). The local
- * socket takes datagrams.
+ * RFC 3164, without HOST on the local socket, where daemons expect none:
+ *
+ *     <PRIORITY>Nov  9 10:26:33 HOST NAME[PID]: MESSAGE
+ *
+ * RFC 5424:
+ *
+ *     <PRIORITY>1 2026-11-09T10:26:33.123456+00:00 HOST NAME PID CATEGORY - MESSAGE
+ *
+ * Over TCP each message is preceded by its length and a space (RFC 6587, octet counting). The local socket
+ * takes datagrams.
  *
  * Nothing is queued here: what cannot be sent now is lost, and the next try to connect is
- * LOGGER_SYSLOG_RETRY_S later.
+ * LOGGER_SYSLOG_RETRY_S later. A try that took long, because a name server or a machine does not answer, has
+ * kept the other outputs waiting: they get a rest of so many times its length.
  */
 #include "app/logger_syslog.h"
 
@@ -149,8 +156,10 @@ connected(struct logger_syslog *s, time_t now)
         return 0;
     if (now < s->retry_at)
         return ENOTCONN;
+    time_t began = time(NULL);
     int number = *s->target ? connect_remote(s) : connect_local(s);
-    s->retry_at = number ? now + LOGGER_SYSLOG_RETRY_S : 0;
+    time_t took = time(NULL) - began;
+    s->retry_at = number ? now + LOGGER_SYSLOG_RETRY_S + took * LOGGER_SYSLOG_REST : 0;
     return number;
 }
 

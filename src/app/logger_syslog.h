@@ -8,6 +8,7 @@
 enum {
     LOGGER_SYSLOG_WAIT_MS = 1000, /* for a connection, and for a peer that is slow to read */
     LOGGER_SYSLOG_RETRY_S = 5,    /* between two tries to connect */
+    LOGGER_SYSLOG_REST = 20,      /* a try that took a second is followed by that many more */
 };
 
 struct logger_syslog {

@@ -1,5 +1,6 @@
 /* leveret: the broker. Exit codes: 0 stopped cleanly, 1 could not start or run, 2 wrong command line; those
  * of `leveret store` are in store_command.h. */
+#include "app/config_show.h"
 #include "app/config_start.h"
 #include "app/detach.h"
 #include "app/notify.h"
@@ -8,6 +9,7 @@
 #include "app/store_command.h"
 #include "base/buffer.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,13 +50,11 @@ on_stopping(void *arg)
 
 /* Loads the configuration and says on standard error what is wrong with it. */
 static bool
-load(struct config *c, const struct options *o)
+load(struct config *c, const struct options *o, struct config_report *report)
 {
-    struct config_report report;
-    bool good = config_start_load(c, o, &report);
-    fprintf(stderr, "%.*s%.*s", SLICE_FMT(buffer_slice(&report.warnings)),
-            SLICE_FMT(buffer_slice(&report.errors)));
-    config_report_fini(&report);
+    bool good = config_start_load(c, o, report);
+    fprintf(stderr, "%.*s%.*s", SLICE_FMT(buffer_slice(&report->warnings)),
+            SLICE_FMT(buffer_slice(&report->errors)));
     return good;
 }
 
@@ -69,14 +69,20 @@ run(struct options *o)
 {
     struct config c;
     int code = 1;
-    bool good = load(&c, o);
+    struct config_report report;
+    bool good = load(&c, o, &report);
     if (good && o->action == OPTIONS_CHECK_CONFIG) {
         printf("the configuration is good\n");
         code = 0;
+    } else if (good && o->action == OPTIONS_SHOW_CONFIG) {
+        struct buffer text = {0};
+        config_show_text(&c, &text);
+        code = print_and_free(&text);
     } else if (good) {
         struct waiting waiting = {.detached = o->is_detached ? detach_start() : -1};
         notify_begin(&waiting.manager);
         struct process_request request = {.config = &c,
+                                          .warnings = buffer_slice(&report.warnings),
                                           .load = load_again,
                                           .load_arg = o,
                                           .log_file = o->is_detached ? "leveret.log" : NULL,
@@ -86,13 +92,24 @@ run(struct options *o)
         code = process_run(&request);
         notify_end(&waiting.manager);
     }
+    config_report_fini(&report);
     config_fini(&c);
     return code;
+}
+
+/* What is opened next must not become standard output or error: messages for people would go into it. */
+static void
+keep_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(1);
 }
 
 int
 main(int argc, char **argv)
 {
+    keep_standard_descriptors();
     struct options o;
     char error[OPTIONS_ERROR_SIZE];
     struct buffer text = {0};

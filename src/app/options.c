@@ -25,6 +25,7 @@ static const struct option_row {
     {"--shards", "N", "leveret.shards", "event loops; 0: one for each core"},
     {"--detached", NULL, NULL, "go to the background once started"},
     {"--check-config", NULL, NULL, "check the configuration and exit"},
+    {"--show-config", NULL, NULL, "check the configuration, print what counts of it and exit"},
     {"--version", NULL, NULL, "print the version and exit"},
     {"--help", NULL, NULL, "print this and exit"},
     {"--help-config", NULL, NULL, "print every key of the configuration and exit"},
@@ -93,6 +94,8 @@ option_apply(struct options *o, size_t row, const char *value, char error[OPTION
         o->is_detached = true;
     } else if (strcmp(name, "check-config") == 0) {
         o->action = OPTIONS_CHECK_CONFIG;
+    } else if (strcmp(name, "show-config") == 0) {
+        o->action = OPTIONS_SHOW_CONFIG;
     } else if (strcmp(name, "version") == 0) {
         o->action = OPTIONS_VERSION;
     } else if (strcmp(name, "help") == 0) {

@@ -13,6 +13,7 @@ enum {
 enum options_action {
     OPTIONS_RUN,
     OPTIONS_CHECK_CONFIG, /* load the configuration, say whether it is good, exit with 0 or 1 */
+    OPTIONS_SHOW_CONFIG,  /* likewise, and print what counts of it: config_show_text() */
     OPTIONS_VERSION,
     OPTIONS_HELP,
     OPTIONS_HELP_CONFIG, /* config_doc_text() */

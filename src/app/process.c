@@ -8,6 +8,7 @@
 #include "app/process.h"
 
 #include "app/process_impl.h"
+#include "app/setup.h"
 #include "base/check.h"
 #include "io/system.h"
 #include "mgmt/control_client.h"
@@ -61,6 +62,20 @@ write_pid_file(struct process *p, char *why)
     return true;
 }
 
+/* Where the configuration is from, and what is odd about it. */
+static void
+log_files(const struct process *p)
+{
+    struct buffer names = {0};
+    for (size_t i = 0; i < p->config->files_count; i++)
+        buffer_add_fmt(&names, "%s%s", i > 0 ? ", " : "", p->config->files[i]);
+    log_info(&p->logger.log, LOG_GLOBAL, "config file(s): %.*s",
+             names.len > 0 ? (int)names.len : (int)strlen("(none)"),
+             names.len > 0 ? (const char *)names.data : "(none)");
+    buffer_fini(&names);
+    log_write_lines(&p->logger.log, LOG_GLOBAL, LOG_LEVEL_WARNING, p->request->warnings);
+}
+
 static bool
 prepare(struct process *p, char *why)
 {
@@ -69,12 +84,17 @@ prepare(struct process *p, char *why)
         snprintf(why, BOOT_WHY_SIZE, "the node's name is too long");
         return false;
     }
+    if (!setup_credentials(&p->credentials, c, why, BOOT_WHY_SIZE))
+        return false;
     if (!data_dir_open(&p->data_dir, c->data_dir, why, BOOT_WHY_SIZE))
         return false;
     p->has_log = logger_init(&p->logger, c, p->request->log_file, why, BOOT_WHY_SIZE);
-    if (!p->has_log || !data_dir_cookie(c->data_dir, p->cookie, why, BOOT_WHY_SIZE))
+    snprintf(p->cookie_path, sizeof p->cookie_path, "%s%s", c->cookie_file ? c->cookie_file : c->data_dir,
+             c->cookie_file ? "" : "/" COOKIE_NAME);
+    if (p->has_log)
+        log_files(p);
+    if (!p->has_log || !cookie_open(p->cookie_path, c->cookie, p->cookie, why, BOOT_WHY_SIZE))
         return false;
-    snprintf(p->cookie_path, sizeof p->cookie_path, "%s/" DATA_DIR_COOKIE, c->data_dir);
     snprintf(p->socket_path, sizeof p->socket_path, "%s/" CONTROL_SOCKET, c->data_dir);
     return write_pid_file(p, why);
 }
@@ -194,6 +214,7 @@ process_run(const struct process_request *request)
     }
     if (*p->pid_path)
         (void)!file_unlink(NULL, p->pid_path); /* the next start writes it anew */
+    credential_rules_free(p->credentials);
     reload_drop(p->reloaded);
     data_dir_close(&p->data_dir);
     logger_fini(&p->logger);

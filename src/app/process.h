@@ -10,7 +10,8 @@
 
 struct process_request {
     const struct config *config;
-    reload_load_fn *load; /* reads the configuration again */
+    struct slice warnings; /* lines about the configuration, for the log */
+    reload_load_fn *load;  /* reads the configuration again */
     void *load_arg;
     const char *log_file; /* used when the configuration names none; NULL: none */
     /* Once, on another thread: the application serves for the first time. `line` is for people, with the word

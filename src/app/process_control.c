@@ -202,6 +202,7 @@ reload(struct process *p)
     pthread_mutex_lock(&p->lock);
     reload_drop(p->reloaded);
     p->reloaded = r;
+    process_node_init(p);
     if (p->app)
         boot_reload(p->app, r);
     pthread_mutex_unlock(&p->lock);
@@ -267,7 +268,7 @@ host_reset(void *arg, struct control_call *call, bool is_forced)
     struct process *p = arg;
     if (p->state != PROCESS_STOPPED && p->state != PROCESS_RESETTING) {
         control_fail(
-            call, CONTROL_FAILED,
+            call, CONTROL_REFUSED,
             "Mnesia is still running on node %s.\nPlease stop RabbitMQ with 'rabbitmqctl stop_app' first.",
             p->name);
         return;
@@ -320,6 +321,9 @@ on_start(struct shard *s, void *owner)
     enum err e = control_open(s, p->asker, &config, &p->control, why, sizeof why);
     if (e == ERR_OK && signal_watch_open(s, on_signal, p, &p->signals) != ERR_OK)
         snprintf(why, sizeof why, "cannot watch signals");
+    if (!*why && control_peer_port(p->control) != 0)
+        log_info(&p->logger.log, LOG_GLOBAL, "accepting commands on port %u, from who has the cookie",
+                 control_peer_port(p->control));
     pthread_mutex_lock(&p->lock);
     p->is_open = true;
     snprintf(p->why, sizeof p->why, "%s", why);
@@ -360,6 +364,7 @@ process_control_start(struct process *p, char *why)
     static const struct shard_hooks hooks = {
         .on_start = on_start, .on_mail = on_mail, .on_turn = on_turn, .on_discard = on_discard};
     p->host = (struct control_host){.arg = p,
+                                    .credentials = p->credentials,
                                     .node_name = p->name,
                                     .data_dir = p->config->data_dir,
                                     .cookie_path = p->cookie_path,

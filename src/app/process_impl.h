@@ -4,6 +4,7 @@
 #define LEVERET_APP_PROCESS_IMPL_H
 
 #include "app/boot.h"
+#include "app/cookie.h"
 #include "app/data_dir.h"
 #include "app/logger.h"
 #include "app/process.h"
@@ -40,8 +41,9 @@ struct process {
     bool has_log;
     char name[256], cluster_name[256];
     char cookie_path[PROCESS_PATH_SIZE], socket_path[PROCESS_PATH_SIZE], pid_path[PROCESS_PATH_SIZE];
-    char cookie[DATA_DIR_COOKIE_SIZE];
-    struct shards *shards; /* the control thread's own, one */
+    char cookie[COOKIE_SIZE];
+    struct credential_rules *credentials; /* what new passwords have to be like */
+    struct shards *shards;                /* the control thread's own, one */
     struct asker *asker;
 
     pthread_mutex_t lock;

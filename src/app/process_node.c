@@ -28,6 +28,13 @@ text_of(const char *text)
     return text ? json_string(text) : json_string("");
 }
 
+/* As it was written: without the noise of binary fractions. */
+static json_t *
+ratio_of(double ratio)
+{
+    return json_real((double)(int64_t)(ratio * 1e9 + 0.5) / 1e9);
+}
+
 static json_t *
 address_of(const struct config_address *a)
 {
@@ -61,7 +68,7 @@ value_of(const struct config *c, const struct config_row *row)
         return *(const int64_t *)at == CONFIG_INFINITY ? json_string("infinity")
                                                        : json_integer(*(const int64_t *)at);
     case CONFIG_SIZE: return json_integer((json_int_t) * (const uint64_t *)at);
-    case CONFIG_RATIO: return json_real(*(const double *)at);
+    case CONFIG_RATIO: return ratio_of(*(const double *)at);
     case CONFIG_ENUM: return word_of(row->words, *(const int *)at);
     case CONFIG_LEVEL:
         return json_string(*(const int *)at < 0 ? "" : log_level_name((enum log_level) * (const int *)at));
@@ -125,7 +132,7 @@ rabbit_of(const struct config *c)
     json_object_set_new(rabbit, "vm_memory_high_watermark",
                         c->memory_watermark_bytes
                             ? json_pack("[s, I]", "absolute", (json_int_t)c->memory_watermark_bytes)
-                            : json_real(c->memory_watermark_ratio));
+                            : ratio_of(c->memory_watermark_ratio));
     json_object_set_new(rabbit, "vm_memory_calculation_strategy", json_string("rss"));
     json_object_set_new(rabbit, "default_permissions",
                         json_pack("[s, s, s]", c->default_permission_configure, c->default_permission_write,
@@ -135,27 +142,34 @@ rabbit_of(const struct config *c)
 
 /* ---- struct node_host ---- */
 
+/* What the node goes by now. */
+static const struct config *
+config_of(const struct process *p)
+{
+    return p->reloaded ? &p->reloaded->config : p->config;
+}
+
 static json_t *
 node_config_files(void *arg)
 {
-    const struct process *p = arg;
+    const struct config *c = config_of(arg);
     json_t *files = json_array();
-    for (size_t i = 0; i < p->config->files_count; i++)
-        json_array_append_new(files, json_string(p->config->files[i]));
+    for (size_t i = 0; i < c->files_count; i++)
+        json_array_append_new(files, json_string(c->files[i]));
     return files;
 }
 
 static json_t *
 node_environment(void *arg)
 {
-    const struct process *p = arg;
+    const struct config *c = config_of(arg);
     json_t *leveret = json_object();
     for (size_t i = 0; i < config_row_count; i++) {
-        json_t *value = value_of(p->config, &config_rows[i]);
+        json_t *value = value_of(c, &config_rows[i]);
         if (value)
             json_object_set_new(leveret, config_rows[i].name, value);
     }
-    return json_pack("{s:o, s:o}", "rabbit", rabbit_of(p->config), "leveret", leveret);
+    return json_pack("{s:o, s:o}", "rabbit", rabbit_of(c), "leveret", leveret);
 }
 
 static const char *
@@ -188,6 +202,8 @@ process_node_init(struct process *p)
                                  .log_location = node_log_location,
                                  .log_tail = node_log_tail,
                                  .log_rotate = node_log_rotate,
-                                 .certificate_file = p->config->ssl_certfile,
-                                 .ca_file = p->config->ssl_cacertfile};
+                                 .cookie = slice_str(p->cookie),
+                                 .enabled_plugins_file = p->config->plugins_file,
+                                 .certificate_file = config_of(p)->ssl_certfile,
+                                 .ca_file = config_of(p)->ssl_cacertfile};
 }

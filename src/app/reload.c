@@ -63,19 +63,6 @@ flags_set(struct reload *r, const struct config *old)
     r->has_disk = setup_disk_free_limit(c) != setup_disk_free_limit(old);
 }
 
-/* Lines of a report, each an entry of the log. */
-static void
-log_lines(const struct log *log, enum log_level level, struct slice lines)
-{
-    while (lines.len > 0) {
-        const uint8_t *end = memchr(lines.data, '\n', lines.len);
-        size_t n = end ? (size_t)(end - lines.data) : lines.len;
-        LOG_AT(log, LOG_GLOBAL, level, "%.*s", (int)n, (const char *)lines.data);
-        n += end != NULL;
-        lines = slice_of(lines.data + n, lines.len - n);
-    }
-}
-
 static void
 log_difference(const struct log *log, const struct buffer *changes, const struct buffer *stays)
 {
@@ -99,8 +86,8 @@ reload_new(const struct config *old, reload_load_fn *load, void *arg, const stru
     CHECK(r);
     atomic_init(&r->refs, 1);
     bool good = load(arg, &r->config, &report);
-    log_lines(log, LOG_LEVEL_WARNING, buffer_slice(&report.warnings));
-    log_lines(log, LOG_LEVEL_ERROR, buffer_slice(&report.errors));
+    log_write_lines(log, LOG_GLOBAL, LOG_LEVEL_WARNING, buffer_slice(&report.warnings));
+    log_write_lines(log, LOG_GLOBAL, LOG_LEVEL_ERROR, buffer_slice(&report.errors));
     config_report_fini(&report);
     if (good) {
         flags_set(r, old);

@@ -1,8 +1,11 @@
 /* See setup.h. `infinity` becomes 0 where the layers below say "0: no limit". */
 #include "app/setup.h"
 
+#include "base/base64url.h"
 #include "base/buffer.h"
+#include "broker/credential.h"
 #include "broker/meta.h"
+#include "broker/parameter.h"
 #include "io/random.h"
 #include "io/system.h"
 
@@ -114,6 +117,23 @@ setup_server(struct server_config *out, const struct config *c)
     set_certificate_login(out, c);
 }
 
+bool
+setup_credentials(struct credential_rules **out, const struct config *c, char *why, size_t why_size)
+{
+    static const enum credential_validator validators[] = {
+        [CONFIG_CREDENTIAL_ANY] = CREDENTIAL_ACCEPT_EVERYTHING,
+        [CONFIG_CREDENTIAL_LENGTH] = CREDENTIAL_MIN_LENGTH,
+        [CONFIG_CREDENTIAL_REGEXP] = CREDENTIAL_REGEXP,
+    };
+    char text[CREDENTIAL_TEXT_SIZE];
+    struct slice pattern = slice_str(c->credential_regexp ? c->credential_regexp : "");
+    if (credential_rules_new(validators[c->credential_validator], (unsigned)c->credential_min_length, pattern,
+                             out, text) == ERR_OK)
+        return true;
+    snprintf(why, why_size, "credential_validator.regexp: %s", text);
+    return false;
+}
+
 /* TLS 1.3's suites are configured apart from the older ones; their names start with "TLS_". */
 static void
 split_ciphers(const struct config *c, struct buffer *older, struct buffer *suites)
@@ -193,6 +213,23 @@ setup_first_things(struct meta *m, const struct config *c, char *why, size_t why
                 apply(m, &permission, why, why_size);
     buffer_fini(&tags);
     return good;
+}
+
+/* RabbitMQ's name and form: tools tell clusters apart by it. */
+bool
+setup_cluster_id(struct meta *m, char *why, size_t why_size)
+{
+    uint8_t random[16];
+    char value[64] = "\"rabbitmq-cluster-id-";
+    if (parameter_find_global(m, "internal_cluster_id"))
+        return true;
+    random_bytes(NULL, random, sizeof random);
+    size_t len = strlen(value);
+    len += base64url_encode(value + len, slice_of(random, sizeof random));
+    value[len++] = '"';
+    const struct meta_command set = {
+        .kind = META_PARAMETER_SET, .name = slice_str("internal_cluster_id"), .value = slice_of(value, len)};
+    return apply(m, &set, why, why_size);
 }
 
 static double

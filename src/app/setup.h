@@ -4,6 +4,7 @@
 
 #include "app/config.h"
 #include "broker/broker.h"
+#include "broker/credential.h"
 #include "durable/durable.h"
 #include "io/tls.h"
 #include "server/server.h"
@@ -11,11 +12,15 @@
 struct broker_limits setup_limits(const struct config *c);
 /* Slices point into `c`. */
 void setup_server(struct server_config *out, const struct config *c);
+/* What new passwords have to be like; freed by the caller. False: the pattern is none. */
+bool setup_credentials(struct credential_rules **out, const struct config *c, char *why, size_t why_size);
 /* NULL with `why` empty: no TLS listener is configured. NULL with a text: it cannot be. */
 struct tls_context *setup_tls(const struct config *c, char *why, size_t why_size);
 /* The default vhost, its user and permissions, on an empty node. False: `why` says what is wrong with them.
  */
 bool setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size);
+/* The global parameter internal_cluster_id, where there is none yet. */
+bool setup_cluster_id(struct meta *m, char *why, size_t why_size);
 /* Bytes of resident memory above which publishers are blocked. */
 uint64_t setup_memory_watermark(const struct config *c);
 /* Bytes free on the data directory's disk below which they are. */

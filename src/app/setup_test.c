@@ -128,10 +128,51 @@ the_disk_limit_is_absolute_unless_it_is_relative(void **state)
     config_fini(&c);
 }
 
+static void
+test_rules_for_new_passwords(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *why, *password;
+        bool is_accepted;
+    } cases[] = {
+        {"", "", "x", true},
+        {"credential_validator.validation_backend = rabbit_credential_validator_min_password_length\n", "",
+         "four", false},
+        {"credential_validator.validation_backend = rabbit_credential_validator_min_password_length\n"
+         "credential_validator.min_length = 4\n",
+         "", "four", true},
+        {"credential_validator.validation_backend = rabbit_credential_validator_password_regexp\n"
+         "credential_validator.regexp = ^[a-z]+$\n",
+         "", "four4", false},
+        {"credential_validator.validation_backend = rabbit_credential_validator_password_regexp\n"
+         "credential_validator.regexp = (\n",
+         "credential_validator.regexp: missing closing parenthesis at offset 1", "", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct config c;
+        struct server_config out;
+        struct buffer text = {0};
+        struct credential_rules *rules;
+        char why[512] = "", lack[CREDENTIAL_TEXT_SIZE];
+        buffer_add_str(&text, cases[i].text);
+        load(&c, &text, &out);
+        bool good = setup_credentials(&rules, &c, why, sizeof why);
+        assert_string_equal(why, cases[i].why);
+        assert_int_equal(good, !*cases[i].why);
+        if (good)
+            assert_int_equal(credential_is_accepted(rules, slice_str(cases[i].password), lack),
+                             cases[i].is_accepted);
+        credential_rules_free(rules);
+        config_fini(&c);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rules_for_new_passwords),
         cmocka_unit_test(test_no_loopback_users_left_the_default),
         cmocka_unit_test(the_store_gets_what_the_configuration_says),
         cmocka_unit_test(each_way_to_sync_has_its_word),

@@ -112,6 +112,19 @@ log_write(const struct log *log, enum log_category category, enum log_level leve
     log->sink(log->arg, category, level, text);
 }
 
+void
+log_write_lines(const struct log *log, enum log_category category, enum log_level level, struct slice lines)
+{
+    while (lines.len > 0) {
+        const uint8_t *end = memchr(lines.data, '\n', lines.len);
+        size_t n = end ? (size_t)(end - lines.data) : lines.len;
+        if (n > 0)
+            LOG_AT(log, category, level, "%.*s", SLICE_FMT(slice_of(lines.data, n)));
+        n += end != NULL;
+        lines = slice_of(lines.data + n, lines.len - n);
+    }
+}
+
 const char *
 log_category_name(enum log_category category)
 {

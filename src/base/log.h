@@ -6,6 +6,8 @@
 #ifndef LEVERET_BASE_LOG_H
 #define LEVERET_BASE_LOG_H
 
+#include "base/slice.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -75,6 +77,10 @@ log_is_on(const struct log *log, enum log_category category, enum log_level leve
 /* Any thread. printf's format; a full stop is not put at the end. */
 void log_write(const struct log *log, enum log_category category, enum log_level level, const char *format,
                ...) __attribute__((format(printf, 4, 5)));
+
+/* Any thread. A text of several lines, each an entry of its own. */
+void log_write_lines(const struct log *log, enum log_category category, enum log_level level,
+                     struct slice lines);
 
 /* "connection", "warning": static text. */
 const char *log_category_name(enum log_category category);

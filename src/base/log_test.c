@@ -135,6 +135,23 @@ test_names_are_found_again(void **state)
     assert_false(log_level_parse("loud", &level));
 }
 
+static void
+test_lines_of_a_text_are_entries_of_their_own(void **state)
+{
+    static struct lines lines;
+    struct log log;
+    log_init(&log, sink, &lines, LOG_LEVEL_INFO);
+    log_write_lines(&log, LOG_GLOBAL, LOG_LEVEL_WARNING, slice_str("one\n\ntwo"));
+    assert_int_equal(lines.count, 2);
+    assert_string_equal(lines.text, "two");
+    log_write_lines(&log, LOG_GLOBAL, LOG_LEVEL_WARNING, slice_of(NULL, 0));
+    log_write_lines(&log, LOG_GLOBAL, LOG_LEVEL_DEBUG, slice_str("hidden\n"));
+    assert_int_equal(lines.count, 2);
+    log_write_lines(&log, LOG_GLOBAL, LOG_LEVEL_INFO, slice_str("three\n"));
+    assert_int_equal(lines.count, 3);
+    assert_string_equal(lines.text, "three");
+}
+
 int
 main(void)
 {
@@ -144,6 +161,7 @@ main(void)
         cmocka_unit_test(test_text_of_a_peer_cannot_forge_a_line_or_move_the_cursor),
         cmocka_unit_test(test_long_text_is_cut_with_an_ellipsis),
         cmocka_unit_test(test_names_are_found_again),
+        cmocka_unit_test(test_lines_of_a_text_are_entries_of_their_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

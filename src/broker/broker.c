@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "broker/courier_impl.h"
+#include "broker/deadletter.h"
 #include "broker/durability.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_rules.h"
@@ -44,6 +45,7 @@ broker_new(struct node *node, struct shard *shard, const struct effects *effects
     list_init(&b->resting);
     b->routes = route_cache_new(node->limits.route_cache_entries);
     b->courier = courier_new(b);
+    b->deadletters = deadletters_new(b);
     node->brokers[b->index] = b;
     if (node->durability)
         node->durability->attach(node->durability_arg, b);
@@ -69,6 +71,7 @@ broker_free(struct broker *b)
     idmap_fini(&b->queues);
     slots_fini(&b->consumers);
     slots_fini(&b->subscriptions);
+    deadletters_free(b);
     courier_free(b->courier);
     route_cache_free(b->routes);
     pool_free_all(b->pool);
@@ -131,6 +134,7 @@ broker_turn(struct broker *b)
         if (queue_deliver(q))
             queue_mark_dirty(q);
     }
+    bool more = deadletters_turn(b);
     if (b->log && !list_is_empty(&b->deep))
         queue_paging_turn(b);
     broker_flush(b);
@@ -139,7 +143,7 @@ broker_turn(struct broker *b)
     route_cache_turn(b->routes);
     bool is_behind = b->index == 0 && b->node->meta && meta_turn(b->node->meta);
     broker_tidy(b);
-    return is_behind || !list_is_empty(&b->dirty);
+    return is_behind || more || !list_is_empty(&b->dirty);
 }
 
 void
@@ -198,29 +202,33 @@ static void
 check_entries(const struct queue *q, struct broker_sums *sums)
 {
     const struct queue_messages *ms = q->messages;
-    uint32_t unacked = 0, ready = 0;
-    uint64_t position, bytes = 0, unacked_bytes = 0, logged = 0;
+    uint32_t unacked = 0, ready = 0, leaving = 0;
+    uint64_t position, bytes = 0, unacked_bytes = 0, leaving_bytes = 0, logged = 0;
     for (struct queue_entry *e = seqdeque_first(&ms->entries, &position); e;
          e = seqdeque_next(&ms->entries, &position)) {
         CHECK(e->message && e->message->refs > 0);
         bytes += queue_weight(e->message);
         CHECK(!e->is_unacked || position < q->cursor);
+        CHECK(!e->is_leaving || (!e->is_unacked && position < q->cursor));
         if (e->is_unacked)
             unacked++;
+        else if (e->is_leaving)
+            leaving++;
         else
             ready++;
+        leaving_bytes += e->is_leaving ? e->message->body_size : 0;
         unacked_bytes += e->is_unacked ? e->message->body_size : 0;
         logged += e->is_logged;
         sums->held += e->is_unacked && e->consumer != QUEUE_NO_CONSUMER;
     }
-    CHECK(unacked == q->unacked && ready + q->paged == queue_ready(q));
+    CHECK(unacked == q->unacked && leaving == q->leaving && ready + q->paged == queue_ready(q));
     for (uint32_t i = 0; i < ms->returned_count; i++) {
         struct queue_entry *e = seqdeque_get(&ms->entries, ms->returned[i]);
-        CHECK(e && !e->is_unacked && ms->returned[i] < q->cursor);
+        CHECK(e && !e->is_unacked && !e->is_leaving && ms->returned[i] < q->cursor);
         CHECK(i == 0 || ms->returned[(i - 1) / 2] < ms->returned[i]);
     }
     CHECK(bytes == ms->bytes);
-    CHECK(unacked_bytes == q->tally.unacked_bytes);
+    CHECK(unacked_bytes == q->tally.unacked_bytes && leaving_bytes == q->tally.leaving_bytes);
     CHECK(q->tally.persistent >= logged && q->tally.persistent <= logged + q->paged);
     sums->ready += ready + (uint32_t)q->paged;
     sums->unacked += unacked;
@@ -286,5 +294,5 @@ broker_is_idle(const struct broker *b)
             !list_is_empty(&lane->held))
             return false;
     }
-    return pool_bytes_used(b->pool) == 0;
+    return deadletters_are_idle(b) && pool_bytes_used(b->pool) == 0;
 }

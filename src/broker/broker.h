@@ -30,6 +30,7 @@ struct meta;
 struct queue_log;
 struct route_cache;
 struct courier;
+struct deadletters;
 
 struct node {
     struct shards *shards;
@@ -67,6 +68,7 @@ struct broker {
     unsigned alarm_claims[ALARM_SOURCES]; /* shard 0: how many hold up each alarm, by alarm_raise() */
     struct route_cache *routes;
     struct courier *courier;
+    struct deadletters *deadletters;
     const struct effects *effects;
     void *server;           /* given back with effects that name no subscription */
     uint64_t now_ms;        /* without a shard: the clock, by hand */

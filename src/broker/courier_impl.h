@@ -158,6 +158,8 @@ void courier_post(struct broker *b, unsigned to, const struct mail *m);
 void courier_post_fenced(struct broker *b, unsigned to, struct mail *m);
 /* The outcome of publish `seq` for `times` queues; goes out when the turn ends. */
 void courier_confirm(struct broker *b, struct channel_ref to, uint64_t seq, bool nack, uint32_t times);
+/* Whoever published `first`..`last` here, a channel or dead letters, hears of one answer. */
+void courier_tell(struct broker *b, struct channel_ref to, uint64_t first, uint64_t last, bool nack);
 void courier_on_tx_end(struct broker *b, struct channel_ref from, uint64_t seq);
 /* A blob or reference of another shard that nobody here holds any more. */
 void courier_return(struct broker *b, struct message *m);

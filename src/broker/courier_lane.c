@@ -19,6 +19,7 @@
  */
 #include "base/check.h"
 #include "broker/courier_impl.h"
+#include "broker/deadletter.h"
 #include "broker/message.h"
 #include "broker/queue_log.h"
 
@@ -235,6 +236,15 @@ courier_tx_end(struct broker *b, unsigned shard, struct channel_ref from, uint64
     return true;
 }
 
+void
+courier_tell(struct broker *b, struct channel_ref to, uint64_t first, uint64_t last, bool nack)
+{
+    if (__builtin_expect(deadletter_is_publisher(to), 0))
+        deadletters_confirmed(b, first, last, nack);
+    else
+        b->effects->confirmed(b->server, to, first, last, nack);
+}
+
 static void
 lane_flush_confirms(struct broker *b, struct courier_lane *lane, unsigned to)
 {
@@ -244,7 +254,7 @@ lane_flush_confirms(struct broker *b, struct courier_lane *lane, unsigned to)
         return;
     if (to == b->index) {
         for (uint32_t i = 0; i < run.times; i++)
-            b->effects->confirmed(b->server, run.to, run.first, run.last, run.nack);
+            courier_tell(b, run.to, run.first, run.last, run.nack);
         return;
     }
     struct mail m = {.type = MAIL_CONFIRM, .a = run.first, .d = run.last, .u32 = run.times};

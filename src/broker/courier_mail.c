@@ -97,8 +97,7 @@ static void
 on_confirm(struct broker *b, const struct mail *m)
 {
     for (uint32_t i = 0; i < m->u32; i++)
-        b->effects->confirmed(b->server, mail_channel(m, (uint16_t)b->index), m->a, m->d,
-                              (m->c & 0xffff) != 0);
+        courier_tell(b, mail_channel(m, (uint16_t)b->index), m->a, m->d, (m->c & 0xffff) != 0);
 }
 
 static void

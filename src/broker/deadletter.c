@@ -1,8 +1,58 @@
-/* Dead letters: whatever leaves a queue for a reason comes here, and is settled. */
+/*
+ * Dead letters. A message that leaves becomes a *departure* in the shard's line, which is worked off once in
+ * a turn, oldest first, so that a queue's dead letters keep its order, and so that no queue is changed from
+ * within another's functions, however long the chain of dead-letter exchanges, circles included.
+ *
+ *   the line, by number   | sent, sent, (gone), sent | next ... waiting |
+ *
+ * A departure's copy is published under its number, as a channel in confirm mode would; when every target has
+ * answered, the source is settled (design: invariant 4). At-most-once: a target that refuses, or is not
+ * there, counts as done, so that a source never grows for it. At-least-once (quorum queues): the departure
+ * goes to the end of the line again after DEADLETTER_RETRY_MS, until there is a target and it has taken the
+ * message.
+ *
+ * What is in the line is bounded for messages that leave by themselves: above DEADLETTER_LINE_MAX their
+ * queues wait.
+ */
 #include "broker/deadletter.h"
 
+#include "base/check.h"
+#include "broker/courier.h"
+#include "broker/deadletter_message.h"
 #include "broker/message.h"
+#include "broker/meta.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_policy.h"
+#include "io/timer.h"
+#include "wire/properties.h"
+
+#include <stdlib.h>
+
+enum {
+    DEADLETTER_LINE_MAX = 16384,
+    DEADLETTER_TURN_MAX = 1024, /* sent in one turn */
+    DEADLETTER_TURN_BYTES = 4 << 20,
+    DEADLETTER_RETRY_MS = 1000,
+};
+
+struct departure {
+    uint64_t queue_id, position;
+    struct message *refused; /* it never was in the queue: our hold; else NULL */
+    uint32_t pending;        /* sent: answers that are still to come */
+    uint8_t reason;
+    bool is_refused; /* sent: a target has said no */
+};
+
+struct deadletters {
+    struct seqdeque line; /* struct departure */
+    uint64_t next;        /* the first that is not sent */
+    struct list waiting;  /* queue.leaving_node: deadletter_must_wait() */
+    struct departure *again;
+    size_t again_count, again_cap;
+    struct wheel_timer retry;
+    struct route *route; /* scratch: targets without those of a cycle */
+    uint32_t route_cap;
+};
 
 const char *
 deadletter_reason_name(enum deadletter_reason reason)
@@ -14,16 +64,311 @@ deadletter_reason_name(enum deadletter_reason reason)
     return names[reason];
 }
 
+/* ---- leaving ---- */
+
+/* False: the queue is deleted, or has no dead-letter exchange. */
+static bool
+find_policy(const struct broker *b, uint64_t queue_id, const struct queue_def **def, struct queue_policy *p)
+{
+    *def = queue_def_find_id(b->node->meta, queue_id);
+    if (!*def)
+        return false;
+    queue_policy_of(*def, p);
+    return p->has_dead_letter_exchange;
+}
+
+static bool
+has_exchange(const struct queue *q)
+{
+    const struct queue_def *def;
+    struct queue_policy p;
+    return find_policy(q->broker, q->id, &def, &p);
+}
+
+static void
+depart(struct broker *b, const struct departure *d)
+{
+    void *entry;
+    seqdeque_push_back(&b->deadletters->line, &entry);
+    *(struct departure *)entry = *d;
+}
+
 void
 deadletter_leave(struct queue *q, uint64_t position, struct queue_entry *e, enum deadletter_reason reason,
                  uint64_t tx)
 {
-    (void)reason;
-    queue_messages_gone(q, position, e, tx);
+    if (!has_exchange(q)) {
+        queue_messages_gone(q, position, e, tx);
+        return;
+    }
+    e->is_leaving = true;
+    q->leaving++;
+    q->tally.leaving_bytes += e->message->body_size;
+    depart(q->broker,
+           &(struct departure){.queue_id = q->id, .position = position, .reason = (uint8_t)reason});
 }
 
 void
 deadletter_refused(struct queue *q, struct message **m)
 {
-    message_drop(q->broker, m);
+    if (!has_exchange(q)) {
+        message_drop(q->broker, m);
+        return;
+    }
+    depart(q->broker, &(struct departure){.queue_id = q->id, .refused = *m, .reason = DEADLETTER_MAXLEN});
+    *m = NULL;
+}
+
+bool
+deadletter_must_wait(struct queue *q)
+{
+    struct deadletters *ds = q->broker->deadletters;
+    if (seqdeque_count(&ds->line) < DEADLETTER_LINE_MAX || !has_exchange(q))
+        return false;
+    if (!list_is_linked(&q->leaving_node))
+        list_push_back(&ds->waiting, &q->leaving_node);
+    return true;
+}
+
+void
+deadletter_forget(struct queue *q)
+{
+    list_remove(&q->leaving_node);
+}
+
+/* ---- the end of a departure ---- */
+
+/* Of its entry, NULL: the queue was deleted meanwhile, and the message with it. */
+static struct queue_entry *
+entry_of(struct broker *b, const struct departure *d, struct queue **q)
+{
+    *q = queue_find(b, d->queue_id);
+    if (!*q || !(*q)->messages)
+        return NULL;
+    struct queue_entry *e = seqdeque_get(&(*q)->messages->entries, d->position);
+    CHECK(e && e->is_leaving);
+    return e;
+}
+
+static void
+settle(struct broker *b, struct departure *d)
+{
+    struct queue *q;
+    if (d->refused) {
+        message_drop(b, &d->refused);
+        return;
+    }
+    struct queue_entry *e = entry_of(b, d, &q);
+    if (!e)
+        return;
+    q->leaving--;
+    q->tally.leaving_bytes -= e->message->body_size;
+    queue_messages_gone(q, d->position, e, 0);
+    queue_messages_rest(q);
+}
+
+static void
+on_retry(void *arg)
+{
+    struct broker *b = arg;
+    struct deadletters *ds = b->deadletters;
+    for (size_t i = 0; i < ds->again_count; i++)
+        depart(b, &ds->again[i]);
+    ds->again_count = 0;
+}
+
+static void
+try_again_later(struct broker *b, const struct departure *d)
+{
+    struct deadletters *ds = b->deadletters;
+    if (ds->again_count == ds->again_cap) {
+        ds->again_cap = ds->again_cap ? ds->again_cap * 2 : 64;
+        ds->again = realloc(ds->again, ds->again_cap * sizeof *ds->again);
+        CHECK(ds->again);
+    }
+    ds->again[ds->again_count++] = *d;
+    if (b->shard && !timer_is_active(&ds->retry))
+        timer_start(b->shard, &ds->retry, DEADLETTER_RETRY_MS, on_retry, b);
+}
+
+/* It was not taken, by anybody or by somebody. */
+static void
+fail(struct broker *b, struct departure *d)
+{
+    const struct queue_def *def;
+    struct queue_policy p;
+    if (find_policy(b, d->queue_id, &def, &p) && p.is_dead_letter_at_least_once && !d->refused) {
+        d->is_refused = false;
+        try_again_later(b, d);
+    } else {
+        settle(b, d);
+    }
+}
+
+static void
+finish(struct broker *b, uint64_t number, struct departure *d)
+{
+    struct deadletters *ds = b->deadletters;
+    if (d->is_refused)
+        fail(b, d);
+    else
+        settle(b, d);
+    seqdeque_remove_known(&ds->line, number);
+    if (seqdeque_count(&ds->line) >= DEADLETTER_LINE_MAX / 2)
+        return;
+    LIST_FOREACH_SAFE (node, next, &ds->waiting) {
+        list_remove(node);
+        queue_mark_dirty(LIST_ENTRY(node, struct queue, leaving_node));
+    }
+}
+
+void
+deadletters_confirmed(struct broker *b, uint64_t first, uint64_t last, bool nack)
+{
+    for (uint64_t number = first; number <= last; number++) {
+        struct departure *d = seqdeque_get(&b->deadletters->line, number);
+        CHECK(d && d->pending > 0);
+        d->is_refused |= nack;
+        if (--d->pending == 0)
+            finish(b, number, d);
+    }
+}
+
+/* ---- sending ---- */
+
+/* The route without queues that would send the message round for ever. */
+static const struct route *
+without_cycles(struct deadletters *ds, const struct route *route, struct slice headers)
+{
+    uint32_t kept = 0;
+    if (ds->route_cap < route->count) {
+        ds->route_cap = route->count;
+        ds->route = realloc(ds->route, sizeof *ds->route + ds->route_cap * sizeof ds->route->targets[0]);
+        CHECK(ds->route);
+    }
+    for (uint32_t i = 0; i < route->count; i++)
+        if (!deadletter_is_cycle(headers, queue_def_name(route->targets[i].queue)))
+            ds->route->targets[kept++] = route->targets[i];
+    if (kept == route->count)
+        return route;
+    ds->route->count = kept;
+    ds->route->only_shard = kept ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
+    for (uint32_t i = 1; i < kept; i++)
+        if (ds->route->targets[i].shard != ds->route->only_shard)
+            ds->route->only_shard = ROUTE_MANY_SHARDS;
+    return ds->route;
+}
+
+enum sent { SENT, NOBODY, NO_ROOM };
+
+static enum sent
+publish(struct broker *b, uint64_t number, struct departure *d, const struct message *m,
+        const struct exchange *x, const struct deadletter_letter *l)
+{
+    struct slice properties = buffer_slice(&l->properties);
+    const struct route *route = route_find_many(b, x, l->keys, l->key_count, properties);
+    if (d->reason != DEADLETTER_REJECTED)
+        route = without_cycles(b->deadletters, route, properties_headers(properties));
+    unsigned to, pending = 0;
+    if (!courier_can_publish(b, route, &to))
+        return NO_ROOM;
+    if (route->count == 0)
+        return NOBODY;
+    const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
+    struct message *copy = message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties);
+    switch (courier_publish(b, route, &copy, self, number, false, &pending)) {
+    case PUBLISH_PENDING: d->pending = pending; return SENT;
+    case PUBLISH_REJECTED: return NOBODY;
+    case PUBLISH_DONE: break;
+    }
+    return SENT;
+}
+
+/* Finds out what is to go where. NOBODY: there is no exchange, or no queue for it. */
+static enum sent
+send(struct broker *b, uint64_t number, struct departure *d, const struct message *m)
+{
+    const struct queue_def *def;
+    struct queue_policy p;
+    if (!find_policy(b, d->queue_id, &def, &p))
+        return NOBODY;
+    const struct exchange *x = exchange_find(def->vhost, p.dead_letter_exchange);
+    if (!x)
+        return NOBODY;
+    const struct deadletter_death death = {
+        .queue = queue_def_name(def),
+        .reason = d->reason,
+        .time_s = b->shard ? shard_wall_ms(b->shard) / 1000 : 0,
+        .routing_key = p.has_dead_letter_routing_key ? &p.dead_letter_routing_key : NULL};
+    struct deadletter_letter letter;
+    deadletter_letter_init(&letter, m, &death);
+    enum sent how = publish(b, number, d, m, x, &letter);
+    deadletter_letter_fini(&letter);
+    return how;
+}
+
+/* One departure; false: there is no room for it now. */
+static bool
+send_next(struct broker *b, struct departure *d, size_t *bytes)
+{
+    struct deadletters *ds = b->deadletters;
+    struct queue *q;
+    const struct queue_entry *e = d->refused ? NULL : entry_of(b, d, &q);
+    const struct message *m = d->refused ? d->refused : e ? e->message : NULL;
+    enum sent how = m ? send(b, ds->next, d, m) : SENT;
+    if (how == NO_ROOM)
+        return false;
+    if (m)
+        *bytes += message_size(m);
+    uint64_t number = ds->next++;
+    d->is_refused = how == NOBODY;
+    if (d->pending == 0)
+        finish(b, number, d);
+    return true;
+}
+
+bool
+deadletters_turn(struct broker *b)
+{
+    struct deadletters *ds = b->deadletters;
+    size_t bytes = 0;
+    for (unsigned i = 0; ds->next < seqdeque_next_sequence(&ds->line); i++) {
+        if (i == DEADLETTER_TURN_MAX || bytes >= DEADLETTER_TURN_BYTES)
+            return true;
+        struct departure *d = seqdeque_get(&ds->line, ds->next);
+        CHECK(d);
+        if (!send_next(b, d, &bytes))
+            return false; /* the lane says when it has room, which begins a turn */
+    }
+    return false;
+}
+
+/* ---- up and down ---- */
+
+struct deadletters *
+deadletters_new(struct broker *b)
+{
+    struct deadletters *ds = calloc(1, sizeof *ds);
+    CHECK(ds);
+    seqdeque_init(&ds->line, sizeof(struct departure), 1); /* 0 is nobody's number: courier_publish() */
+    ds->next = 1;
+    list_init(&ds->waiting);
+    return ds;
+}
+
+void
+deadletters_free(struct broker *b)
+{
+    struct deadletters *ds = b->deadletters;
+    seqdeque_fini(&ds->line); /* the messages go with the pool */
+    free(ds->again);
+    free(ds->route);
+    free(ds);
+    b->deadletters = NULL;
+}
+
+bool
+deadletters_are_idle(const struct broker *b)
+{
+    return seqdeque_count(&b->deadletters->line) == 0 && b->deadletters->again_count == 0;
 }

@@ -108,7 +108,7 @@ meta_free(struct meta *m)
                    &r);
     }
     for (size_t at = 0; (item = cmap_next(&m->users, &at));)
-        epoch_defer(m->epoch, free, item);
+        epoch_defer(m->epoch, meta_user_free, item);
     cmap_fini(&m->vhosts);
     cmap_fini(&m->users);
     cmap_fini(&m->permissions);

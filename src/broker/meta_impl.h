@@ -107,6 +107,7 @@ uint64_t meta_queue_hash(const void *item);
 /* --- meta_user.c --- */
 
 uint64_t meta_user_hash(const void *item);
+void meta_user_free(void *user);
 void meta_permissions_of_vhost_remove(struct meta *m, const struct vhost *v);
 /* After a change of users or permissions is visible. */
 void meta_permissions_changed(struct meta *m);

@@ -53,11 +53,15 @@ parse_tags(struct slice text)
 
 /* One block: | struct user | name | NUL | tags | password hash |. */
 static struct user *
-user_new(uint64_t id, const struct meta_command *cmd)
+user_new(const struct user *old, const struct meta_command *cmd)
 {
     struct user *u = calloc(1, sizeof *u + cmd->name.len + 1 + cmd->tags.len + cmd->password_hash.len);
     CHECK(u);
-    u->id = id;
+    u->id = old ? old->id : 0;
+    u->usage = old ? user_usage_hold(old->usage) : calloc(1, sizeof *u->usage);
+    CHECK(u->usage);
+    if (!old)
+        atomic_init(&u->usage->holds, 1);
     u->tags = parse_tags(cmd->tags);
     u->name_size = (uint8_t)cmd->name.len;
     memcpy(u->name, cmd->name.data, cmd->name.len);
@@ -71,6 +75,14 @@ user_new(uint64_t id, const struct meta_command *cmd)
     u->password_hash = slice_of(at, cmd->password_hash.len);
     u->connections_max = u->channels_max = QUOTA_NONE;
     return u;
+}
+
+void
+meta_user_free(void *user)
+{
+    struct user *u = user;
+    user_usage_drop(u->usage);
+    free(u);
 }
 
 static bool
@@ -89,7 +101,7 @@ user_publish(struct meta *m, struct user *old, struct user *u)
 {
     if (old) {
         CHECK(cmap_replace(&m->users, meta_user_hash(u), old, u));
-        epoch_defer(m->epoch, free, old);
+        epoch_defer(m->epoch, meta_user_free, old);
     } else {
         cmap_insert(&m->users, meta_user_hash(u), u);
     }
@@ -113,12 +125,12 @@ meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result
         return;
     }
     struct user *old = (struct user *)user_find(m, cmd->name);
-    struct user *u = user_new(old ? old->id : 0, cmd);
+    struct user *u = user_new(old, cmd);
     if (old && cmd->value.len == 0) {
         u->connections_max = old->connections_max;
         u->channels_max = old->channels_max;
     } else if (!parse_limits(u, cmd->value, r)) {
-        free(u);
+        meta_user_free(u);
         return;
     }
     if (!old)
@@ -153,9 +165,9 @@ meta_user_set(struct meta *m, const struct meta_command *cmd, struct meta_result
 static struct user *
 user_copy(const struct user *old)
 {
-    return user_new(old->id, &(struct meta_command){.name = slice_of(old->name, old->name_size),
-                                                    .tags = old->tags_text,
-                                                    .password_hash = old->password_hash});
+    return user_new(old, &(struct meta_command){.name = slice_of(old->name, old->name_size),
+                                                .tags = old->tags_text,
+                                                .password_hash = old->password_hash});
 }
 
 static struct user *
@@ -179,7 +191,7 @@ meta_user_limits(struct meta *m, const struct meta_command *cmd, struct meta_res
     if (parse_limits(u, cmd->value, r))
         user_publish(m, old, u);
     else
-        free(u);
+        meta_user_free(u);
 }
 
 /* As in RabbitMQ a limit that there is not, or that nobody knows, is cleared without an error. */
@@ -216,7 +228,7 @@ meta_user_delete(struct meta *m, const struct meta_command *cmd, struct meta_res
     CHECK(cmap_remove(&m->users, meta_user_hash(u), u));
     if (m->hooks.user_deleted)
         m->hooks.user_deleted(m->hooks_arg, u);
-    epoch_defer(m->epoch, free, u);
+    epoch_defer(m->epoch, meta_user_free, u);
     struct permission_entry *e;
     for (size_t at = 0; (e = cmap_next(&m->permissions, &at));)
         if (slice_eq(slice_of(e->user, e->user_size), cmd->name))

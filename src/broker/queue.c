@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "broker/courier_impl.h"
+#include "broker/deadletter.h"
 #include "broker/meta.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_rules.h"
@@ -99,6 +100,7 @@ queue_close(struct queue *q)
     queue_messages_close(q);
     courier_waiting_lost(q);
     list_remove(&q->dirty);
+    deadletter_forget(q);
     queue_rules_close(q, false);
     free(q);
     return ready;
@@ -108,6 +110,7 @@ void
 queue_free(struct queue *q)
 {
     courier_waiting_free(q);
+    deadletter_forget(q);
     queue_rules_close(q, true);
     if (q->messages) {
         seqdeque_fini(&q->messages->entries);

@@ -130,6 +130,8 @@ queue_expiry_run(struct queue *q)
         }
         if (left == 0)
             return true;
+        if (left % QUEUE_SLICE == 0 && deadletter_must_wait(q))
+            return false;
         queue_expiry_drop(q, position, e);
     }
     return false;

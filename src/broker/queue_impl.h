@@ -14,7 +14,7 @@
 
 /* A queue keeps so much at its head in memory; what is behind that may be paged out. */
 enum { QUEUE_WINDOW_BYTES = 1 << 20, QUEUE_MESSAGE_COST = 64 };
-enum { QUEUE_OP_BITS = 27 };
+enum { QUEUE_OP_BITS = 26 };
 
 #define QUEUE_NO_CONSUMER UINT32_MAX /* in an entry: whoever got it by basic.get */
 
@@ -26,6 +26,7 @@ struct queue_entry {
     uint32_t is_logged : 1;      /* the log has it, or will: leaving must be told */
     uint32_t is_stored : 1;      /* a segment has it: it need not be copied there any more */
     uint32_t is_timed : 1;       /* a deadline stands behind it: queue_rules.h */
+    uint32_t is_leaving : 1;     /* neither ready nor unacked: a dead letter whose copy is under way */
     uint32_t op : QUEUE_OP_BITS; /* is_logged: what queue_log_ops.publish() returned */
 };
 #define QUEUE_OP_MASK ((1u << QUEUE_OP_BITS) - 1)
@@ -100,6 +101,8 @@ struct queue {
                                    then */
     struct courier_waiting *waiting; /* basic.gets that wait for deliver_limit */
     struct queue_tally tally;
+    uint32_t leaving;          /* entries that are is_leaving */
+    struct list leaving_node;  /* deadletter_must_wait() */
     struct queue_rules *rules; /* TTL, expiry, limits: queue_rules.h; NULL: it is plain */
 };
 
@@ -120,7 +123,7 @@ queue_ready(const struct queue *q)
 static inline bool
 queue_has_nothing(const struct queue *q)
 {
-    return queue_ready(q) == 0 && q->unacked == 0;
+    return queue_ready(q) == 0 && q->unacked == 0 && q->leaving == 0;
 }
 
 /* queue_messages.c */

@@ -13,8 +13,8 @@ ready_bytes(const struct queue *q)
     const struct queue_messages *ms = q->messages;
     if (!ms)
         return 0;
-    return ms->bytes - seqdeque_count(&ms->entries) * QUEUE_MESSAGE_COST - q->tally.unacked_bytes +
-           q->tally.paged_bytes;
+    return ms->bytes - seqdeque_count(&ms->entries) * QUEUE_MESSAGE_COST - q->tally.unacked_bytes -
+           q->tally.leaving_bytes + q->tally.paged_bytes;
 }
 
 static bool
@@ -38,6 +38,8 @@ queue_limit_is_over(const struct queue *q)
 bool
 queue_limit_run(struct queue *q)
 {
+    if (deadletter_must_wait(q))
+        return false;
     for (unsigned left = QUEUE_SLICE; queue_ready(q) && queue_limit_is_over(q); left--) {
         uint64_t position;
         struct queue_entry *e = queue_paging_head(q, &position);

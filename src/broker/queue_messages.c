@@ -49,7 +49,7 @@ queue_messages_close(struct queue *q)
             consumer_settled(b, e->consumer);
         message_drop(b, &e->message);
     }
-    q->unacked = 0;
+    q->unacked = q->leaving = 0;
     queue_tally_clear(&q->tally);
     q->cursor = seqdeque_next_sequence(&ms->entries);
     q->holes = q->paged = 0;

@@ -1,10 +1,10 @@
 /*
  * Counts of a queue that nobody needs to deliver its messages.
  *
- * Always true: unacked_bytes is the sum over the unacked entries. persistent and its bytes are over all
- * logged messages, in memory or paged out. paged_bytes is over what is paged out, as far as it is known: a
- * message's size is when it leaves memory, but not after a restart, when a run of a segment says only how
- * long it is as a whole. So subtractions stop at zero.
+ * Always true: unacked_bytes is the sum over the unacked entries, leaving_bytes over those that are
+ * is_leaving. persistent and its bytes are over all logged messages, in memory or paged out. paged_bytes is
+ * over what is paged out, as far as it is known: a message's size is when it leaves memory, but not after a
+ * restart, when a run of a segment says only how long it is as a whole. So subtractions stop at zero.
  */
 /* exports: queue_figures */
 #include "broker/queue_tally.h"
@@ -29,6 +29,7 @@ queue_tally_count(struct queue *q)
     for (; e; e = seqdeque_next(&q->messages->entries, &position)) {
         uint32_t size = e->message->body_size;
         t->unacked_bytes += e->is_unacked ? size : 0;
+        t->leaving_bytes += e->is_leaving ? size : 0;
         t->persistent += e->is_logged;
         t->persistent_bytes += e->is_logged ? size : 0;
     }
@@ -75,7 +76,8 @@ figures_of_messages(const struct queue *q, struct queue_figures *f)
     f->ready = queue_ready(q);
     f->ready_in_memory = f->ready - at_most(q->paged, f->ready);
     f->memory_bytes = in_memory;
-    f->ready_bytes = in_memory - at_most(q->tally.unacked_bytes, in_memory) + q->tally.paged_bytes;
+    f->ready_bytes = in_memory - at_most(q->tally.unacked_bytes + q->tally.leaving_bytes, in_memory) +
+                     q->tally.paged_bytes;
     f->memory +=
         sizeof *ms + ms->bytes + entries * ms->entries.entry_size + ms->returned_cap * sizeof *ms->returned;
 }

@@ -13,7 +13,7 @@ struct queue;
 /* Of the messages that are in the queue; bytes are those of bodies. After a restart, and where paged messages
  * were lost, paged_bytes and persistent_bytes are estimates. */
 struct queue_tally {
-    uint64_t unacked_bytes;
+    uint64_t unacked_bytes, leaving_bytes;
     uint64_t persistent, persistent_bytes;
     uint64_t paged_bytes;
     uint64_t disk_reads, disk_writes; /* messages, since the queue was first used */

@@ -7,6 +7,7 @@
 #include "broker/quota.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool
 user_eq(const void *item, const void *key)
@@ -32,6 +33,20 @@ bool
 user_password_matches(const struct user *u, struct slice password)
 {
     return password_matches(u->password_hash, password);
+}
+
+struct user_usage *
+user_usage_hold(struct user_usage *usage)
+{
+    atomic_fetch_add_explicit(&usage->holds, 1, memory_order_relaxed);
+    return usage;
+}
+
+void
+user_usage_drop(struct user_usage *usage)
+{
+    if (atomic_fetch_sub_explicit(&usage->holds, 1, memory_order_acq_rel) == 1)
+        free(usage);
 }
 
 void

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct meta;
@@ -19,12 +20,19 @@ enum {
     USER_TAG_IMPERSONATOR = 1 << 4,
 };
 
+/* What a user has open on this node: shared by all that the user ever was, and by its connections. */
+struct user_usage {
+    _Atomic uint32_t holds;
+    _Atomic uint32_t connections, channels;
+};
+
 struct user {
     uint64_t id;
     uint32_t tags;                         /* USER_TAG_* */
     struct slice tags_text;                /* all tags as given, comma separated, owned */
     struct slice password_hash;            /* password.h; empty: no password, never logs in by one */
     int64_t connections_max, channels_max; /* limits: -1 none */
+    struct user_usage *usage;              /* held */
     uint8_t name_size;
     char name[];
 };
@@ -46,6 +54,10 @@ const struct user *user_login(const struct meta *m, struct slice name, const str
 bool user_password_matches(const struct user *u, struct slice password);
 /* RabbitMQ's salted SHA-256 (rabbit_password_hashing_sha256): out gets 4 + 32 bytes. */
 void user_password_hash(struct slice password, const uint8_t salt[4], uint8_t out[36]);
+
+/* Any thread. */
+struct user_usage *user_usage_hold(struct user_usage *usage);
+void user_usage_drop(struct user_usage *usage);
 
 /* Its limits as JSON: {"max-channels":5}; {} without any. */
 void user_limits_add(struct buffer *out, const struct user *u);

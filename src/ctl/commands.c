@@ -10,13 +10,9 @@ enum {
 };
 
 const struct ctl_command *const commands_tables[] = {
-    commands_help,        commands_app,
-    commands_cluster,     commands_plugins,
-    commands_access,      commands_policy,
-    commands_list,        commands_queue,
-    commands_connection,  commands_node,
-    commands_diagnostics, commands_definitions,
-    commands_local,       NULL,
+    commands_help,        commands_app,         commands_cluster, commands_plugins,    commands_access,
+    commands_policy,      commands_list,        commands_queue,   commands_connection, commands_node,
+    commands_diagnostics, commands_definitions, commands_local,   commands_missing,    NULL,
 };
 
 const struct ctl_command *

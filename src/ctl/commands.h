@@ -7,7 +7,7 @@
 /* Each ends with a row without name. */
 extern const struct ctl_command commands_help[], commands_app[], commands_cluster[], commands_plugins[],
     commands_access[], commands_policy[], commands_list[], commands_queue[], commands_connection[],
-    commands_node[], commands_diagnostics[], commands_definitions[], commands_local[];
+    commands_node[], commands_diagnostics[], commands_definitions[], commands_local[], commands_missing[];
 
 extern const struct ctl_command *const commands_tables[]; /* NULL-ended */
 

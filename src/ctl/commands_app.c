@@ -167,7 +167,7 @@ stop(struct ctl *c)
         ctl_say(c, "Node %s is no longer running", ctl_node(c));
         return EX_OK;
     }
-    if (!result)
+    if (!result && !(path && strcmp(ctl_failure(c), "unreachable") == 0 && !is_alive(pid)))
         return ctl_failed(c);
     json_decref(result);
     if (pid && !wait_until_gone(pid, GONE_WITHIN_MS))

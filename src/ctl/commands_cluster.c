@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "ctl/commands.h"
 #include "ctl/node.h"
+#include "ctl/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,19 +75,14 @@ print_list(struct ctl *c, const char *title, const json_t *names)
 static void
 print_alarms(struct ctl *c, const json_t *alarms)
 {
-    size_t i;
-    json_t *alarm;
+    struct buffer lines = {0};
+    status_alarm_lines(&lines, alarms);
+    if (lines.len == 0)
+        buffer_add_str(&lines, "(none)");
     ctl_print(c, "\n");
     ctl_heading(c, "Alarms");
-    if (json_array_size(alarms) == 0)
-        ctl_print(c, "(none)\n");
-    json_array_foreach(alarms, i, alarm)
-    {
-        struct buffer text = {0};
-        format_value(&text, alarm);
-        ctl_print(c, "%.*s\n", SLICE_FMT(buffer_slice(&text)));
-        buffer_fini(&text);
-    }
+    ctl_print(c, "%.*s\n", SLICE_FMT(buffer_slice(&lines)));
+    buffer_fini(&lines);
 }
 
 static void
@@ -315,6 +311,33 @@ rebalance(struct ctl *c)
                     json_pack("[[s, i, i]]", ctl_node(c), 0, 0));
 }
 
+/* Without such queues no node is critical for one. */
+static int
+check_critical(struct ctl *c, const char *for_what, const char *what)
+{
+    int code = require_app(c, true);
+    if (code != EX_OK)
+        return code;
+    ctl_banner(c, "Checking if node %s is critical for %s ...", ctl_node(c), for_what);
+    if (!ctl_is_for_people(c))
+        return ctl_show(c, json_pack("{s:s}", "result", "ok"));
+    ctl_note(c, "Node %s reported no %s", ctl_node(c), what);
+    return EX_OK;
+}
+
+static int
+check_quorum_critical(struct ctl *c)
+{
+    return check_critical(c, "quorum of any quorum queues", "quorum queues with minimum quorum");
+}
+
+static int
+check_mirror_critical(struct ctl *c)
+{
+    return check_critical(c, "data safety of any classic mirrored queues",
+                          "classic mirrored queues without online synchronised mirrors");
+}
+
 /* ---- upgrades ---- */
 
 static int
@@ -479,6 +502,12 @@ const struct ctl_command commands_cluster[] = {
     {ROW("reclaim_quorum_memory", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_OPERATIONS,
          "[--vhost <vhost>] <quorum queue>", "Frees what a quorum queue's log holds", needs_quorum_queues, 1,
          1)},
+    {ROW("check_if_node_is_quorum_critical", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_MONITORING, "",
+         "Health check: fails when a quorum queue would lose its majority without this node",
+         check_quorum_critical, 0, 0)},
+    {ROW("check_if_node_is_mirror_sync_critical", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_MONITORING, "",
+         "Health check: fails when a mirrored queue has no other mirror in sync", check_mirror_critical, 0,
+         0)},
     {ROW("await_online_quorum_plus_one", CTL_UPGRADE, CTL_GROUP_UPGRADE, "",
          "Waits until no quorum queue needs this node", await_online_quorum_plus_one, 0, 0)},
     {ROW("await_online_synchronized_mirror", CTL_UPGRADE, CTL_GROUP_UPGRADE, "",

@@ -1,4 +1,4 @@
-/* Closing connections. */
+/* Closing connections, and keeping new ones out. */
 #include "ctl/commands.h"
 
 static int
@@ -42,6 +42,25 @@ close_all_user_connections(struct ctl *c)
     ctl_banner(c, "Closing connections of user %s, reason: %s...", c->args[0], c->args[1]);
     return ctl_do(c, "close_all_user_connections",
                   json_pack("{s:s, s:s}", "user", c->args[0], "reason", c->args[1]));
+}
+
+static int
+suspend_listeners(struct ctl *c)
+{
+    ctl_banner(c,
+               "Will suspend client connection listeners on node %s. The node will no longer accept client "
+               "connections!",
+               ctl_node(c));
+    return ctl_do(c, "suspend_listeners", NULL);
+}
+
+static int
+resume_listeners(struct ctl *c)
+{
+    ctl_banner(
+        c, "Will resume client connection listeners on node %s. The node will now accept client connections",
+        ctl_node(c));
+    return ctl_do(c, "resume_listeners", NULL);
 }
 
 static const struct ctl_option close_all_options[] = {
@@ -88,6 +107,24 @@ const struct ctl_command commands_connection[] = {
         .args_min = 2,
         .args_max = 2,
         .flags = CTL_NEEDS_APP | CTL_PATIENT,
+    },
+    {
+        .name = "suspend_listeners",
+        .tools = CTL_CTL,
+        .group = CTL_GROUP_OPERATIONS,
+        .usage = "",
+        .summary = "Lets no new client connect; those that are connected stay",
+        .run = suspend_listeners,
+        .flags = CTL_NEEDS_APP,
+    },
+    {
+        .name = "resume_listeners",
+        .tools = CTL_CTL,
+        .group = CTL_GROUP_OPERATIONS,
+        .usage = "",
+        .summary = "Lets clients connect again",
+        .run = resume_listeners,
+        .flags = CTL_NEEDS_APP,
     },
     {0},
 };

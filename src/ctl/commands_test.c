@@ -104,9 +104,9 @@ static void
 completion_names_commands_options_and_columns(void **state)
 {
     struct buffer text = {0};
-    complete_prefix(&text, "force_", CTL_CTL);
+    complete_prefix(&text, "stop", CTL_CTL);
     buffer_add_u8(&text, 0);
-    assert_string_equal((const char *)text.data, "force_boot\nforce_reset\n");
+    assert_string_equal((const char *)text.data, "stop\nstop_app\n");
     buffer_clear(&text);
     complete_script(&text, "bash");
     buffer_add_u8(&text, 0);

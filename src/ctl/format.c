@@ -188,6 +188,8 @@ add_list(struct buffer *out, const json_t *array)
 void
 format_value(struct buffer *out, const json_t *value)
 {
+    if (!value) /* a row that is shorter than it should be */
+        return;
     switch (json_typeof(value)) {
     case JSON_STRING: add_escaped(out, json_string_value(value)); break;
     case JSON_INTEGER: buffer_add_fmt(out, "%lld", (long long)json_integer_value(value)); break;
@@ -248,7 +250,7 @@ add_term_items(struct buffer *out, const json_t *value)
 void
 format_term(struct buffer *out, const json_t *value)
 {
-    switch (json_typeof(value)) {
+    switch (value ? json_typeof(value) : JSON_NULL) {
     case JSON_STRING:
         if (format_is_pid(json_string_value(value))) {
             buffer_add_str(out, json_string_value(value));

@@ -2,7 +2,7 @@
  * leveretctl: which tool it is called as, which command is meant, whether its options and arguments will do;
  * then the command runs. What is wrong before that goes to standard error with exit code 64.
  */
-#include "base/check.h"
+#include "base/utf8.h"
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "ctl/help.h"
@@ -202,6 +202,13 @@ check_arguments(struct ctl *c)
     return EX_OK;
 }
 
+/* What is sent to the node is JSON: bytes that are no text cannot be said in it. */
+static bool
+is_text(const struct ctl *c)
+{
+    return utf8_is_valid(slice_str(c->given));
+}
+
 static int
 run(struct ctl *c)
 {
@@ -212,6 +219,8 @@ run(struct ctl *c)
         return EX_OK;
     }
     int code = apply_options(c);
+    if (code == EX_OK && !is_text(c))
+        code = ctl_invalid(c, "an argument is not valid UTF-8");
     if (code == EX_OK)
         code = check_arguments(c);
     if (code == EX_OK && c->command->check)

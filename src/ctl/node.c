@@ -28,6 +28,14 @@ own_host(bool is_long, char *out, size_t size)
         out[strcspn(out, ".")] = 0;
 }
 
+static bool
+wants_long_names(void)
+{
+    char text[16];
+    return environment_get("USE_LONGNAME", text, sizeof text) &&
+           (strcmp(text, "1") == 0 || strcasecmp(text, "yes") == 0 || strcasecmp(text, "true") == 0);
+}
+
 /* "name", "name@host" or "name@host:port". */
 static void
 set_name(struct node *n, const char *text, bool is_long)
@@ -142,7 +150,7 @@ node_init(struct node *n, const struct options *o)
 {
     char name[NODE_NAME_SIZE];
     *n = (struct node){.port = find_port()};
-    bool is_long = options_has(o, "longnames");
+    bool is_long = options_has(o, "longnames") || wants_long_names();
     const char *given = options_text(o, "node", NULL);
     n->is_named = given || environment_get("NODENAME", name, sizeof name);
     set_name(n, given ? given : n->is_named ? name : "rabbit", is_long);
@@ -230,6 +238,7 @@ node_connect(struct node *n, uint64_t timeout_ms)
         n->has_failed = false;
         return true;
     }
+    snprintf(n->local_text, sizeof n->local_text, "%s", n->why_text);
     /* A socket that is there and refuses says more than a port where nobody may have listened ever. */
     if (has_dir && n->why != ERR_NOT_FOUND && !n->is_named)
         return false;
@@ -289,6 +298,8 @@ node_explain(const struct node *n)
         n->name, n->name, n->name);
     fprintf(stderr, "  * on this machine: %s %s\n", node_socket(n, path),
             has_socket(n->data_dir) ? "exists" : "does not exist");
+    if (n->local_text[0] && strcmp(n->local_text, n->why_text) != 0)
+        fprintf(stderr, "  * %s\n", n->local_text);
     fprintf(stderr, "  * %s\n  * suggestion: %s\n\n", n->why_text, suggestion(n));
     fprintf(stderr,
             "Current node details:\n * node name: '%s'\n * effective user's home directory: %s\n"

@@ -33,6 +33,7 @@ struct node {
     bool has_failed;
     enum err why;
     char why_text[CONTROL_CLIENT_WHY_SIZE];
+    char local_text[CONTROL_CLIENT_WHY_SIZE]; /* why the socket would not do; "": it was not tried */
 };
 
 /* Works the name and the places out; connects nowhere. */

@@ -14,7 +14,8 @@ enum { LOCAL_SIM_PORT = 64999 };
 
 /*
  * Makes the socket with mode 0600; a left-over of that name is replaced, so the caller has to be the only one
- * who would serve there. On failure `why` names path and reason. Otherwise as net_listen().
+ * who would serve there. Its clients may have the descriptors that are kept from those of the network: the
+ * caller limits them. On failure `why` names path and reason. Otherwise as net_listen().
  */
 ERR_USE enum err local_listen(struct shard *s, const char *path, net_on_accept *on_accept,
                               net_on_problem *on_problem, void *arg, struct net_listener **listener,

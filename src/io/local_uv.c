@@ -69,7 +69,9 @@ local_listen(struct shard *s, const char *path, net_on_accept *on_accept, net_on
 {
     int fd = open_listening(path);
     enum err e = fd < 0 ? oserr_of(errno) : net_listener_of(s, fd, on_accept, on_problem, arg, listener);
-    if (e != ERR_OK)
+    if (e == ERR_OK)
+        net_listener_use_reserve(*listener);
+    else
         snprintf(why, why_size, "cannot listen on the socket %s: %s", path, err_text(e));
     return e;
 }

@@ -273,6 +273,12 @@ net_listen(struct shard *s, const char *addr, uint16_t port, int backlog, net_on
     return e;
 }
 
+void
+net_listener_use_reserve(struct net_listener *l)
+{
+    l->fd_end = INT32_MAX;
+}
+
 uint16_t
 net_listener_port(const struct net_listener *l)
 {

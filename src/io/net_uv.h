@@ -17,6 +17,9 @@ struct net_socket *net_socket_of(int fd);
 /* Takes a listening, non-blocking descriptor. On failure it has been closed. */
 ERR_USE enum err net_listener_of(struct shard *s, int fd, net_on_accept *on_accept,
                                  net_on_problem *on_problem, void *arg, struct net_listener **listener);
+/* Its clients may have the last descriptors, too, which are kept for files otherwise: few, and the node's own
+ * operators. */
+void net_listener_use_reserve(struct net_listener *l);
 /* Either of getpeername and getsockname. NET_NONE when the system does not know (any more). */
 void net_addr_of(const struct sockaddr_storage *from, struct net_addr *addr);
 

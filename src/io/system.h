@@ -22,5 +22,10 @@ uint64_t system_descriptors_used(struct io_world *world);
 /* The host's name without a domain, as RabbitMQ's node names have it. */
 ERR_USE enum err system_hostname(struct io_world *world, char *name, size_t size);
 uint64_t system_process_id(struct io_world *world);
+/* The arguments that the process was started with, a zero behind each; returns how many bytes, at most
+ * `size`. */
+size_t system_command_line(struct io_world *world, char *out, size_t size);
+/* fn for each variable of the environment, "NAME=value". */
+void system_environment(struct io_world *world, void (*fn)(void *arg, const char *variable), void *arg);
 
 #endif

@@ -113,3 +113,22 @@ system_process_id(struct io_world *world)
     CHECK(!world);
     return (uint64_t)getpid();
 }
+
+size_t
+system_command_line(struct io_world *world, char *out, size_t size)
+{
+    CHECK(!world);
+    FILE *f = fopen("/proc/self/cmdline", "re");
+    size_t n = f ? fread(out, 1, size, f) : 0;
+    if (f)
+        fclose(f);
+    return n;
+}
+
+void
+system_environment(struct io_world *world, void (*fn)(void *arg, const char *variable), void *arg)
+{
+    CHECK(!world);
+    for (char **at = environ; *at; at++)
+        fn(arg, *at);
+}

@@ -62,3 +62,14 @@ system_process_id(struct io_world *world)
 {
     return world->index + 1;
 }
+
+size_t
+system_command_line(struct io_world *world, char *out, size_t size)
+{
+    return 0;
+}
+
+void
+system_environment(struct io_world *world, void (*fn)(void *arg, const char *variable), void *arg)
+{
+}

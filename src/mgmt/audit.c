@@ -96,12 +96,14 @@ audit_write(const struct log *log, const struct audit_entry *e)
     if (!log_is_on(log, LOG_AUDIT, level))
         return;
     struct buffer line = {0};
-    buffer_add_str(&line, e->failure ? "refused to" : "done by");
+    buffer_add_str(&line, e->has_left ? "asked by" : e->failure ? "refused to" : "done by");
     if (e->user && *e->user)
         add_quoted(&line, e->user);
     buffer_add_str(&line, " (");
     add_text(&line, e->origin);
     buffer_add_u8(&line, ')');
+    if (e->has_left)
+        buffer_add_str(&line, ", who left before the answer");
     if (e->failure) {
         buffer_add_str(&line, ", ");
         add_text(&line, e->failure);

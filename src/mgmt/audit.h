@@ -7,6 +7,7 @@
 #define LEVERET_MGMT_AUDIT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct log;
 
@@ -18,6 +19,7 @@ struct audit_entry {
     const char *user;    /* who asks, in their own words; "" or NULL: they did not say */
     const char *origin;  /* who they are as we see it: "uid 0, pid 4711", "10.0.0.1:40000" */
     const char *failure; /* its kind ("no_such_user"); NULL: it was done */
+    bool has_left;       /* who asked, before the answer: it may well be done */
 };
 
 /* Any thread. */

@@ -318,15 +318,15 @@ run_set_permissions_globally(struct control_call *call)
         control_ask(call, 0, access_everywhere_run, e, access_everywhere_then);
 }
 
-/* {username} and {vhost} in these expressions are filled in when they are set: the metadata compiles them. */
+/* In these expressions {username} and {vhost} are filled in when they are set; before that they are braces
+ * that mean themselves. */
 static void
 run_set_topic_permissions(struct control_call *call)
 {
     struct meta_command cmd = {.kind = META_TOPIC_PERMISSION_SET};
     if (argument_name(call, "vhost", "/", &cmd.vhost) && argument_name(call, "user", NULL, &cmd.user) &&
-        argument_name(call, "exchange", NULL, &cmd.name) &&
-        argument_text(call, "write", NULL, ACCESS_PATTERN_MAX, &cmd.write) &&
-        argument_text(call, "read", NULL, ACCESS_PATTERN_MAX, &cmd.read))
+        argument_name(call, "exchange", NULL, &cmd.name) && access_pattern(call, "write", &cmd.write) &&
+        access_pattern(call, "read", &cmd.read))
         control_meta(call, &cmd, access_permission_changed);
 }
 

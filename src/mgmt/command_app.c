@@ -1,5 +1,6 @@
 /* Requests about the process and the application in it. Those that take time are the process's (struct
  * control_host): it answers. */
+#include "io/system.h"
 #include "mgmt/control_table.h"
 
 #include <unistd.h>

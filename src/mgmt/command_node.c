@@ -14,6 +14,7 @@
 #include "server/channel.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdlib.h>
 
 /* What the things of a node take in memory, roughly, beside their blobs. */
@@ -23,7 +24,9 @@ enum {
     NODE_QUEUE_COST = 256,
     NODE_ENTRY_COST = 16,
     NODE_DECLARED_COST = 220,
-    NODE_MEMORY_PROCESSES = 1 << 20, /* RabbitMQ's limit of processes: connections, channels and queues */
+    NODE_COMMAND_LINE_MAX = 16384,
+    NODE_NAMES_PLACES = 256,      /* of the vhosts' table, looked at in one turn */
+    NODE_PROCESSES_MAX = 1 << 20, /* RabbitMQ's limit of processes: connections, channels and queues */
 };
 
 /* Gathered from the shards. */
@@ -182,8 +185,8 @@ describe_listeners(struct control_call *call, const struct node_facts *f)
 static json_t *
 describe_watermark(const struct node_facts *f)
 {
-    if (f->memory_share > 0)
-        return json_pack("{s:f}", "relative", f->memory_share);
+    if (f->memory_share > 0) /* as it was written: without the noise of binary fractions */
+        return json_pack("{s:f}", "relative", (double)(int64_t)(f->memory_share * 1e9 + 0.5) / 1e9);
     return json_pack("{s:I}", "absolute", (json_int_t)f->memory_limit);
 }
 
@@ -235,7 +238,7 @@ describe(struct control_call *call, const struct node_facts *f)
     set(result, "rabbitmq_version", json_string(f->version));
     set(result, "processes",
         json_pack("{s:I, s:i}", "used", (json_int_t)(2 * f->connections + f->queues_open), "limit",
-                  NODE_MEMORY_PROCESSES));
+                  NODE_PROCESSES_MAX));
     set(result, "alarms", describe_alarms(f, control_hosts(control_of(call))->node_name));
     set(result, "memory", describe_memory(f, used));
     set(result, "vm_memory_calculation_strategy", json_string("rss"));
@@ -289,9 +292,126 @@ run_environment(struct control_call *call)
     control_done(call, host ? host->environment(host->arg) : json_object());
 }
 
+static void
+run_log_location(struct control_call *call)
+{
+    control_done(call, json_pack("{s:o}", "files", describe_logs(control_hosts(control_of(call))->node)));
+}
+
+static void
+run_command_line(struct control_call *call)
+{
+    char text[NODE_COMMAND_LINE_MAX];
+    size_t size = system_command_line(NULL, text, sizeof text - 1);
+    json_t *arguments = json_array();
+    text[size] = 0;
+    for (size_t at = 0; at < size; at += strlen(text + at) + 1)
+        json_array_append_new(arguments, json_string(text + at));
+    control_done(call, json_pack("{s:o}", "arguments", arguments));
+}
+
+/* Those that are ours, but for what may be a secret. */
+static void
+add_variable(void *arg, const char *variable)
+{
+    static const char *const secret[] = {"PASS", "COOKIE", "SECRET"};
+    const char *equals = strchr(variable, '=');
+    bool is_ours = strncmp(variable, "RABBITMQ_", 9) == 0 || strncmp(variable, "LEVERET_", 8) == 0;
+    if (!is_ours || !equals)
+        return;
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+        if (memmem(variable, (size_t)(equals - variable), secret[i], strlen(secret[i])))
+            return;
+    char name[256];
+    snprintf(name, sizeof name, "%.*s", (int)(equals - variable), variable);
+    json_object_set_new(arg, name, json_string(equals + 1));
+}
+
+static void
+run_os_env(struct control_call *call)
+{
+    json_t *variables = json_object();
+    system_environment(NULL, add_variable, variables);
+    control_done(call, variables);
+}
+
+/* RabbitMQ's: the base64 of an MD5. It tells whether two nodes have the same cookie, and nothing else. */
+static void
+run_cookie_hash(struct control_call *call)
+{
+    const struct node_host *host = control_hosts(control_of(call))->node;
+    unsigned char digest[EVP_MAX_MD_SIZE], text[2 * EVP_MAX_MD_SIZE];
+    unsigned size = 0;
+    if (!host || !EVP_Digest(host->cookie.data, host->cookie.len, digest, &size, EVP_md5(), NULL)) {
+        control_fail(call, CONTROL_REFUSED, "the cookie's hash cannot be had");
+        return;
+    }
+    EVP_EncodeBlock(text, digest, (int)size);
+    control_done(call, json_pack("{s:s}", "hash", (const char *)text));
+}
+
+/* ---- vhosts ---- */
+
+struct vhost_names {
+    uint64_t position;
+    bool is_over;
+    json_t *names;
+};
+
+static void
+names_free(void *data)
+{
+    struct vhost_names *n = data;
+    json_decref(n->names);
+    free(n);
+}
+
+static void
+add_name(void *arg, void *item)
+{
+    const struct vhost_names *n = arg;
+    const struct vhost *v = item;
+    json_array_append_new(n->names, json_stringn(v->name, v->name_size));
+}
+
+static void
+gather_names(void *arg, struct server_shard *home)
+{
+    struct vhost_names *n = arg;
+    for (unsigned i = 0; i < NODE_NAMES_PLACES && !n->is_over; i++)
+        n->is_over = !meta_view_vhosts(home->server->node->meta, &n->position, add_name, n);
+}
+
+static void
+names_gathered(struct control_call *call, void *arg, bool discarded)
+{
+    struct vhost_names *n = arg;
+    if (discarded || control_is_gone(call))
+        return;
+    if (n->is_over)
+        control_done(call, json_pack("{s:O}", "names", n->names));
+    else
+        control_ask(call, 0, gather_names, n, names_gathered);
+}
+
+static void
+run_vhost_names(struct control_call *call)
+{
+    struct vhost_names *n = calloc(1, sizeof *n);
+    CHECK(n);
+    n->names = json_array();
+    control_set_data(call, n, names_free);
+    control_ask(call, 0, gather_names, n, names_gathered);
+}
+
 const struct control_command command_node_table[] = {
     {"status", run_status, CONTROL_NEEDS_APP},
     {"product", run_version, 0},
     {"environment", run_environment, 0},
+    {"log_location", run_log_location, 0},
+    {"command_line", run_command_line, 0},
+    {"os_env", run_os_env, 0},
+    {"cookie_hash", run_cookie_hash, 0},
+    {"vhost_names", run_vhost_names, CONTROL_NEEDS_APP},
     {0},
 };

@@ -6,7 +6,10 @@
  *     o {"file": PATH, "before": [...], "enabled": [...]}      what is enabled explicitly
  */
 #include "mgmt/control_table.h"
+#include "mgmt/node_host.h"
 #include "mgmt/plugins.h"
+
+#include <stdio.h>
 
 enum { PATH_SIZE = 4096 };
 
@@ -67,7 +70,11 @@ run_plugins(struct control_call *call)
     plugins_set named, before;
     if (!read_action(call, &action) || !read_names(call, &named))
         return;
-    plugins_path(control_hosts(control_of(call))->data_dir, path, sizeof path);
+    const struct control_host *host = control_hosts(control_of(call));
+    if (host->node && host->node->enabled_plugins_file)
+        snprintf(path, sizeof path, "%s", host->node->enabled_plugins_file);
+    else
+        plugins_path(host->data_dir, path, sizeof path);
     enum err e = plugins_load(path, &before);
     if (e != ERR_OK) {
         control_fail(call, CONTROL_FAILED, "cannot read %s: %s", path, err_text(e));

@@ -16,8 +16,14 @@
 
 #include <stdlib.h>
 
-enum { BACKLOG = 64, BODIES_BYTES_MAX = CONTROL_BODY_MAX };
+enum {
+    BACKLOG = 64,
+    BODIES_BYTES_MAX = CONTROL_BODY_MAX,
+    KEEPALIVE_S = 60, /* of silence: a client whose machine has gone gives its place back */
+};
 
+/* At once, so that a turn that accepts many still knows how many there are: nobody is in a call of a
+ * stranger's. */
 static void
 drop_oldest_stranger(struct control *c)
 {
@@ -25,6 +31,7 @@ drop_oldest_stranger(struct control *c)
         struct control_peer *p = LIST_ENTRY(at, struct control_peer, in_control);
         if (p->is_stranger && p->conn) {
             control_peer_drop(p);
+            control_peer_free(p);
             return;
         }
     }
@@ -50,7 +57,7 @@ on_accept_tcp(void *arg, struct net_socket *socket)
         net_socket_free(socket);
         return;
     }
-    net_socket_set_options(socket, &(struct net_options){.keepalive = true});
+    net_socket_set_options(socket, &(struct net_options){.keepalive = true, .keepalive_idle_s = KEEPALIVE_S});
     control_peer_new(c, socket, true);
 }
 

@@ -32,9 +32,10 @@ struct shard;
 enum {
     CONTROL_BUFFERED_MAX =
         262144, /* of an answer that the client has not read: above it control_has_room() is false */
-    CONTROL_PEERS_MAX = 64,     /* connections on the socket, and as many on the peer port */
+    CONTROL_PEERS_MAX = 32,     /* connections on the socket, and as many on the peer port */
     CONTROL_STRANGERS_MAX = 16, /* of the peer port's, who have not proved themselves: the oldest has to go */
     CONTROL_AUTH_MS = 10000,    /* how long they have */
+    CONTROL_BODY_MS = 60000,    /* how long a body may pause: others wait for its room */
 };
 
 enum control_flags {

@@ -10,13 +10,7 @@
 
 #include <stdio.h>
 
-enum { AUTH_LINE_MAX = 256 };
-
-static void
-on_late(void *arg)
-{
-    control_peer_drop(arg);
-}
+enum { AUTH_LINE_MAX = 256, REFUSAL_LOG_MS = 1000 };
 
 void
 control_auth_begin(struct control_peer *p)
@@ -24,7 +18,7 @@ control_auth_begin(struct control_peer *p)
     struct control *c = p->control;
     control_proof_nonce(shards_world(shard_all(c->shard)), p->nonce);
     buffer_add_fmt(&p->out, "leveret-control 1 %s %s\n", c->config.host->node_name, p->nonce);
-    timer_start(c->shard, &p->auth_timer, CONTROL_AUTH_MS, on_late, p);
+    control_peer_be_patient(p, CONTROL_AUTH_MS);
 }
 
 /* "auth NONCE PROOF": is the proof the cookie's? */
@@ -43,11 +37,26 @@ is_proved(struct control_peer *p, struct slice line, char nonce[CONTROL_NONCE_SI
     return control_proof_is_equal(slice_of(line.data + proof_at, CONTROL_PROOF_SIZE - 1), proof);
 }
 
+/* The log tells of one a second at most, whoever tries how often. */
+static void
+log_refusal(struct control_peer *p)
+{
+    struct control *c = p->control;
+    uint64_t now = shard_now_ms(c->shard);
+    c->refusals++;
+    if (c->refusal_ms && now - c->refusal_ms < REFUSAL_LOG_MS)
+        return;
+    log_warning(c->config.log, LOG_GLOBAL,
+                "control: %s did not prove that it has the cookie (%u such since the last message)",
+                p->origin, c->refusals);
+    c->refusal_ms = now;
+    c->refusals = 0;
+}
+
 static void
 refuse(struct control_peer *p)
 {
-    log_warning(p->control->config.log, LOG_GLOBAL, "control: %s did not prove that it has the cookie",
-                p->origin);
+    log_refusal(p);
     control_peer_error(p, CONTROL_WRONG_COOKIE, "the cookie is not this node's");
     p->is_ending = true;
 }
@@ -68,7 +77,7 @@ control_auth_read(struct control_peer *p)
     control_proof_make(f->cookie, "server", f->host->node_name, p->nonce, nonce, proof);
     buffer_add_fmt(&p->out, "ok %s\n", proof);
     buffer_clear(&p->in);
-    timer_stop(&p->auth_timer);
+    timer_stop(&p->patience);
     p->is_stranger = false;
     p->control->stranger_count--;
     return true;

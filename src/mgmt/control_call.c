@@ -7,9 +7,9 @@
 #include "mgmt/control_impl.h"
 
 #include "base/check.h"
-#include "base/utf8.h"
 #include "mgmt/ask.h"
 #include "mgmt/audit.h"
+#include "mgmt/info_value.h"
 #include "server/server.h"
 
 #include <stdarg.h>
@@ -40,20 +40,29 @@ control_call_begin(struct control_peer *p)
         command->run(call);
 }
 
+/* Also of one whose client left before the answer: what it asked for may well be done. */
+static void
+write_audit(const struct control_call *call)
+{
+    const struct control_peer *p = call->peer;
+    audit_write(p->control->config.log,
+                &(struct audit_entry){
+                    .command = call->command->name,
+                    .arguments = p->request.arguments,
+                    .user = p->request.user,
+                    .origin = p->origin,
+                    .failure = call->has_failed ? control_error_word(call->failed_with) : NULL,
+                    .has_left = !call->is_answered,
+                });
+}
+
 bool
 control_call_settle(struct control_call *call)
 {
     if (call->holds > 0 || (!call->is_answered && call->peer->conn))
         return false;
-    if (call->is_answered && call->command->flags & CONTROL_AUDITED)
-        audit_write(call->peer->control->config.log,
-                    &(struct audit_entry){
-                        .command = call->command->name,
-                        .arguments = call->peer->request.arguments,
-                        .user = call->peer->request.user,
-                        .origin = call->peer->origin,
-                        .failure = call->has_failed ? control_error_word(call->failed_with) : NULL,
-                    });
+    if (call->command->flags & CONTROL_AUDITED)
+        write_audit(call);
     if (call->free_data)
         call->free_data(call->data);
     call->command = NULL;
@@ -200,41 +209,15 @@ control_rows(struct control_call *call, struct slice lines)
         buffer_add_slice(&call->peer->out, lines);
 }
 
-/* One character, or what stands for a byte that belongs to none. Returns how many bytes it was. */
-static size_t
-add_character(struct buffer *out, struct slice rest)
-{
-    uint8_t c = rest.data[0];
-    if (c == '"' || c == '\\') {
-        buffer_add_u8(out, '\\');
-        buffer_add_u8(out, c);
-    } else if (c < 0x20) {
-        buffer_add_fmt(out, "\\u%04x", c);
-    } else if (c < 0x80) {
-        buffer_add_u8(out, c);
-    } else {
-        size_t len = utf8_char_len(rest);
-        if (len > 0) {
-            buffer_add(out, rest.data, len);
-            return len;
-        }
-        buffer_add_str(out, "\xef\xbf\xbd");
-    }
-    return 1;
-}
-
 void
 control_text(struct control_call *call, struct slice piece)
 {
     if (!is_heard(call))
         return;
     struct buffer *out = &call->peer->out;
-    buffer_add_str(out, "d \"");
-    while (piece.len > 0) {
-        size_t n = add_character(out, piece);
-        piece = slice_of(piece.data + n, piece.len - n);
-    }
-    buffer_add_str(out, "\"\n");
+    buffer_add_str(out, "d ");
+    info_value_string(out, piece);
+    buffer_add_u8(out, '\n');
 }
 
 bool

@@ -34,7 +34,7 @@ struct control_peer {
     bool is_tcp, is_stranger;
     bool is_ending; /* nothing more is read; it ends when what is written has gone out */
     char origin[NET_ADDR_TEXT_SIZE];
-    struct wheel_timer auth_timer;
+    struct wheel_timer patience; /* with a stranger; with a body that does not come */
     char nonce[CONTROL_NONCE_SIZE];
     struct buffer in, out;
     size_t out_at; /* of `out`: written */
@@ -53,6 +53,8 @@ struct control {
     struct list peers, dirty; /* all, the oldest first; those to look at at the end of the turn */
     unsigned local_count, tcp_count, stranger_count;
     struct budget bodies; /* of all requests together */
+    uint64_t refusal_ms;  /* when the log last told of one; since then there were so many */
+    unsigned refusals;
     bool is_quiescing;
 };
 
@@ -63,6 +65,8 @@ void control_peer_new(struct control *c, struct net_socket *socket, bool is_tcp)
 /* At the end of the turn: reads what is there, runs, writes, ends. */
 void control_peer_stir(struct control_peer *p);
 void control_peer_go_on(struct control_peer *p);
+/* Drops it after so long, unless p->patience is stopped before. */
+void control_peer_be_patient(struct control_peer *p, uint64_t ms);
 /* Its socket goes at once. */
 void control_peer_drop(struct control_peer *p);
 void control_peer_free(struct control_peer *p);

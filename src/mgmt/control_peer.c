@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "io/local.h"
 #include "io/shard.h"
+#include "mgmt/info_value.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,7 @@ control_peer_free(struct control_peer *p)
     list_remove(&p->in_dirty);
     *(p->is_tcp ? &c->tcp_count : &c->local_count) -= 1;
     c->stranger_count -= p->is_stranger;
-    timer_stop(&p->auth_timer);
+    timer_stop(&p->patience);
     budget_give(&c->bodies, p->body_taken);
     control_request_end(&p->request, &p->in);
     if (p->free_kept)
@@ -82,6 +83,18 @@ control_peer_drop(struct control_peer *p)
 }
 
 static void
+on_late(void *arg)
+{
+    control_peer_drop(arg);
+}
+
+void
+control_peer_be_patient(struct control_peer *p, uint64_t ms)
+{
+    timer_start(p->control->shard, &p->patience, ms, on_late, p);
+}
+
+static void
 leave(struct control_peer *p)
 {
     if (p->conn)
@@ -103,11 +116,9 @@ control_error_word(enum control_error kind)
 void
 control_peer_error(struct control_peer *p, enum control_error kind, const char *text)
 {
-    json_t *error = json_pack("{s:s, s:s}", "kind", control_error_word(kind), "text", text);
-    char *line = error ? json_dumps(error, JSON_COMPACT) : NULL;
-    buffer_add_fmt(&p->out, "e %s\n", line ? line : "{\"kind\":\"failed\",\"text\":\"\"}");
-    free(line);
-    json_decref(error);
+    buffer_add_fmt(&p->out, "e {\"kind\":\"%s\",\"text\":", control_error_word(kind));
+    info_value_text(&p->out, text);
+    buffer_add_str(&p->out, "}\n");
 }
 
 /* ---- in and out ---- */
@@ -182,12 +193,17 @@ look_for_request(struct control_peer *p)
     case CONTROL_REQUEST_PART: return;
     case CONTROL_REQUEST_BAD: why = p->request.why; break;
     case CONTROL_REQUEST_LINE:
-        if (take_body(p))
+        if (take_body(p)) {
+            control_peer_be_patient(p, CONTROL_BODY_MS);
             return;
+        }
         kind = CONTROL_UNAVAILABLE;
         why = "other requests are as large as all together may be; try again later";
         break;
-    case CONTROL_REQUEST_WHOLE: control_call_begin(p); return;
+    case CONTROL_REQUEST_WHOLE:
+        timer_stop(&p->patience);
+        control_call_begin(p);
+        return;
     }
     control_peer_error(p, kind, why);
     p->is_ending = true;

@@ -35,7 +35,7 @@ struct world {
     struct node node; /* the application, while there is one */
     struct server server;
     struct ask *late; /* asked of the application and not answered */
-    unsigned freed, discarded, told, streamed;
+    unsigned freed, discarded, told, streamed, warned;
 };
 
 /* ---- the requests of this file ---- */
@@ -52,6 +52,13 @@ run_echo(struct control_call *call)
     const char *text = control_string(call, "text", "nothing");
     if (text)
         control_done(call, json_pack("{s:s, s:I}", "text", text, "body", (json_int_t)control_body(call).len));
+}
+
+/* As a text may be that repeats what came from a file: no UTF-8. */
+static void
+run_fail(struct control_call *call)
+{
+    control_fail(call, CONTROL_BAD_ARGUMENT, "\"%s\"", "\xfe");
 }
 
 static void
@@ -152,6 +159,7 @@ control_table_find(const char *name)
         {"ask_late", run_ask_late, 0},
         {"app", run_echo, CONTROL_NEEDS_APP},
         {"keep", run_keep, 0},
+        {"fail", run_fail, 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, name) == 0)
@@ -205,8 +213,10 @@ on_app_mail(struct shard *s, void *owner, const struct mail *m)
 }
 
 static void
-log_nothing(void *arg, enum log_category category, enum log_level level, const char *text)
+count_warnings(void *arg, enum log_category category, enum log_level level, const char *text)
 {
+    struct world *w = arg;
+    w->warned += level == LOG_LEVEL_WARNING;
 }
 
 static bool
@@ -225,7 +235,7 @@ world_new(void)
     w->sim = sim_new(1);
     w->machine = sim_node_new(w->sim, "here");
     w->host = (struct control_host){.arg = w, .node_name = NODE, .is_running = is_running};
-    log_init(&w->log, log_nothing, NULL, LOG_LEVEL_INFO);
+    log_init(&w->log, count_warnings, w, LOG_LEVEL_INFO);
     w->own = shards_new(w->machine, 1, &hooks, w);
     w->asker = asker_new(shards_get(w->own, 0));
     assert_int_equal(shards_start(w->own), ERR_OK);
@@ -376,12 +386,13 @@ requests_of_one_write_are_answered_in_order(void **state)
     struct world *w = world_new();
     struct client *c = client_open(w, LOCAL_SIM_PORT);
     say(c, "{\"command\":\"echo\",\"arguments\":{\"text\":\"one\"}}\n{\"command\":\"none\"}\n"
-           "{\"command\":\"echo\",\"body\":5}\nab\ncd{\"command\":\"text\"}\n");
+           "{\"command\":\"echo\",\"body\":5}\nab\ncd{\"command\":\"text\"}\n{\"command\":\"fail\"}\n");
     expect(c, "o {\"text\":\"one\",\"body\":0}");
     expect_failure(c, "bad_request");
     expect(c, "o {\"text\":\"nothing\",\"body\":5}");
-    expect(c, "d \"a\\\"\\\\\\u000a\xc3\xa4\xef\xbf\xbd\"");
+    expect(c, "d \"a\\\"\\\\\\u000a\xc3\xa4\\ufffd\"");
     expect(c, "o {}");
+    expect(c, "e {\"kind\":\"bad_argument\",\"text\":\"\\\"\\ufffd\\\"\"}");
     client_free(c);
     expect_nobody(w);
     world_free(w);
@@ -433,6 +444,29 @@ a_line_without_end_ends_the_connection(void **state)
     expect_failure(c, "bad_request");
     expect_end(c);
     free(line);
+    client_free(c);
+    expect_nobody(w);
+    world_free(w);
+}
+
+static void
+a_body_that_pauses_too_long_gives_its_room_back(void **state)
+{
+    struct world *w = world_new();
+    struct client *c = client_open(w, LOCAL_SIM_PORT);
+    say(c, "{\"command\":\"echo\",\"body\":4}\n");
+    for (unsigned i = 0; i < 4; i++) { /* slow is not too long */
+        sim_run_for(w->sim, CONTROL_BODY_MS - 1000);
+        say(c, "x");
+    }
+    expect(c, "o {\"text\":\"nothing\",\"body\":4}");
+    sim_run_for(w->sim, 2 * CONTROL_BODY_MS); /* nothing is awaited */
+    say(c, "{\"command\":\"echo\",\"body\":4}\nx");
+    sim_run_for(w->sim, CONTROL_BODY_MS - 1000);
+    assert_int_equal(w->control->bodies.used, 4);
+    sim_run_for(w->sim, 2000);
+    assert_int_equal(w->control->bodies.used, 0);
+    expect_end(c);
     client_free(c);
     expect_nobody(w);
     world_free(w);
@@ -665,6 +699,24 @@ who_has_not_is_refused(void **state)
 }
 
 static void
+refusals_do_not_fill_the_log(void **state)
+{
+    struct world *w = world_new();
+    uint64_t begin = sim_now_ms(w->sim);
+    for (unsigned i = 0; i < 100; i++) {
+        struct client *c = client_open(w, PEER_PORT);
+        assert_memory_equal(hear(c), "leveret-control", 15);
+        say(c, "auth\n");
+        expect_failure(c, "wrong_cookie");
+        client_free(c);
+    }
+    assert_true(sim_now_ms(w->sim) - begin < 1000);
+    assert_int_equal(w->warned, 1);
+    expect_nobody(w);
+    world_free(w);
+}
+
+static void
 a_flood_of_strangers_shuts_nobody_out(void **state)
 {
     enum { MANY = 200 };
@@ -742,6 +794,7 @@ main(void)
         cmocka_unit_test(requests_of_one_write_are_answered_in_order),
         cmocka_unit_test(what_is_no_request_ends_the_connection),
         cmocka_unit_test(a_line_without_end_ends_the_connection),
+        cmocka_unit_test(a_body_that_pauses_too_long_gives_its_room_back),
         cmocka_unit_test(bodies_together_have_a_limit),
         cmocka_unit_test(a_slow_reader_holds_up_nobody_but_its_own_stream),
         cmocka_unit_test(a_client_that_leaves_in_the_middle_ends_its_stream),
@@ -751,6 +804,7 @@ main(void)
         cmocka_unit_test(a_question_keeps_the_call_of_a_client_that_has_left),
         cmocka_unit_test(who_has_the_cookie_may_command_over_tcp_and_sees_that_the_node_has_it),
         cmocka_unit_test(who_has_not_is_refused),
+        cmocka_unit_test(refusals_do_not_fill_the_log),
         cmocka_unit_test(a_flood_of_strangers_shuts_nobody_out),
         cmocka_unit_test(connections_have_a_limit),
         cmocka_unit_test(the_end_lets_answers_out_and_no_request_in),

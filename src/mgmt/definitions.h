@@ -98,9 +98,16 @@ bool definitions_count(struct definitions_tally *t, unsigned section, const stru
 /* {"users":3,...,"left":1,"left_names":[...]}; ends the tally. */
 json_t *definitions_tally_result(struct definitions_tally *t);
 
+/* Of the bytes of a file, as JSON text: the value of the global parameter that says what was imported last.
+ */
+#define DEFINITIONS_DIGEST_PARAMETER "imported_definition_hash_value"
+enum { DEFINITIONS_DIGEST_SIZE = 67 };
+void definitions_digest(struct slice text, char digest[DEFINITIONS_DIGEST_SIZE]);
+
 /* For a node that does not serve yet: all of the file, or of the files of the directory in the order of their
- * names, on `m` at once. False, with `why`; then what `m` has is not to be used. */
-bool definitions_load(struct meta *m, struct io_world *world, const char *path, json_t **result,
-                      char why[DEFINITIONS_WHY_SIZE]);
+ * names, on `m` at once; {"unchanged":true} if is_skipped_if_unchanged and they are what was imported last.
+ * False, with `why`; then what `m` has is not to be used. */
+bool definitions_load(struct meta *m, struct io_world *world, const char *path, bool is_skipped_if_unchanged,
+                      json_t **result, char why[DEFINITIONS_WHY_SIZE]);
 
 #endif

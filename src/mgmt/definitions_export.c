@@ -22,7 +22,6 @@
 #include "broker/topic_permission.h"
 #include "mgmt/definitions_table.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,11 +240,11 @@ static void
 add_user(void *arg, void *item)
 {
     const struct user *u = item;
-    char hash[4 * ((PASSWORD_HASH_SIZE_MAX + 2) / 3) + 1] = "";
+    char hash[PASSWORD_TEXT_SIZE] = "";
     enum password_algorithm algorithm = PASSWORD_SHA256;
     struct buffer limits = {0};
     if (password_algorithm_of(u->password_hash, &algorithm))
-        EVP_EncodeBlock((unsigned char *)hash, u->password_hash.data, (int)u->password_hash.len);
+        password_hash_text(u->password_hash, hash);
     user_limits_add(&limits, u);
     json_t *o = json_pack("{s:s, s:s, s:o}", "hashing_algorithm", password_algorithm_name(algorithm),
                           "password_hash", hash, "tags", list_of(u->tags_text));

@@ -17,7 +17,6 @@
 #include "mgmt/definitions.h"
 #include "server/server.h"
 
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,7 +24,6 @@ enum {
     IMPORT_BATCH = 512,   /* commands */
     IMPORT_LOOKUPS = 512, /* needs that one question looks up */
 };
-#define IMPORT_DIGEST "imported_definition_hash_value"
 
 /* One command of a batch, and what became of it. */
 struct import_item {
@@ -43,7 +41,7 @@ struct import {
     struct definitions_tally tally;
     size_t needs_seen;
     bool is_skipped_if_unchanged, is_unchanged, is_last;
-    char digest[2 * SHA256_DIGEST_LENGTH + 3]; /* as JSON: with quotes */
+    char digest[DEFINITIONS_DIGEST_SIZE];
     char why[DEFINITIONS_WHY_SIZE];
     /* the batch: shard 0's while it is there */
     struct import_item items[IMPORT_BATCH];
@@ -121,7 +119,7 @@ add_digest(struct import *i)
 {
     add_item(i, DEFINITIONS_SECTIONS,
              &(struct meta_command){.kind = META_PARAMETER_SET,
-                                    .name = slice_str(IMPORT_DIGEST),
+                                    .name = slice_str(DEFINITIONS_DIGEST_PARAMETER),
                                     .value = slice_str(i->digest)});
 }
 
@@ -182,7 +180,7 @@ run_look_up(void *arg, struct server_shard *home)
     struct import *i = arg;
     const struct meta *m = home->server->node->meta;
     const struct definitions *d = i->definitions;
-    const struct parameter *last = parameter_find_global(m, IMPORT_DIGEST);
+    const struct parameter *last = parameter_find_global(m, DEFINITIONS_DIGEST_PARAMETER);
     i->is_unchanged = i->is_skipped_if_unchanged && last && slice_eq_str(last->value, i->digest);
     for (unsigned n = 0; n < IMPORT_LOOKUPS && i->needs_seen < d->need_count && !i->why[0]; n++)
         (void)definitions_has_need(m, &d->needs[i->needs_seen++], i->why);
@@ -212,17 +210,6 @@ look_up(struct import *i)
 
 /* ---- the beginning ---- */
 
-static void
-make_digest(char out[2 * SHA256_DIGEST_LENGTH + 3], struct slice body)
-{
-    uint8_t digest[SHA256_DIGEST_LENGTH];
-    SHA256(body.data, body.len, digest);
-    *out++ = '"';
-    for (size_t n = 0; n < sizeof digest; n++, out += 2)
-        snprintf(out, 3, "%02x", digest[n]);
-    memcpy(out, "\"", 2);
-}
-
 void
 definitions_import(struct control_call *call, struct slice body, const char *vhost,
                    bool is_skipped_if_unchanged)
@@ -239,7 +226,7 @@ definitions_import(struct control_call *call, struct slice body, const char *vho
     i->call = call;
     i->definitions = d;
     i->is_skipped_if_unchanged = is_skipped_if_unchanged;
-    make_digest(i->digest, body);
+    definitions_digest(body, i->digest);
     control_set_data(call, i, import_free);
     look_up(i);
 }

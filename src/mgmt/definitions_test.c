@@ -231,9 +231,9 @@ bad_definitions_are_refused_as_a_whole(void **state)
         {"{\"users\":[{}]}", "users[0]: \"name\" is missing"},
         {"{\"users\":[{\"name\":\"\"}]}", "users[0]: \"name\" has 0 bytes, not 1 to 255"},
         {"{\"users\":[{\"name\":\"a\",\"password_hash\":\"abc\"}]}",
-         "users[0]: \"password_hash\" is not the Base64 of a hash"},
+         "users[0]: \"password_hash\" is not the Base64 of a hash of a known algorithm"},
         {"{\"users\":[{\"name\":\"a\",\"password_hash\":\"AAAA\"}]}",
-         "users[0]: \"password_hash\" has 3 bytes: no known hash has"},
+         "users[0]: \"password_hash\" is not the Base64 of a hash of a known algorithm"},
         {"{\"users\":[{\"name\":\"a\",\"password_hash\":\"\",\"hashing_algorithm\":\"rot13\"}]}",
          "users[0]: hashing algorithm 'rot13' is unknown"},
         {"{\"users\":[{\"name\":\"a\",\"tags\":7}]}", "users[0]: \"tags\" is neither a list nor a string"},
@@ -368,14 +368,18 @@ a_file_and_a_directory_are_loaded(void **state)
 {
     struct fixture *f = fixture_new();
     json_t *result = NULL;
-    assert_true(definitions_load(f->node.meta, NULL, FILES "rabbitmq-3.10.8-http.json", &result, f->why));
+    assert_true(
+        definitions_load(f->node.meta, NULL, FILES "rabbitmq-3.10.8-http.json", false, &result, f->why));
     assert_int_equal(json_integer_value(json_object_get(result, "users")), 2);
     json_decref(result);
-    assert_false(definitions_load(f->node.meta, NULL, FILES "no-such-file.json", &result, f->why));
+    assert_false(definitions_load(f->node.meta, NULL, FILES "no-such-file.json", false, &result, f->why));
     assert_non_null(strstr(f->why, "no-such-file.json: "));
-    assert_true(definitions_load(f->node.meta, NULL, FILES "directory", &result, f->why));
+    assert_true(definitions_load(f->node.meta, NULL, FILES "directory", true, &result, f->why));
     json_decref(result);
     assert_true(slice_eq_str(parameter_find_global(f->node.meta, "cluster_name")->value, "\"second\""));
+    assert_true(definitions_load(f->node.meta, NULL, FILES "directory", true, &result, f->why));
+    assert_true(json_is_true(json_object_get(result, "unchanged")));
+    json_decref(result);
     fixture_free(f);
 }
 

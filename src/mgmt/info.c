@@ -7,6 +7,7 @@
 #include "mgmt/info.h"
 
 #include "base/check.h"
+#include "broker/user.h"
 #include "broker/vhost.h"
 #include "io/clock.h"
 #include "server/server.h"
@@ -58,6 +59,12 @@ info_query_vhost(struct info_query *q, const char *vhost)
     snprintf(q->vhost, sizeof q->vhost, "%s", strlen(vhost) < sizeof q->vhost ? vhost : "");
 }
 
+void
+info_query_user(struct info_query *q, const char *user)
+{
+    snprintf(q->user, sizeof q->user, "%s", user);
+}
+
 bool
 info_query_next(struct info_query *q, unsigned shard_count, unsigned *shard)
 {
@@ -66,11 +73,12 @@ info_query_next(struct info_query *q, unsigned shard_count, unsigned *shard)
         q->position = q->inner = q->innermost = q->current = 0;
         q->shard++;
     }
-    if (q->shard >= (q->kind->is_sharded ? shard_count : 1)) {
+    bool is_sharded = q->kind->is_sharded && !q->foreign;
+    if (q->shard >= (is_sharded ? shard_count : 1)) {
         q->shard = 0;
         q->pass++;
     }
-    *shard = q->shard;
+    *shard = is_sharded ? q->shard : q->first_shard;
     return q->pass < q->kind->passes;
 }
 
@@ -82,7 +90,9 @@ info_slice(struct info_query *q, struct server_shard *home)
     q->home = home;
     q->meta = home->server->node->meta;
     q->found_vhost = *q->vhost ? vhost_find(q->meta, slice_str(q->vhost)) : NULL;
-    if (q->kind->is_per_vhost && !q->found_vhost) {
+    q->is_vhost_missing = q->kind->is_strict && !q->found_vhost;
+    q->is_user_missing = q->kind->is_per_user && !user_find(q->meta, slice_str(q->user));
+    if ((q->kind->is_per_vhost && !q->found_vhost) || q->is_user_missing) {
         q->is_over_here = true;
         return;
     }

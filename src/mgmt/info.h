@@ -28,11 +28,15 @@ struct connection;
 struct exchange;
 struct info_query;
 struct meta;
+struct parameter;
+struct permission_entry;
+struct policy;
 struct queue;
 struct queue_def;
 struct queue_figures;
 struct server;
 struct server_shard;
+struct topic_permission;
 struct user;
 struct vhost;
 
@@ -56,6 +60,10 @@ struct info_subject {
     const struct channel_consumer *consumer;
     const struct vhost *vhost;
     const struct user *user;
+    const struct permission_entry *permission;
+    const struct topic_permission *topic_permission;
+    const struct policy *policy;
+    const struct parameter *parameter;
 };
 
 struct info_column {
@@ -67,6 +75,8 @@ struct info_column {
 struct info_kind {
     const struct info_column *columns; /* ended by a NULL name */
     bool is_per_vhost;                 /* query.vhost is needed; of others it is a filter, or nothing */
+    bool is_per_user;                  /* query.user is needed, and must be there */
+    bool is_strict;                    /* so must the vhost: else there are simply no rows */
     bool is_sharded;                   /* every shard has its own; else shard 0 tells all */
     unsigned passes;                   /* over all shards */
     /* Goes one step, emits what it finds there (few rows); false: there is no more in this pass on this
@@ -75,21 +85,29 @@ struct info_kind {
 };
 
 extern const struct info_kind info_queue_kind, info_exchange_kind, info_binding_kind, info_connection_kind,
-    info_channel_kind, info_consumer_kind, info_vhost_kind, info_user_kind;
+    info_channel_kind, info_consumer_kind, info_vhost_kind, info_user_kind, info_permission_kind,
+    info_user_permission_kind, info_topic_permission_kind, info_user_topic_permission_kind, info_policy_kind,
+    info_operator_policy_kind, info_parameter_kind, info_global_parameter_kind, info_vhost_limit_kind,
+    info_user_limit_kind;
 
 struct info_query {
     const struct info_kind *kind;
     const struct info_column *columns[INFO_COLUMNS_MAX];
     unsigned column_count;
     char vhost[INFO_VHOST_SIZE]; /* "": all, where it is a filter */
+    char user[INFO_VHOST_SIZE];  /* of kinds that are per user */
     struct buffer rows;          /* what the last slices gathered: "r [...]\n" each */
     uint64_t row_count;          /* in all */
     /* ---- where it stands ---- */
-    bool is_over_here; /* the shard has no more in this pass */
+    bool is_vhost_missing, is_user_missing; /* where that is an error: there are no rows then */
+    unsigned first_shard;                   /* with `foreign`: the shard that tells of the others */
+    bool is_over_here;                      /* the shard has no more in this pass */
     unsigned pass, shard;
     uint64_t position, inner, innermost; /* the kind's, 0 at the start of a shard */
     uint64_t current;                    /* the connection that `inner` is in */
     bool is_current_due;
+    const bool *
+        foreign; /* queues: show those of these shards, as far as another shard knows them; NULL: one's own */
     struct idmap seen; /* connections that may move: ids of those that were shown before they could */
     /* ---- during a slice ---- */
     struct server_shard *home;
@@ -105,6 +123,7 @@ ERR_USE enum err info_query_column(struct info_query *q, const char *name);
 void info_query_all_columns(struct info_query *q);
 /* Too long a name is that of no vhost. */
 void info_query_vhost(struct info_query *q, const char *vhost);
+void info_query_user(struct info_query *q, const char *user);
 /* The shard of the next slice. */
 bool info_query_next(struct info_query *q, unsigned shard_count, unsigned *shard);
 void info_slice(struct info_query *q, struct server_shard *home);

@@ -151,4 +151,37 @@ enum info_type {
     X(user, STRING)                                                                                          \
     X(tags, LIST)
 
+#define INFO_PERMISSION_COLUMNS(X)                                                                           \
+    X(user, STRING)                                                                                          \
+    X(vhost, STRING)                                                                                         \
+    X(configure, STRING)                                                                                     \
+    X(write, STRING)                                                                                         \
+    X(read, STRING)
+
+#define INFO_TOPIC_PERMISSION_COLUMNS(X)                                                                     \
+    X(user, STRING)                                                                                          \
+    X(vhost, STRING)                                                                                         \
+    X(exchange, STRING)                                                                                      \
+    X(write, STRING)                                                                                         \
+    X(read, STRING)
+
+/* Policies have a column that is no C name, "apply-to": info_policy.c. Values and limits are shown as JSON
+ * text. */
+#define INFO_PARAMETER_COLUMNS(X)                                                                            \
+    X(component, STRING)                                                                                     \
+    X(name, STRING)                                                                                          \
+    X(value, STRING)
+
+#define INFO_GLOBAL_PARAMETER_COLUMNS(X)                                                                     \
+    X(name, STRING)                                                                                          \
+    X(value, STRING)
+
+#define INFO_VHOST_LIMIT_COLUMNS(X)                                                                          \
+    X(vhost, STRING)                                                                                         \
+    X(limits, STRING)
+
+#define INFO_USER_LIMIT_COLUMNS(X)                                                                           \
+    X(user, STRING)                                                                                          \
+    X(limits, STRING)
+
 #endif

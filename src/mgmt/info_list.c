@@ -6,10 +6,13 @@
 #include "mgmt/info.h"
 
 #include "base/check.h"
+#include "io/timer.h"
 #include "mgmt/ask.h"
 #include "mgmt/control_table.h"
 
 #include <stdlib.h>
+
+enum { PROBE_TIMEOUT_MS = 15000, PROBE_TIMEOUT_MAX_MS = 3600000 };
 
 struct listing {
     struct info_query query;
@@ -41,6 +44,13 @@ listing_answered(struct control_call *call, void *arg, bool discarded)
     struct listing *l = arg;
     if (discarded || control_is_gone(call))
         return;
+    if (l->query.is_vhost_missing || l->query.is_user_missing) {
+        if (l->query.is_vhost_missing)
+            control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist", l->query.vhost);
+        else
+            control_fail(call, CONTROL_NO_SUCH_USER, "User \"%s\" does not exist", l->query.user);
+        return;
+    }
     control_rows(call, buffer_slice(&l->query.rows));
     buffer_clear(&l->query.rows);
     if (control_has_room(call))
@@ -99,12 +109,18 @@ static void
 listing_begin(struct control_call *call, const struct info_kind *kind)
 {
     const char *vhost = control_string(call, "vhost", kind->is_per_vhost ? "/" : "");
-    if (!vhost)
+    const char *user = control_string(call, "user", "");
+    if (!vhost || !user)
         return;
+    if (strlen(user) >= INFO_VHOST_SIZE || (kind->is_strict && strlen(vhost) >= INFO_VHOST_SIZE)) {
+        control_fail(call, CONTROL_BAD_ARGUMENT, "a name has at most %d bytes", INFO_VHOST_SIZE - 1);
+        return;
+    }
     struct listing *l = calloc(1, sizeof *l);
     CHECK(l);
     info_query_init(&l->query, kind);
     info_query_vhost(&l->query, vhost);
+    info_query_user(&l->query, user);
     l->shard_count = asker_shard_count(control_asker(control_of(call)));
     control_set_data(call, l, listing_free);
     if (listing_columns(call, &l->query))
@@ -163,7 +179,156 @@ list_users(struct control_call *call)
     listing_begin(call, &info_user_kind);
 }
 
+static void
+list_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_permission_kind);
+}
+
+static void
+list_user_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_user_permission_kind);
+}
+
+static void
+list_topic_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_topic_permission_kind);
+}
+
+static void
+list_user_topic_permissions(struct control_call *call)
+{
+    listing_begin(call, &info_user_topic_permission_kind);
+}
+
+static void
+list_policies(struct control_call *call)
+{
+    listing_begin(call, &info_policy_kind);
+}
+
+static void
+list_operator_policies(struct control_call *call)
+{
+    listing_begin(call, &info_operator_policy_kind);
+}
+
+static void
+list_parameters(struct control_call *call)
+{
+    listing_begin(call, &info_parameter_kind);
+}
+
+static void
+list_global_parameters(struct control_call *call)
+{
+    listing_begin(call, &info_global_parameter_kind);
+}
+
+static void
+list_vhost_limits(struct control_call *call)
+{
+    listing_begin(call, &info_vhost_limit_kind);
+}
+
+static void
+list_user_limits(struct control_call *call)
+{
+    listing_begin(call, &info_user_limit_kind);
+}
+
+/* ---- queues that do not answer ---- */
+
+/*
+ * A queue answers when its shard does: each is asked, and when the deadline has passed, one that has answered
+ * lists the queues of those that have not. The questions that are still open hold the call, not the client.
+ */
+struct probe {
+    struct listing listing; /* first: listing_next() goes on with it */
+    struct control_call *call;
+    struct wheel_timer deadline;
+    unsigned silent_count;
+    bool is_silent[SHARDS_COUNT_MAX];
+    struct probe_question {
+        struct probe *probe;
+        unsigned shard;
+    } questions[SHARDS_COUNT_MAX];
+};
+
+static void
+probe_free(void *data)
+{
+    struct probe *p = data;
+    timer_stop(&p->deadline);
+    info_query_fini(&p->listing.query);
+    free(p);
+}
+
+static void
+probe_run(void *arg, struct server_shard *home)
+{
+}
+
+static void
+probe_answered(struct control_call *call, void *arg, bool discarded)
+{
+    const struct probe_question *q = arg;
+    struct probe *p = q->probe;
+    p->is_silent[q->shard] = false;
+    if (--p->silent_count > 0 || !timer_is_active(&p->deadline))
+        return;
+    timer_stop(&p->deadline);
+    if (!discarded)
+        control_done(call, NULL);
+}
+
+/* Too late for some: the rows come from a shard that has answered. */
+static void
+probe_late(void *arg)
+{
+    struct probe *p = arg;
+    struct info_query *q = &p->listing.query;
+    while (q->first_shard < p->listing.shard_count && p->is_silent[q->first_shard])
+        q->first_shard++;
+    if (q->first_shard == p->listing.shard_count) {
+        control_fail(p->call, CONTROL_TIMEOUT, "no shard of the node answers");
+        return;
+    }
+    q->foreign = p->is_silent;
+    listing_next(p->call);
+}
+
+static void
+list_unresponsive_queues(struct control_call *call)
+{
+    const char *vhost = control_string(call, "vhost", "/");
+    json_int_t timeout = json_integer_value(control_argument(call, "timeout_ms"));
+    if (!vhost)
+        return;
+    struct probe *p = calloc(1, sizeof *p);
+    CHECK(p);
+    info_query_init(&p->listing.query, &info_queue_kind);
+    info_query_vhost(&p->listing.query, vhost);
+    p->call = call;
+    p->listing.shard_count = p->silent_count = asker_shard_count(control_asker(control_of(call)));
+    control_set_data(call, p, probe_free);
+    if (!listing_columns(call, &p->listing.query))
+        return;
+    if (timeout < 1 || timeout > PROBE_TIMEOUT_MAX_MS)
+        timeout = PROBE_TIMEOUT_MS;
+    timer_start(control_shard(control_of(call)), &p->deadline, (uint64_t)timeout, probe_late, p);
+    for (unsigned i = 0; i < p->listing.shard_count; i++) {
+        p->questions[i] = (struct probe_question){p, i};
+        p->is_silent[i] = true;
+    }
+    for (unsigned i = 0, count = p->silent_count; i < count; i++)
+        control_ask(call, i, probe_run, &p->questions[i], probe_answered);
+}
+
 const struct control_command info_list_table[] = {
+    {"list_unresponsive_queues", list_unresponsive_queues, CONTROL_NEEDS_APP},
     {"list_queues", list_queues, CONTROL_NEEDS_APP},
     {"list_exchanges", list_exchanges, CONTROL_NEEDS_APP},
     {"list_bindings", list_bindings, CONTROL_NEEDS_APP},
@@ -172,5 +337,15 @@ const struct control_command info_list_table[] = {
     {"list_consumers", list_consumers, CONTROL_NEEDS_APP},
     {"list_vhosts", list_vhosts, CONTROL_NEEDS_APP},
     {"list_users", list_users, CONTROL_NEEDS_APP},
+    {"list_permissions", list_permissions, CONTROL_NEEDS_APP},
+    {"list_user_permissions", list_user_permissions, CONTROL_NEEDS_APP},
+    {"list_topic_permissions", list_topic_permissions, CONTROL_NEEDS_APP},
+    {"list_user_topic_permissions", list_user_topic_permissions, CONTROL_NEEDS_APP},
+    {"list_policies", list_policies, CONTROL_NEEDS_APP},
+    {"list_operator_policies", list_operator_policies, CONTROL_NEEDS_APP},
+    {"list_parameters", list_parameters, CONTROL_NEEDS_APP},
+    {"list_global_parameters", list_global_parameters, CONTROL_NEEDS_APP},
+    {"list_vhost_limits", list_vhost_limits, CONTROL_NEEDS_APP},
+    {"list_user_limits", list_user_limits, CONTROL_NEEDS_APP},
     {0},
 };

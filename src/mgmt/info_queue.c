@@ -194,10 +194,10 @@ info_queue_show(void *arg, void *item)
     struct info_query *q = arg;
     const struct queue_def *def = item;
     struct queue_figures figures;
-    if (def->shard != q->home->index)
+    if (q->foreign ? !q->foreign[def->shard] : def->shard != q->home->index)
         return;
     struct info_subject s = {.queue = def};
-    if (def->runtime) {
+    if (!q->foreign && def->runtime) {
         if (queue_is_deleting(def->runtime))
             return;
         queue_tally_figures(def->runtime, &figures);

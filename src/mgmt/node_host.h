@@ -22,6 +22,7 @@ struct node_host {
     /* Appends the last lines of the first file. ERR_NOT_FOUND: there is none. */
     enum err (*log_tail)(void *arg, unsigned lines, struct buffer *out);
     void (*log_rotate)(void *arg);
+    struct slice cookie;
     const char *enabled_plugins_file;       /* where there is one: "" */
     const char *certificate_file, *ca_file; /* of TLS listeners; NULL: none */
 };

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "io/file.h"
+#include "wire/enabled_plugins.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,69 +153,20 @@ plugins_path(const char *data_dir, char *path, size_t size)
         snprintf(path, size, "%s/enabled_plugins", data_dir);
 }
 
-static bool
-is_blank(uint8_t c)
+static void
+on_name(void *arg, struct slice name)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static bool
-is_atom(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '@';
-}
-
-/* The next character that is no blank and not in a comment; 0 at the end. */
-static uint8_t
-peek(struct slice *s)
-{
-    bool is_comment = false;
-    while (s->len > 0 && (is_comment || is_blank(*s->data) || *s->data == '%')) {
-        is_comment = (is_comment || *s->data == '%') && *s->data != '\n';
-        *s = slice_of(s->data + 1, s->len - 1);
-    }
-    return s->len ? *s->data : 0;
-}
-
-static bool
-take(struct slice *s, char c)
-{
-    if (peek(s) != (uint8_t)c)
-        return false;
-    *s = slice_of(s->data + 1, s->len - 1);
-    return true;
-}
-
-/* An atom, plain or in single quotes. */
-static bool
-take_atom(struct slice *s, struct slice *name)
-{
-    bool is_quoted = take(s, '\'');
-    size_t len = 0;
-    while (len < s->len && (is_quoted ? s->data[len] != '\'' : is_atom(s->data[len])))
-        len++;
-    *name = slice_of(s->data, len);
-    *s = slice_of(s->data + len, s->len - len);
-    return len > 0 && (!is_quoted || take(s, '\''));
+    plugins_set *set = arg;
+    int i = plugins_find(name);
+    *set |= i >= 0 ? bit(i) : 0;
 }
 
 enum err
 plugins_parse(struct slice text, plugins_set *set)
 {
-    struct slice name;
+    struct erlang_error error;
     plugins_set found = 0;
-    if (!take(&text, '['))
-        return ERR_SYNTAX;
-    while (peek(&text) != ']') {
-        peek(&text);
-        if (!take_atom(&text, &name))
-            return ERR_SYNTAX;
-        int i = plugins_find(name);
-        found |= i >= 0 ? bit(i) : 0;
-        if (!take(&text, ',') && peek(&text) != ']')
-            return ERR_SYNTAX;
-    }
-    if (!take(&text, ']') || !take(&text, '.') || peek(&text) != 0)
+    if (!enabled_plugins_read(text, on_name, &found, &error))
         return ERR_SYNTAX;
     *set = found;
     return ERR_OK;
@@ -231,7 +183,7 @@ plugins_load(const char *path, plugins_set *set)
         return ERR_OK;
     if (e != ERR_OK)
         return e;
-    e = len == 0 ? ERR_OK : plugins_parse(slice_of(text, len), set);
+    e = plugins_parse(slice_of(text, len), set);
     free(text);
     return e;
 }
@@ -240,18 +192,16 @@ enum err
 plugins_save(const char *path, plugins_set set)
 {
     char fresh[PATH_SIZE];
+    struct slice names[64];
+    size_t count = 0;
     struct buffer text = {0};
     struct file *f;
     if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
         return ERR_LIMIT;
-    buffer_add_u8(&text, '[');
-    const char *between = "";
     for (unsigned i = 0; i < plugins_row_count; i++)
-        if (set >> i & 1) {
-            buffer_add_fmt(&text, "%s%s", between, plugins_rows[i].name);
-            between = ",";
-        }
-    buffer_add_str(&text, "].\n");
+        if (set >> i & 1)
+            names[count++] = slice_str(plugins_rows[i].name);
+    enabled_plugins_write(&text, names, count);
     enum err e = file_open(NULL, fresh, FILE_WRITE | FILE_CREATE | FILE_TRUNCATE, &f);
     if (e == ERR_OK) {
         e = file_pwrite(f, text.data, text.len, 0);

@@ -45,8 +45,8 @@ plugins_set plugins_shown(plugins_set set);
 /* Where the file stands: RABBITMQ_ENABLED_PLUGINS_FILE; /etc/rabbitmq where the data directory is the
  * packages'; else in the data directory. */
 void plugins_path(const char *data_dir, char *path, size_t size);
-/* A list of atoms, an Erlang term: "[a,b]." No file is an empty set; a name that nobody knows is passed over.
- * ERR_SYNTAX: it is something else. */
+/* wire/enabled_plugins.h. No file is an empty set; a name that nobody knows is passed over. ERR_SYNTAX: it is
+ * something else. */
 ERR_USE enum err plugins_parse(struct slice text, plugins_set *set);
 ERR_USE enum err plugins_load(const char *path, plugins_set *set);
 /* As a whole or not at all. */

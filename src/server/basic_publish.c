@@ -14,6 +14,7 @@
  */
 #include "base/check.h"
 #include "broker/message.h"
+#include "broker/topic_permission.h"
 #include "broker/vhost.h"
 #include "server/blocked.h"
 #include "server/class.h"
@@ -61,6 +62,8 @@ basic_publish_exchange_slow(struct channel *ch, struct channel_publisher *pub, s
                      c->vhost->name);
         return NULL;
     }
+    pub->is_topic_restricted = x->type == EXCHANGE_TOPIC &&
+                               topic_permission_find(meta, intern_slice(c->user), c->vhost, name) != NULL;
     pub->exchange = x;
     pub->exchange_size = (uint8_t)name.len;
     if (name.len)
@@ -78,6 +81,18 @@ basic_publish_exchange(struct channel *ch, struct slice name)
                          1))
         return pub->exchange;
     return basic_publish_exchange_slow(ch, pub, name);
+}
+
+/* A topic permission restricts the user here: every key is asked for, those of CC and BCC too. False: failed.
+ */
+static bool
+basic_publish_may_topic(struct channel *ch, const struct exchange *x, struct slice routing_key,
+                        const struct publish_properties *more)
+{
+    bool may = channel_may_topic(ch, AMQP_BASIC_PUBLISH, PERMISSION_WRITE, x, routing_key);
+    for (unsigned i = 1; may && i < more->key_count; i++)
+        may = channel_may_topic(ch, AMQP_BASIC_PUBLISH, PERMISSION_WRITE, x, more->keys[i]);
+    return may;
 }
 
 /* The properties hold nothing that must be looked at. Otherwise `more` says what they hold; false: failed. */
@@ -316,7 +331,10 @@ basic_publish_message(struct channel *ch, struct publish *p)
     more.is_special = false;
     if (!x || !basic_publish_properties(ch, p, &more))
         return VERDICT_DONE;
-    enum verdict verdict = basic_publish_routed(ch, p, x, &more);
+    enum verdict verdict = VERDICT_DONE;
+    if (__builtin_expect(!ch->publisher->is_topic_restricted, 1) ||
+        basic_publish_may_topic(ch, x, p->routing_key, &more))
+        verdict = basic_publish_routed(ch, p, x, &more);
     if (__builtin_expect(more.is_special, 0))
         publish_properties_fini(&more);
     if (verdict == VERDICT_DONE)

@@ -8,8 +8,10 @@
  *         ─► method              its class's file
  */
 #include "server/class.h"
+#include "server/connection_limit.h"
 
 #include "base/check.h"
+#include "broker/topic_permission.h"
 #include "broker/vhost.h"
 
 #include <stdarg.h>
@@ -158,6 +160,7 @@ channel_free(struct channel *ch)
         c->channel = c->channels ? idmap_next(c->channels, &cursor, NULL) : NULL;
     }
     channel_count_node(c->home->server, -1);
+    connection_limit_channel_end(c);
     if (ch->parked) { /* its replay is up the stack */
         ch->parked->is_orphan = true;
         ch->parked = NULL;
@@ -311,6 +314,21 @@ channel_may(struct channel *ch, uint32_t method, enum permission kind, const cha
 }
 
 bool
+channel_may_topic(struct channel *ch, uint32_t method, enum permission kind, const struct exchange *x,
+                  struct slice routing_key)
+{
+    struct connection *c = ch->connection;
+    struct slice user = intern_slice(c->user), name = slice_of(x->name, x->name_size);
+    if (x->type != EXCHANGE_TOPIC ||
+        topic_permission_is_granted(c->home->server->node->meta, user, c->vhost, name, kind, routing_key))
+        return true;
+    channel_fail(ch, AMQP_REPLY_ACCESS_REFUSED, method,
+                 "access to topic '%.*s' in exchange '%s' in vhost '%s' refused for user '%.*s'",
+                 SLICE_FMT(routing_key), x->name, c->vhost->name, SLICE_FMT(user));
+    return false;
+}
+
+bool
 channel_queue_name(struct channel *ch, uint32_t method, struct slice *name)
 {
     if (name->len > 0)
@@ -436,7 +454,8 @@ channel_open_frame(struct connection *c, const struct frame *frame)
             server->node->name, max);
         return;
     }
-    class_channel_open(c, frame->channel, frame->payload);
+    if (connection_limit_channel(c))
+        class_channel_open(c, frame->channel, frame->payload);
 }
 
 enum verdict

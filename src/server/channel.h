@@ -60,6 +60,7 @@ struct channel_publisher {
     uint64_t turn;
     uint64_t permission_generation; /* the answer below is good while the node's is this */
     bool may_write;
+    bool is_topic_restricted; /* there, in `turn`: routing keys must be asked for */
     uint8_t exchange_size;
     uint8_t properties_size; /* of the last run without anything to check; 0: none */
     uint8_t properties[39];
@@ -178,6 +179,9 @@ struct slice channel_strip_name(struct slice name, char buf[256]);
 /* Fails with 403 and RabbitMQ's text unless the user may. `what` is "queue" or "exchange". */
 bool channel_may(struct channel *ch, uint32_t method, enum permission kind, const char *what,
                  struct slice name);
+/* Likewise for what the user does with a routing key on a topic exchange; on any other it may. */
+bool channel_may_topic(struct channel *ch, uint32_t method, enum permission kind, const struct exchange *x,
+                       struct slice routing_key);
 /* The queue of a method: "" is the last declared one. NULL: failed, 404 or 405. */
 const struct queue_def *channel_queue(struct channel *ch, uint32_t method, struct slice name);
 /* The name alone: false: failed, nothing was declared. */

@@ -6,6 +6,7 @@
 #include "server/class.h"
 #include "wire/table.h"
 
+#include "broker/topic_permission.h"
 #include "broker/vhost.h"
 
 static bool
@@ -131,6 +132,9 @@ class_exchange_bind(struct channel *ch, uint32_t method, const struct amqp_excha
         !class_exchange_not_default(ch, method, destination) ||
         !class_exchange_not_default(ch, method, source) ||
         !channel_may(ch, method, PERMISSION_READ, "exchange", source))
+        return;
+    const struct exchange *x = exchange_find(ch->connection->vhost, source);
+    if (x && !channel_may_topic(ch, method, PERMISSION_READ, x, m->routing_key))
         return;
     struct meta_command cmd = {.kind =
                                    method == AMQP_EXCHANGE_BIND ? META_EXCHANGE_BIND : META_EXCHANGE_UNBIND,

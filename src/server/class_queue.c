@@ -3,6 +3,7 @@
  * A queue.declare of something that exists is answered with its counts, which its shard has to say; one that
  * makes something is answered when the declaration is visible everywhere.
  */
+#include "broker/topic_permission.h"
 #include "broker/vhost.h"
 #include "server/class.h"
 #include "wire/table.h"
@@ -157,6 +158,9 @@ class_queue_bind(struct channel *ch, uint32_t method, const struct amqp_queue_bi
         return;
     }
     if (!channel_may(ch, method, PERMISSION_READ, "exchange", exchange))
+        return;
+    const struct exchange *source = exchange_find(ch->connection->vhost, exchange);
+    if (source && !channel_may_topic(ch, method, PERMISSION_READ, source, key))
         return;
     struct meta_command cmd = {.kind = method == AMQP_QUEUE_BIND ? META_QUEUE_BIND : META_QUEUE_UNBIND,
                                .name = queue,

@@ -11,13 +11,14 @@
 #include "base/check.h"
 #include "broker/vhost.h"
 #include "server/class.h"
+#include "server/connection_limit.h"
 #include "server/handshake.h"
 #include "wire/sasl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct connection) <= 200, "an idle connection must be small");
+_Static_assert(sizeof(struct connection) <= 208, "an idle connection must be small");
 _Static_assert(sizeof(struct channel) <= 104, "an idle channel must be small");
 
 _Static_assert(CONNECTION_ROOM_AWAITED <= UINT16_MAX, "the last of the flags fits connection.flags");
@@ -65,6 +66,18 @@ struct connection *
 connection_find(struct server_shard *home, uint64_t handle)
 {
     return slots_get(&home->connections, handle);
+}
+
+uint32_t
+connection_channel_count(const struct connection *c)
+{
+    return c->channels ? (uint32_t)idmap_count(c->channels) : c->channel != NULL;
+}
+
+bool
+connection_has_moved(const struct connection *c)
+{
+    return connection_id_shard(c->id) != c->home->index;
 }
 
 const char *
@@ -315,6 +328,7 @@ connection_free(struct connection *c)
         idmap_fini(c->channels);
         free(c->channels);
     }
+    connection_limit_end(c);
     if (c->vhost)
         vhost_drop(c->vhost);
     free(c->tail);

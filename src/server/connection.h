@@ -17,6 +17,7 @@
 
 #include "base/wheel.h"
 #include "io/stream.h"
+#include "server/connection_id.h"
 #include "server/server.h"
 #include "wire/amqp.h"
 #include "wire/frame.h"
@@ -107,8 +108,10 @@ struct connection {
     struct intern *user;      /* once logged in */
     struct intern *client_properties;
     const struct vhost *vhost; /* from OPENING on */
-    struct channel *channel;   /* the one used last; with a single channel, that one */
-    struct idmap *channels;    /* by number, once there is a second one */
+    struct user_usage
+        *usage;              /* of its user, held; it is counted there and in the vhost: connection_limit.h */
+    struct channel *channel; /* the one used last; with a single channel, that one */
+    struct idmap *channels;  /* by number, once there is a second one */
     struct connection_tail *tail;
     struct outbound *out; /* NULL: nothing to write */
     union {
@@ -132,43 +135,14 @@ struct connection {
     uint8_t missed;        /* heartbeat ticks without a byte */
 };
 
-/*
- * An id tells when its connection was accepted, and on which shard: shard << 57 | milliseconds since 1970 <<
- * 14 | a number among those of one millisecond. More than 2^14 of these, or a clock that goes back, take from
- * the milliseconds that follow the last id's.
- */
-enum { CONNECTION_ID_SHARD_SHIFT = 57, CONNECTION_ID_TIME_SHIFT = 14 };
-
-static inline unsigned
-connection_id_shard(uint64_t id)
-{
-    return (unsigned)(id >> CONNECTION_ID_SHARD_SHIFT);
-}
-/* Milliseconds since 1970. */
-static inline uint64_t
-connection_id_time(uint64_t id)
-{
-    return (id & ((UINT64_C(1) << CONNECTION_ID_SHARD_SHIFT) - 1)) >> CONNECTION_ID_TIME_SHIFT;
-}
-
-/* It came from another shard. It will not move again. */
-static inline bool
-connection_has_moved(const struct connection *c)
-{
-    return connection_id_shard(c->id) != c->home->index;
-}
-
-static inline uint32_t
-connection_channel_count(const struct connection *c)
-{
-    return c->channels ? (uint32_t)idmap_count(c->channels) : c->channel != NULL;
-}
-
 /* ---- connection.c ---- */
 
 /* Takes socket and hold; freed by itself. May fail quietly (no descriptors): then all is released. */
 void connection_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls);
 struct connection *connection_find(struct server_shard *home, uint64_t handle);
+uint32_t connection_channel_count(const struct connection *c);
+/* It came from another shard. It will not move again. */
+bool connection_has_moved(const struct connection *c);
 /* As RabbitMQ names it: "127.0.0.1:40000 -> 127.0.0.1:5672". */
 const char *connection_name(const struct connection *c, char out[2 * NET_ADDR_TEXT_SIZE + 8]);
 /* RabbitMQ's word for the state, for reply texts and views. */

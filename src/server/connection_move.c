@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "broker/vhost.h"
 #include "server/class.h"
+#include "server/connection_limit.h"
 #include "server/heartbeat.h"
 
 #include <stdlib.h>
@@ -195,6 +196,7 @@ connection_discard(struct connection *c, struct net_socket *socket)
     free(c->user);
     free(c->client_properties);
     free(c->queues);
+    connection_limit_end(c);
     if (c->vhost)
         vhost_drop(c->vhost);
     free(c->tail);

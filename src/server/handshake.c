@@ -12,9 +12,11 @@
  * is never sent.
  */
 #include "server/handshake.h"
+#include "broker/parameter.h"
 #include "broker/user.h"
 #include "broker/vhost.h"
 #include "server/class.h"
+#include "server/connection_limit.h"
 #include "server/heartbeat.h"
 #include "server/login_limit.h"
 #include "server/offer.h"
@@ -83,12 +85,17 @@ handshake_started(struct connection *c)
         if (handshake_offers(c, (enum sasl_mechanism)i))
             n += (size_t)snprintf(mechanisms + n, sizeof mechanisms - n, n ? " %s" : "%s",
                                   sasl_mechanism_name((enum sasl_mechanism)i));
+    const struct server *server = c->home->server;
+    struct buffer properties = {0};
+    table_add_str(&properties, "cluster_name", parameter_cluster_name(server->node->meta));
+    buffer_add_slice(&properties, buffer_slice(&server->server_properties));
     struct amqp_connection_start m = {.version_major = 0,
                                       .version_minor = 9,
-                                      .server_properties = buffer_slice(&c->home->server->server_properties),
+                                      .server_properties = buffer_slice(&properties),
                                       .mechanisms = slice_of(mechanisms, n),
                                       .locales = slice_str("en_US")};
     CONNECTION_SEND(c, amqp_size_connection_start(&m), amqp_encode_connection_start(out, 0, &m));
+    buffer_fini(&properties);
     c->state = CONNECTION_STARTING;
 }
 
@@ -335,6 +342,8 @@ handshake_open(struct connection *c, struct slice payload)
                         "connection refused: node connection limit (%u) is reached", max);
         return;
     }
+    if (!connection_limit_open(c, vhost))
+        return;
     vhost_hold(vhost);
     c->vhost = vhost;
     c->state = CONNECTION_RUNNING;

@@ -4,8 +4,11 @@
  * a burst spreads out.
  *
  * Running out of descriptors is the listener's problem alone: it is said once, and once more when it is over.
+ *
+ * A suspended listener has given its port back, so that clients and balancers are refused at once, and knows
+ * how to take it again.
  */
-/* exports: server_accept server_listen server_pick_shard server_unlisten */
+/* exports: server_ */
 #include "base/check.h"
 #include "broker/meta.h"
 #include "io/net.h"
@@ -19,8 +22,10 @@ enum { SERVER_ADDRESS_SIZE = 64 };
 struct server_listener {
     struct server *server;
     struct server_listener *next;
-    struct net_listener *net;
+    struct net_listener *net; /* NULL: suspended */
     struct tls_slot *tls;
+    uint16_t port; /* as the system chose it */
+    int backlog;
     char addr[SERVER_ADDRESS_SIZE];
 };
 
@@ -78,23 +83,31 @@ listener_on_problem(void *arg, enum err e, const char *what)
                   err_text(e));
 }
 
+static enum err
+listener_open(struct server_listener *l, char *why, size_t why_size)
+{
+    enum err err = net_listen(shards_get(l->server->node->shards, 0), l->addr, l->port, l->backlog,
+                              listener_on_accept, listener_on_problem, l, &l->net, why, why_size);
+    if (err == ERR_OK)
+        l->port = net_listener_port(l->net);
+    return err;
+}
+
 enum err
 server_listen(struct server *server, const char *addr, uint16_t port, int backlog, struct tls_slot *tls,
               uint16_t *port_out, char *why, size_t why_size)
 {
     struct server_listener *l = calloc(1, sizeof *l);
     CHECK(l);
-    l->server = server;
-    l->tls = tls;
-    enum err err = net_listen(shards_get(server->node->shards, 0), addr, port, backlog, listener_on_accept,
-                              listener_on_problem, l, &l->net, why, why_size);
+    *l = (struct server_listener){.server = server, .tls = tls, .port = port, .backlog = backlog};
+    snprintf(l->addr, sizeof l->addr, "%s", addr);
+    enum err err = listener_open(l, why, why_size);
     if (err) {
         free(l);
         return err;
     }
     if (port_out)
-        *port_out = net_listener_port(l->net);
-    snprintf(l->addr, sizeof l->addr, "%s", addr);
+        *port_out = l->port;
     l->next = server->listeners;
     server->listeners = l;
     return ERR_OK;
@@ -105,7 +118,8 @@ server_listen_each(const struct server *server,
                    void (*fn)(void *arg, const char *addr, uint16_t port, bool is_tls), void *arg)
 {
     for (const struct server_listener *l = server->listeners; l; l = l->next)
-        fn(arg, l->addr, net_listener_port(l->net), l->tls != NULL);
+        if (l->net)
+            fn(arg, l->addr, l->port, l->tls != NULL);
 }
 
 void
@@ -114,7 +128,29 @@ server_unlisten(struct server *server)
     while (server->listeners) {
         struct server_listener *l = server->listeners;
         server->listeners = l->next;
-        net_listener_close(l->net);
+        if (l->net)
+            net_listener_close(l->net);
         free(l);
     }
+}
+
+void
+server_suspend(struct server *server)
+{
+    for (struct server_listener *l = server->listeners; l; l = l->next) {
+        if (l->net)
+            net_listener_close(l->net);
+        l->net = NULL;
+    }
+}
+
+enum err
+server_resume(struct server *server, char *why, size_t why_size)
+{
+    for (struct server_listener *l = server->listeners; l; l = l->next) {
+        enum err err = l->net ? ERR_OK : listener_open(l, why, why_size);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
 }

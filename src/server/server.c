@@ -45,8 +45,8 @@ server_config_init(struct server_config *config)
     };
 }
 
-/* The table of connection.start. Clients look at product, version and capabilities; federation at
- * cluster_name. */
+/* The table of connection.start, without cluster_name, which may change: handshake.c adds it. Clients look at
+ * product, version and capabilities. */
 static void
 server_properties_build(struct server *server)
 {
@@ -60,8 +60,6 @@ server_properties_build(struct server *server)
     for (size_t i = 0; i < sizeof capabilities / sizeof *capabilities; i++)
         table_add_bool(out, capabilities[i], true);
     table_end(out, at);
-    table_add_str(out, "cluster_name",
-                  slice_str(server->node->cluster_name ? server->node->cluster_name : ""));
     table_add_str(out, "copyright", slice_str("The Leveret authors"));
     table_add_str(out, "information", slice_str("Leveret " LEVERET_VERSION ", licensed under Apache-2.0"));
     table_add_str(out, "platform", slice_str("C"));

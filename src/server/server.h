@@ -85,6 +85,11 @@ void server_listen_each(const struct server *server,
                         void (*fn)(void *arg, const char *addr, uint16_t port, bool is_tls), void *arg);
 /* On shard 0: no new connections from now on. */
 void server_unlisten(struct server *server);
+/* On shard 0: nobody new gets in until server_resume(); who is in stays. Both do nothing where there is
+ * nothing to do. A port that somebody else has taken meanwhile: its error and `why`, and the other listeners
+ * may be open. */
+void server_suspend(struct server *server);
+ERR_USE enum err server_resume(struct server *server, char *why, size_t why_size);
 /* On shard 0: no new connections; the open ones get 320 CONNECTION_FORCED "broker forced connection closure
  * with reason 'shutdown'"; when all are gone, or after deadline_ms, shards_stop(). */
 void server_stop(struct server *server, uint64_t deadline_ms);

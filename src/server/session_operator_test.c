@@ -237,6 +237,38 @@ test_connections_of_a_deleted_user_are_closed_on_every_shard(void **state)
         expect_told(clients[i], "CONNECTION_FORCED - user 'guest' is deleted");
 }
 
+/* ---- listeners ---- */
+
+static void
+suspend(struct session_node *n, uint64_t resume)
+{
+    char why[256];
+    if (resume)
+        assert_int_equal(server_resume(n->server, why, sizeof why), ERR_OK);
+    else
+        server_suspend(n->server);
+}
+
+static void
+test_suspended_listeners_let_nobody_in_and_nobody_out(void **state)
+{
+    struct session_client *in = session_login(world(state));
+    for (int i = 0; i < 2; i++) { /* twice is once */
+        session_node_run(session_world_node(world(state)), suspend, 0);
+        session_world_wait(world(state), 10);
+    }
+    struct session_client *out = session_client_open(world(state));
+    assert_true(session_client_is_ended(out));
+    session_client_free(out);
+    session_open_channel(in, 2);
+    for (int i = 0; i < 2; i++) {
+        session_node_run(session_world_node(world(state)), suspend, 1);
+        session_world_wait(world(state), 10);
+    }
+    session_logout(session_login(world(state)));
+    session_logout(in);
+}
+
 static int
 setup(void **state)
 {
@@ -261,6 +293,8 @@ main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections_are_closed_by_id_user_and_vhost_and_told_why,
                                         setup_one, teardown),
+        cmocka_unit_test_setup_teardown(test_suspended_listeners_let_nobody_in_and_nobody_out, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_connections_of_a_deleted_user_are_closed_on_every_shard, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_connection_in_its_handshake_is_left_alone, setup_one, teardown),

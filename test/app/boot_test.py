@@ -101,6 +101,94 @@ class Boot(unittest.TestCase):
         p.send_signal(signal.SIGTERM)
         self.assertEqual(p.wait(DEADLINE_S), 0)
 
+    def environment(self, **variables):
+        """Files that RabbitMQ's would be: {path below the root: text}; and the process's variables with them."""
+        root = os.path.join(self.dir.name, "root")
+        for path, text in variables.pop("files", {}).items():
+            where = pathlib.Path(root, path)
+            where.parent.mkdir(parents=True, exist_ok=True)
+            where.write_text(text, encoding="utf-8")
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "LEVERET_"))}
+        return {**clean, "SYS_PREFIX": root, **variables}
+
+    def checked(self, *arguments, **variables):
+        return subprocess.run([LEVERET, "--check-config", *arguments], capture_output=True, text=True, timeout=DEADLINE_S,
+                              check=False, env=self.environment(**variables))
+
+    def test_rabbitmqs_files_are_found_and_told(self):
+        log = os.path.join(self.dir.name, "node.log")
+        files = {"etc/rabbitmq/rabbitmq.conf": f"listeners.tcp.x = 1\nhipe_compile = true\nlog.file = {log}\nleveret.peer_listen = none\n",
+                 "etc/rabbitmq/conf.d/10-port.conf": f"listeners.tcp.x = 127.0.0.1:{self.port}\n",
+                 "etc/rabbitmq/advanced.config": "[{rabbit, [{heartbeat, 77}]}].\n",
+                 "etc/rabbitmq/rabbitmq-env.conf": "NODENAME=mouse@house\n",
+                 "etc/rabbitmq/enabled_plugins": "[rabbitmq_management].\n"}
+        variables = self.environment(files=files, RABBITMQ_MNESIA_BASE=os.path.join(self.dir.name, "mnesia"), HOME=self.dir.name,
+                                     RABBITMQ_ERLANG_COOKIE="CRUMBS")
+        p = subprocess.Popen([LEVERET], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=variables)
+        self.running.append(p)
+        line = line_with(p, "ready")
+        self.assertIn("node mouse@house", line)
+        self.assertIn(f"127.0.0.1:{self.port}", line)
+        self.assertTrue(os.path.isdir(os.path.join(self.dir.name, "mnesia", "mouse@house", "store")))
+        self.assertTrue(os.path.isfile(os.path.join(self.dir.name, "mnesia", "mouse@house.pid")))
+        cookie = pathlib.Path(self.dir.name, ".erlang.cookie")
+        self.assertEqual(cookie.read_text(encoding="ascii"), "CRUMBS")
+        self.assertEqual(stat.S_IMODE(cookie.stat().st_mode), 0o400)
+        root = variables["SYS_PREFIX"] + "/etc/rabbitmq/"
+        told = f"config file(s): {root}rabbitmq.conf, {root}conf.d/10-port.conf, {root}advanced.config"
+        text = pathlib.Path(log).read_text(encoding="utf-8")
+        self.assertIn(told, text)
+        self.assertIn(f"keys without effect here: hipe_compile ({root}rabbitmq.conf:2, no Erlang)", text)
+
+    def test_mistakes_in_rabbitmqs_files_are_all_told(self):
+        files = {"etc/rabbitmq/rabbitmq.config": "[{rabbit,\n [{tcp_listeners, 5672}]}].\n",
+                 "etc/rabbitmq/conf.d/1.conf": "\nheartbeat = fast\n",
+                 "etc/rabbitmq/rabbitmq-env.conf": "\n\nulimit -n 1000\n",
+                 "etc/rabbitmq/enabled_plugins": "[rabbitmq_management"}
+        r = self.checked(files=files)
+        self.assertEqual(r.returncode, 1)
+        root = os.path.join(self.dir.name, "root", "etc", "rabbitmq")
+        for told in (f"{root}/rabbitmq.config:2: rabbit.tcp_listeners: expected a list", f"{root}/conf.d/1.conf:2: heartbeat = fast",
+                     f"{root}/rabbitmq-env.conf:3: only assignments", f"{root}/enabled_plugins:1: expected , or ]"):
+            self.assertIn(told, r.stderr)
+
+    def test_what_counts_is_shown_without_secrets(self):
+        files = {"etc/leveret/leveret.conf": "heartbeat = 5\ndefault_pass = hunter2\n", "etc/rabbitmq/rabbitmq.conf": "wrong\n"}
+        shown = subprocess.run([LEVERET, "--show-config", "--listen", "127.0.0.1:1"], capture_output=True, text=True,
+                               timeout=DEADLINE_S, check=False, env=self.environment(files=files, RABBITMQ_NODE_PORT="2"))
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        lines = shown.stdout.splitlines()
+        self.assertIn("heartbeat = 5", lines)
+        self.assertIn("listeners.tcp.1 = 127.0.0.1:1", lines)
+        self.assertIn("default_pass = ********", lines)
+        self.assertNotIn("hunter2", shown.stdout)
+        again = self.checked("--config", self.config(shown.stdout))
+        self.assertEqual(again.returncode, 0, again.stderr)
+
+    def test_plugins_that_nobody_knows_are_told_and_do_not_matter(self):
+        r = self.checked(files={"etc/rabbitmq/enabled_plugins": "[rabbitmq_management,rabbitmq_mqtt,my_own]."})
+        path = os.path.join(self.dir.name, "root", "etc", "rabbitmq", "enabled_plugins")
+        self.assertEqual((r.returncode, r.stderr), (0, f"{path}: not in this version: rabbitmq_mqtt\n{path}: there is no plugin my_own\n"))
+        r = self.checked(RABBITMQ_ENABLED_PLUGINS="rabbitmq_shovel,my_own")
+        self.assertEqual((r.returncode, r.stderr), (0, "RABBITMQ_ENABLED_PLUGINS: there is no plugin my_own\n"))
+
+    def test_touched_files_say_nothing(self):
+        names = ("rabbitmq.config", "rabbitmq-env.conf", "enabled_plugins", "conf.d/a.conf")
+        r = self.checked(files={f"etc/rabbitmq/{name}": "" for name in names})
+        self.assertEqual((r.returncode, r.stderr), (0, ""))
+
+    def test_a_cookie_that_is_another_or_open_to_all_is_refused(self):
+        p, _ = self.ready()
+        p.send_signal(signal.SIGTERM)
+        self.assertEqual(p.wait(DEADLINE_S), 0)
+        p = self.start("--config", self.config("leveret.cookie = OTHER\n"))
+        self.assertEqual(p.wait(DEADLINE_S), 1)
+        self.assertIn(b"not the one that is configured", p.stderr.read())
+        os.chmod(os.path.join(self.data, ".erlang.cookie"), 0o644)
+        p = self.start()
+        self.assertEqual(p.wait(DEADLINE_S), 1)
+        self.assertIn(b"can be read by others", p.stderr.read())
+
     def test_cookie_is_made_once_with_mode_0400(self):
         p, _ = self.ready()
         cookie = os.path.join(self.data, ".erlang.cookie")

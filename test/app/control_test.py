@@ -5,6 +5,7 @@ control_test.py LEVERET
 """
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
 try:
@@ -88,6 +91,13 @@ class Control:
             if not line:
                 raise EOFError
 
+    def rows(self):
+        found = []
+        while (line := self.lines.readline())[:2] == b"r ":
+            found.append(json.loads(line[2:]))
+        assert line[:2] == b"o ", line
+        return found
+
     def ask(self, command, **arguments):
         self.send(command, **arguments)
         return self.result()
@@ -98,15 +108,16 @@ class Control:
 
 
 class Node:
-    def __init__(self, data, *settings, port=None, peer="none"):
+    def __init__(self, data, *settings, port=None, peer="none", descriptors=None):
         self.port = port or free_port()
         self.data = data
         config = data + ".conf"
         log = (f"log.file = {data}.log", "log.console = false")
         pathlib.Path(config).write_text("\n".join((*log, *settings)) + "\n", encoding="ascii")
         peers = ["--peer", peer] if peer else []
+        limit = ["prlimit", f"--nofile={descriptors}:{descriptors}"] if descriptors else []
         self.process = subprocess.Popen(
-            [LEVERET, "--config", config, "--data-dir", data, "--shards", "2", "--listen", f"127.0.0.1:{self.port}", *peers],
+            [*limit, LEVERET, "--config", config, "--data-dir", data, "--shards", "2", "--listen", f"127.0.0.1:{self.port}", *peers],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def ready(self):
@@ -211,10 +222,11 @@ class ControlTest(unittest.TestCase):
     def test_reset_needs_a_stopped_application_and_empties_the_node(self):
         node, control = self.node(), self.control()
         name = control.ask("ping")["node"]
+        self.assertEqual(control.ask("ping")["pid"], node.process.pid)
         cookie = pathlib.Path(self.data, ".erlang.cookie").read_bytes()
         for how in ("reset", "force_reset"):
             self.publish(node, 0, 10)
-            self.assertEqual(self.fails("failed", control.ask, how),
+            self.assertEqual(self.fails("refused", control.ask, how),
                              f"Mnesia is still running on node {name}.\nPlease stop RabbitMQ with 'rabbitmqctl stop_app' first.")
             control.ask("stop_app")
             self.assertEqual(control.ask(how), {})
@@ -279,12 +291,15 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(node.wait(), 0)
 
     def test_the_stop_goes_on_when_its_client_has_left(self):
-        _, control = self.node(), self.control()
+        node, control = self.node(), self.control()
         leaving = self.control()
         leaving.send("stop_app")
         leaving.close()
         self.assertEqual(control.ask("stop_app"), {})
         self.assertEqual(control.ask("is_running"), {"running": False})
+        self.assertEqual(node.end(), 0)
+        self.assertRegex(pathlib.Path(self.data + ".log").read_text(encoding="utf-8"),
+                         "audit: .*left before the answer: stop_app")
 
     def test_stopping_the_process_answers_first(self):
         for how in ("stop", "shutdown"):
@@ -332,7 +347,9 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(node.wait(), 0)
         for s in strangers:
             s.close()
-        self.assertNotIn(cookie, pathlib.Path(self.data + ".log").read_text(encoding="utf-8"))
+        log = pathlib.Path(self.data + ".log").read_text(encoding="utf-8")
+        self.assertIn(f"accepting commands on port {port}", log)
+        self.assertNotIn(cookie, log)
 
     def test_the_peer_port_is_the_clients_port_and_20000(self):
         with socket.socket() as s:  # a port below the system's own choices, so that both are free
@@ -360,6 +377,89 @@ class ControlTest(unittest.TestCase):
             self.nodes.append(Node(self.data, peer="127.0.0.1:%d" % s.getsockname()[1]))
             self.assertEqual(self.nodes[-1].process.wait(DEADLINE_S), 1)
             self.assertIn(b"Address already in use", self.nodes[-1].process.stderr.read())
+
+    def test_changes_under_way_when_the_application_stops_are_done_or_fail(self):
+        """What was answered as done is there after the start; everybody is answered."""
+        node, control = self.node(), self.control()
+        done, wrong, lock = [], [], threading.Lock()
+
+        def add(connection, prefix):
+            try:
+                for i in itertools.count():
+                    connection.ask("add_vhost", name=f"{prefix}.{i}")
+                    with lock:
+                        done.append(f"{prefix}.{i}")
+            except Failure as failure:
+                if failure.kind != "not_running":
+                    wrong.append(failure)
+            except (OSError, EOFError) as failure:
+                wrong.append(failure)
+
+        for cycle in range(3):
+            before = len(done)
+            workers = [threading.Thread(target=add, args=(self.control(), f"{cycle}.{n}")) for n in range(4)]
+            for worker in workers:
+                worker.start()
+            deadline = time.monotonic() + DEADLINE_S
+            while len(done) < before + 20 and time.monotonic() < deadline:
+                control.ask("is_running")
+            control.ask("stop_app")
+            for worker in workers:
+                worker.join(DEADLINE_S)
+                self.assertFalse(worker.is_alive())
+            self.assertEqual(wrong, [])
+            self.assertGreaterEqual(len(done), before + 20)
+            control.ask("start_app")
+            control.send("list_vhosts", columns=["name"])
+            there = {row[0] for row in control.rows()}
+            self.assertEqual(set(done) - there, set())
+        self.assertEqual(node.end(), 0)
+
+    def test_many_operators_at_once_are_all_answered(self):
+        node, control = self.node(), self.control()
+        wrong = []
+
+        def operate(connection, seed):
+            rng = random.Random(seed)
+            try:
+                for _ in range(12):
+                    try:
+                        connection.ask(rng.choice(("stop_app", "start_app", "reset", "force_reset", "is_running", "ping")))
+                    except Failure as failure:
+                        if failure.kind != "refused" and "stopped before it served" not in failure.text:
+                            wrong.append(failure)
+            except (OSError, EOFError) as failure:
+                wrong.append(failure)
+
+        workers = [threading.Thread(target=operate, args=(self.control(), seed)) for seed in range(5)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(DEADLINE_S)
+            self.assertFalse(worker.is_alive())
+        self.assertEqual(wrong, [])
+        control.ask("start_app")
+        with node.connect() as connection:
+            self.assertTrue(connection.is_open)
+        self.assertEqual(node.end(), 0)
+
+    def test_commands_get_through_when_clients_have_all_descriptors(self):
+        node = self.node(descriptors=128)
+        clients, refused = [], 0
+        while not refused:
+            s = socket.create_connection(("127.0.0.1", node.port), DEADLINE_S)
+            clients.append(s)
+            s.settimeout(DEADLINE_S)
+            try:
+                s.sendall(b"AMQP\0\0\x09\x01")
+                refused = not s.recv(1)
+            except ConnectionError:
+                refused = True
+        self.assertEqual(self.control().ask("is_running"), {"running": True})
+        self.assertEqual(self.control().ask("stop"), {})
+        self.assertEqual(node.wait(), 0)
+        for s in clients:
+            s.close()
 
     def test_nothing_confirmed_is_lost_in_stops_starts_and_kills(self):
         sent, rng = 0, random.Random(7)

@@ -6,11 +6,13 @@ logging_test.py LEVERET
 import json
 import os
 import pathlib
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 LEVERET = sys.argv.pop(1) if len(sys.argv) > 1 else "build/debug/leveret"
@@ -113,6 +115,22 @@ class Logging(unittest.TestCase):
 
     def test_full_disk_stops_nothing(self):
         self.stop(self.start("log.file = /dev/full\n"))
+
+    def test_closed_standard_output_is_no_place_for_data(self):
+        """Else the next file that is opened, the data directory's lock, would be standard output and get the log."""
+        data = os.path.join(self.dir.name, "data")
+        p = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "-", LEVERET, "--data-dir", data, "--listen", "127.0.0.1:0"],
+                             stdout=subprocess.PIPE)
+        self.running.append(p)
+        ended = os.pidfd_open(p.pid)
+        deadline = time.monotonic() + DEADLINE_S
+        while not os.path.exists(os.path.join(data, "control.sock")) and time.monotonic() < deadline:
+            self.assertFalse(select.select([ended], [], [], 0.01)[0], "it ended")
+        os.close(ended)
+        for fd in range(3):
+            self.assertEqual(os.readlink(f"/proc/{p.pid}/fd/{fd}"), "/dev/null")
+        self.stop(p)
+        self.assertEqual(os.path.getsize(os.path.join(data, "lock")), 0)
 
     def test_wrong_values_refuse_the_start(self):
         for config, why in (("log.file.rotation.date = daily", "log.file.rotation.date = daily"),

@@ -2,8 +2,10 @@
 """Data directories of earlier versions: a node that starts on a copy of one serves exactly what is listed beside it.
 
   store_dirs.py check LEVERET [NAME...]     for each NAME.tar.gz here: starts on a copy, compares with NAME.txt
-  store_dirs.py make LEVERET NAME           makes them both: NAME is the format's version and how the node ended,
-                                            as in `1-killed` or `1-stopped`
+  store_dirs.py make LEVERET NAME           makes them both: NAME is the format's version, perhaps `operator`, and how
+                                            the node ended, as in `1-killed`, `1-stopped` or `1-operator-killed`
+
+`operator`: what operators declare is there, too, and listed as the node exports it (with the leveretctl beside LEVERET).
 
 A new format version gets directories of its own, made by the last commit that wrote the old ones. They are never made
 anew.
@@ -12,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tarfile
 
@@ -37,6 +40,35 @@ leveret.store.log_files = 1
 leveret.store.segment_size = 1MiB
 leveret.queue_memory = 1MiB
 """
+
+# What operators declare beside users and vhosts.
+OPERATOR = {
+    "users": [{"name": "ann", "password": "secret", "tags": "monitoring", "limits": {"max-channels": 50}}],
+    "vhosts": [{"name": "two", "metadata": {"description": "the second", "tags": ["a", "b"], "default_queue_type": "classic",
+                                            "protected_from_deletion": True}, "limits": {"max-queues": 7}}],
+    "permissions": [{"user": "ann", "vhost": "two", "configure": "^c", "write": "", "read": ".*"}],
+    "topic_permissions": [{"user": "ann", "vhost": "two", "exchange": "amq.topic", "write": "^{username}", "read": "x"}],
+    "global_parameters": [{"name": "cluster_name", "value": "kept"}],
+    "policies": [{"vhost": "/", "name": "p", "pattern": "^x\\.", "apply-to": "exchanges", "priority": -2,
+                  "definition": {"alternate-exchange": "x.up"}}],
+    "parameters": [
+        {"component": "operator_policy", "vhost": "two", "name": "o",
+         "value": {"pattern": "q", "definition": {"max-length": 5}, "priority": 9, "apply-to": "queues"}},
+        {"component": "shovel", "vhost": "two", "name": "s", "value": {"src-queue": "a", "n": [1, None, 2.5]}}],
+    "queues": [{"name": "q", "vhost": "two", "durable": True, "auto_delete": False, "arguments": {"x-max-length": 9}}],
+}
+
+
+def ctl(program, one, *words, **more):
+    tool = os.path.join(os.path.dirname(program), "leveretctl")
+    return subprocess.run([tool, "--data-dir", os.path.join(one.dir, "data"), *words], check=True, text=True,
+                          stdout=subprocess.PIPE, **more).stdout
+
+
+def of_operator(program, one):
+    for section, items in json.loads(ctl(program, one, "export_definitions", "-")).items():
+        if isinstance(items, list):
+            yield from (f"{section}: {line}" for line in sorted(json.dumps(item, sort_keys=True) for item in items))
 
 
 def connect(one):
@@ -124,6 +156,8 @@ def make(program, name):
     try:
         one.start()
         connection = fill(one)
+        if "operator" in name:
+            ctl(program, one, "import_definitions", "-", input=json.dumps(OPERATOR))
         if name.endswith("killed"):
             one.kill()
         else:
@@ -208,6 +242,8 @@ def serve(program, name, shards):
             for q in QUEUES:
                 lines.extend(of_queue(connection, q))
             lines.extend(of_routes(connection))
+        if "operator" in name:
+            lines.extend(of_operator(program, one))
         return "\n".join(lines) + "\n"
     finally:
         one.kill()

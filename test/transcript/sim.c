@@ -44,6 +44,7 @@ static const struct person people[] = {
     {"nobody", "", NULL, NULL, NULL},
     {"limited", "", "^c-", "^(c-|w-)", "^(c-|r-)"},
     {"impostor", "impersonator", ".*", ".*", ".*"},
+    {"topical", "", ".*", ".*", ".*"},
 };
 
 static void
@@ -83,6 +84,12 @@ people_declare(struct world *w)
             permit(w, "/", &people[i]);
         }
     }
+    apply(w, &(struct meta_command){.kind = META_TOPIC_PERMISSION_SET,
+                                    .vhost = slice_str("/"),
+                                    .user = slice_str("topical"),
+                                    .name = slice_str("amq.topic"),
+                                    .write = slice_str("^{username}\\."),
+                                    .read = slice_str("^open\\.")});
 }
 
 /* ---- the network ---- */
@@ -203,7 +210,7 @@ main(int argc, char **argv)
     suite.ctx = &world;
     suite.net_open = world_open;
     suite.net_close = world_close;
-    snprintf(suite.provides, sizeof(suite.provides), " users memory disk ");
+    snprintf(suite.provides, sizeof(suite.provides), " users topic_permissions memory disk ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);

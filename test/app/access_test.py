@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Users, policies and queues changed over control: what the audit log says of it, and what may not get into the node.
+
+access_test.py LEVERET
+"""
+import base64
+import hashlib
+import os
+import pathlib
+import tempfile
+import unittest
+
+from control_test import Control, Failure, Node
+
+SECRET = "hunter2-is-secret"
+LONG = "n" * 300
+
+
+def hash_of(password):
+    return base64.b64encode(b"salt" + hashlib.sha256(b"salt" + password.encode()).digest()).decode()
+
+
+class AccessTest(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="leveret-access.")
+        self.data = os.path.join(self.dir.name, "data")
+        self.nodes, self.controls = [], []
+
+    def tearDown(self):
+        for control in self.controls:
+            control.close()
+        for node in self.nodes:
+            if node.process.poll() is None:
+                node.process.kill()
+            node.wait()
+        self.dir.cleanup()
+
+    def node(self, *settings):
+        self.nodes.append(Node(self.data, *settings))
+        self.nodes[-1].ready()
+        self.controls.append(Control.local(self.data))
+        return self.nodes[-1], self.controls[-1]
+
+    def fails(self, kind, control, command, **arguments):
+        with self.assertRaises(Failure, msg=command) as caught:
+            control.ask(command, **arguments)
+        self.assertEqual(caught.exception.kind, kind, f"{command}: {caught.exception.text}")
+        return caught.exception.text
+
+    def log(self):
+        return pathlib.Path(self.data + ".log").read_text(encoding="utf-8")
+
+    def test_secrets_are_in_no_line_of_the_log(self):
+        node, control = self.node("log.default.level = debug", "log.file.level = debug")
+        uri = f"amqp://u:{SECRET}@host"
+        control.ask("add_user", name="u", password=SECRET)
+        self.fails("exists", control, "add_user", name="u", password=SECRET)
+        control.ask("change_password", name="u", password=SECRET)
+        self.fails("no_such_user", control, "change_password", name="nobody", password=SECRET)
+        control.ask("authenticate_user", name="u", password=SECRET)
+        self.fails("bad_argument", control, "authenticate_user", name="u", password="x" + SECRET)
+        control.ask("add_user", name="v", password_hash=hash_of(SECRET))
+        self.fails("bad_argument", control, "add_user", name="w", password_hash=SECRET)
+        control.ask("hash_password", password=SECRET)
+        control.ask("set_parameter", component="federation-upstream", name="p", value=f'{{"uri":"{uri}"}}')
+        self.fails("refused", control, "set_parameter", component="federation-upstream", name="p", value=uri)
+        self.fails("refused", control, "set_parameter", component="odd", name="p", value=f'"{uri}"')
+        control.ask("set_global_parameter", name="g", value=f'"{uri}"')
+        self.fails("bad_request", control, "add_user", password=SECRET)
+        self.assertEqual(node.end(), 0)
+        log = self.log()
+        self.assertNotIn(SECRET, log)
+        self.assertNotIn(hash_of(SECRET), log)
+        self.assertNotIn(uri, log)
+
+    def test_each_change_is_told_with_who_where_and_how_it_ended(self):
+        node, control = self.node()
+        control.ask("add_vhost", name="v")
+        control.ask("set_policy", vhost="v", name="p", pattern="^q", definition='{"max-length":3}')
+        self.fails("no_such_vhost", control, "set_policy", vhost="x", name="p", pattern="^q", definition='{"max-length":3}')
+        control.ask("list_policies", vhost="v", columns=["name"])
+        control.ask("close_all_connections", reason="be gone")
+        control.ask("stop_app")
+        self.fails("not_running", control, "delete_vhost", name="v")
+        self.assertEqual(node.end(), 0)
+        who = f'"tester" (uid {os.getuid()}, pid {os.getpid()})'
+        lines = [line.split("audit: ", 1)[1] for line in self.log().splitlines() if "audit: " in line]
+        self.assertEqual(lines, [
+            f'done by {who}: add_vhost name="v"',
+            f'done by {who}: set_policy name="p" vhost="v" pattern="^q" definition="{{\\"max-length\\":3}}"',
+            f'refused to {who}, no_such_vhost: set_policy name="p" vhost="x" pattern="^q" definition="{{\\"max-length\\":3}}"',
+            f'done by {who}: close_all_connections reason="be gone"',
+            f'done by {who}: stop_app',
+            f'refused to {who}, not_running: delete_vhost name="v"',
+        ])
+
+    def test_names_that_the_log_of_declared_things_cannot_hold_are_refused(self):
+        node, control = self.node()
+        patterns = {"configure": ".*", "write": ".*", "read": ".*"}
+        for command, arguments in (
+                ("add_user", {"name": LONG, "password": "x"}),
+                ("delete_user", {"name": LONG}),
+                ("change_password", {"name": LONG, "password": "x"}),
+                ("set_user_tags", {"name": LONG, "tags": []}),
+                ("set_permissions", {"user": LONG, **patterns}),
+                ("set_permissions", {"user": "guest", "vhost": LONG, **patterns}),
+                ("set_permissions_globally", {"user": LONG, **patterns}),
+                ("clear_permissions", {"user": LONG}),
+                ("set_topic_permissions", {"user": "guest", "exchange": LONG, "write": "", "read": ""}),
+                ("clear_topic_permissions", {"user": "guest", "exchange": LONG}),
+                ("add_vhost", {"name": LONG}),
+                ("add_vhost", {"name": "v", "default_queue_type": LONG}),
+                ("delete_vhost", {"name": LONG}),
+                ("update_vhost_metadata", {"name": LONG, "description": ""}),
+                ("set_tracing", {"vhost": LONG, "is_tracing": True}),
+                ("set_policy", {"name": LONG, "pattern": "", "definition": '{"max-length":1}'}),
+                ("set_policy", {"name": "p", "pattern": "", "definition": '{"max-length":1}', "apply_to": LONG}),
+                ("clear_policy", {"name": LONG}),
+                ("set_parameter", {"component": LONG, "name": "n", "value": "1"}),
+                ("set_parameter", {"component": "shovel", "name": LONG, "value": "1"}),
+                ("clear_parameter", {"component": "shovel", "name": LONG}),
+                ("set_global_parameter", {"name": LONG, "value": "1"}),
+                ("clear_global_parameter", {"name": LONG}),
+                ("set_vhost_limits", {"vhost": LONG, "definition": "{}"}),
+                ("set_user_limits", {"name": LONG, "definition": "{}"}),
+                ("clear_user_limits", {"name": "guest", "limit": LONG}),
+                ("delete_queue", {"name": LONG}),
+                ("list_permissions", {"vhost": LONG}),
+                ("list_user_permissions", {"user": LONG})):
+            self.fails("bad_argument", control, command, **arguments)
+        for command, arguments in (
+                ("add_user", {"name": 7, "password": "x"}),
+                ("set_user_tags", {"name": "guest", "tags": "a"}),
+                ("update_vhost_metadata", {"name": "/", "is_protected": "yes"}),
+                ("set_policy", {"name": "p", "pattern": "", "definition": "{}", "priority": "high"}),
+                ("delete_queue", {"name": "q", "if_empty": 1}),
+                ("close_connection", {"pid": "<a.1.2.0>"}),
+                ("close_all_connections", {"reason": "x", "limit": 1.5})):
+            self.fails("bad_request", control, command, **arguments)
+        self.assertEqual(node.end(), 0)
+        node, control = self.node()  # and reads everything that it kept
+        control.ask("authenticate_user", name="guest", password="guest")
+
+    def test_new_passwords_are_held_to_the_rules_and_hashes_and_old_ones_are_not(self):
+        node, control = self.node()
+        control.ask("add_user", name="old", password="x")
+        self.assertEqual(node.end(), 0)
+        node, control = self.node(
+            "credential_validator.validation_backend = rabbit_credential_validator_min_password_length",
+            "credential_validator.min_length = 8")
+        control.ask("authenticate_user", name="old", password="x")
+        text = self.fails("refused", control, "add_user", name="new", password="seven77")
+        self.assertEqual(text, "minimum required password length is 8")
+        self.fails("refused", control, "change_password", name="old", password="seven77")
+        control.ask("authenticate_user", name="old", password="x")
+        self.fails("no_such_user", control, "list_user_permissions", user="new")
+        control.ask("add_user", name="new", password="eight888")
+        control.ask("add_user", name="hashed", password_hash=hash_of("x"))
+        control.ask("authenticate_user", name="hashed", password="x")
+
+
+if __name__ == "__main__":
+    unittest.main()
