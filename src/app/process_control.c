@@ -189,14 +189,14 @@ process_control_tell(struct process *p, enum process_event what, const char *why
 }
 
 /* Files are read here, on the control thread: what waits for them are commands. */
-static void
-reload(struct process *p)
+bool
+process_control_reload(struct process *p, reload_load_fn *load, void *arg)
 {
     char why[BOOT_WHY_SIZE];
     const struct config *old = p->reloaded ? &p->reloaded->config : p->config;
-    struct reload *r = reload_new(old, p->request->load, p->request->load_arg, &p->logger.log);
+    struct reload *r = reload_new(old, load, arg, &p->logger.log);
     if (!r)
-        return;
+        return false;
     if (r->has_levels && !logger_set_levels(&p->logger, &r->config, why, sizeof why))
         log_error(&p->logger.log, LOG_GLOBAL, "the log's levels stay as they were: %s", why);
     pthread_mutex_lock(&p->lock);
@@ -206,6 +206,7 @@ reload(struct process *p)
     if (p->app)
         boot_reload(p->app, r);
     pthread_mutex_unlock(&p->lock);
+    return true;
 }
 
 static void
@@ -222,7 +223,7 @@ on_signal(void *arg, enum signal_kind kind)
     log_info(&p->logger.log, LOG_GLOBAL,
              "SIGHUP: the log file is opened anew, configuration and certificates are read again");
     logger_reopen(&p->logger);
-    reload(p);
+    (void)process_control_reload(p, p->request->load, p->request->load_arg); /* the log says why not */
 }
 
 /* ---- what commands ask for ---- */

@@ -8,6 +8,7 @@
 #include "app/data_dir.h"
 #include "app/logger.h"
 #include "app/process.h"
+#include "app/reload.h"
 #include "base/list.h"
 #include "io/signal.h"
 #include "io/timer.h"
@@ -83,6 +84,9 @@ void process_node_init(struct process *p);
 bool process_control_start(struct process *p, char *why);
 /* After PROCESS_END. */
 void process_control_join(struct process *p);
+/* The control thread: what `load` gives takes effect as far as it can. False: it is wrong, and the log says
+ * why. */
+bool process_control_reload(struct process *p, reload_load_fn *load, void *arg);
 /* Main thread or a shard's: what has happened. `why` is copied; NULL: it went well. */
 enum process_event {
     PROCESS_EVENT_READY = MAIL_APP,

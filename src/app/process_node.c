@@ -7,6 +7,7 @@
 #include "app/config_row.h"
 #include "app/process_impl.h"
 #include "app/setup.h"
+#include "base/check.h"
 #include "mgmt/node_host.h"
 
 #include <stdlib.h>
@@ -140,36 +141,134 @@ rabbit_of(const struct config *c)
     return rabbit;
 }
 
+/* ---- variables that a command sets ---- */
+
+/* One of RabbitMQ's application variables. The configuration is read again, and this put into it: until it is
+ * read the next time. */
+struct variable {
+    struct process *process;
+    const char *name;
+    json_t *value;
+    bool is_known;
+};
+
+static bool
+set_number(const json_t *value, int64_t most, int64_t *member)
+{
+    json_int_t n = json_integer_value(value);
+    if (!json_is_integer(value) || n < 0 || n > most)
+        return false;
+    *member = n;
+    return true;
+}
+
+/* Names that are on; what was in the list goes. */
+static bool
+set_names(const json_t *value, struct config_list *list)
+{
+    size_t i, count = json_array_size(value);
+    json_t *name;
+    if (!json_is_array(value) || count > CONFIG_LIST_MAX)
+        return false;
+    json_array_foreach(value, i, name) if (!json_is_string(name)) return false;
+    for (i = 0; i < list->count; i++) {
+        free(list->items[i].name);
+        free(list->items[i].text);
+    }
+    free(list->items);
+    list->items = calloc(count + 1, sizeof *list->items);
+    CHECK(list->items);
+    list->count = count;
+    json_array_foreach(value, i, name)
+    {
+        list->items[i].name = strdup(json_string_value(name));
+        list->items[i].text = strdup("true");
+        list->items[i].value = 1;
+        CHECK(list->items[i].name && list->items[i].text);
+    }
+    return true;
+}
+
+static bool
+load_changed(void *arg, struct config *c, struct config_report *report)
+{
+    struct variable *v = arg;
+    const struct process_request *request = v->process->request;
+    if (!request->load(request->load_arg, c, report))
+        return false;
+    if (strcmp(v->name, "channel_max") == 0)
+        v->is_known = set_number(v->value, UINT16_MAX, &c->channel_max);
+    else if (strcmp(v->name, "heartbeat") == 0)
+        v->is_known = set_number(v->value, UINT16_MAX, &c->heartbeat_s);
+    else if (strcmp(v->name, "loopback_users") == 0)
+        v->is_known = set_names(v->value, &c->loopback_users);
+    return true;
+}
+
+static bool
+node_set_variable(void *arg, const char *name, json_t *value)
+{
+    struct variable v = {.process = arg, .name = name, .value = value};
+    return process_control_reload(arg, load_changed, &v) && v.is_known;
+}
+
 /* ---- struct node_host ---- */
 
-/* What the node goes by now. */
-static const struct config *
-config_of(const struct process *p)
+/* The configuration in force; held until config_drop(). */
+struct config_hold {
+    const struct config *config;
+    struct reload *reload; /* NULL: the one that the process started with */
+};
+
+static struct config_hold
+config_take(struct process *p)
 {
-    return p->reloaded ? &p->reloaded->config : p->config;
+    struct config_hold h = {.config = p->config};
+    pthread_mutex_lock(&p->lock);
+    h.reload = p->reloaded ? reload_hold(p->reloaded) : NULL;
+    pthread_mutex_unlock(&p->lock);
+    if (h.reload)
+        h.config = &h.reload->config;
+    return h;
 }
 
 static json_t *
 node_config_files(void *arg)
 {
-    const struct config *c = config_of(arg);
+    struct config_hold h = config_take(arg);
     json_t *files = json_array();
-    for (size_t i = 0; i < c->files_count; i++)
-        json_array_append_new(files, json_string(c->files[i]));
+    for (size_t i = 0; i < h.config->files_count; i++)
+        json_array_append_new(files, json_string(h.config->files[i]));
+    reload_drop(h.reload);
     return files;
 }
 
 static json_t *
 node_environment(void *arg)
 {
-    const struct config *c = config_of(arg);
+    struct config_hold h = config_take(arg);
     json_t *leveret = json_object();
     for (size_t i = 0; i < config_row_count; i++) {
-        json_t *value = value_of(c, &config_rows[i]);
+        json_t *value = value_of(h.config, &config_rows[i]);
         if (value)
             json_object_set_new(leveret, config_rows[i].name, value);
     }
-    return json_pack("{s:o, s:o}", "rabbit", rabbit_of(c), "leveret", leveret);
+    json_t *result = json_pack("{s:o, s:o}", "rabbit", rabbit_of(h.config), "leveret", leveret);
+    reload_drop(h.reload);
+    return result;
+}
+
+static bool
+node_certificate_file(void *arg, bool is_authority, char *path, size_t size)
+{
+    struct config_hold h = config_take(arg);
+    const struct config *c = h.config;
+    const char *file = is_authority ? c->ssl_cacertfile : c->ssl_certfile;
+    bool is_there = c->listeners_ssl.count > 0 && file && strlen(file) < size;
+    if (is_there)
+        snprintf(path, size, "%s", file);
+    reload_drop(h.reload);
+    return is_there;
 }
 
 static const char *
@@ -204,6 +303,6 @@ process_node_init(struct process *p)
                                  .log_rotate = node_log_rotate,
                                  .cookie = slice_str(p->cookie),
                                  .enabled_plugins_file = p->config->plugins_file,
-                                 .certificate_file = config_of(p)->ssl_certfile,
-                                 .ca_file = config_of(p)->ssl_cacertfile};
+                                 .set_variable = node_set_variable,
+                                 .certificate_file = node_certificate_file};
 }

@@ -137,7 +137,8 @@ reload_apply(struct reload *r, const struct reload_target *target)
         tls_slot_set(target->tls, r->tls);
     r->tls = NULL;
     if (r->has_memory)
-        target->memory->limit = setup_memory_watermark(c);
+        alarm_watch_set(target->memory, setup_memory_watermark(c),
+                        c->memory_watermark_bytes ? 0 : c->memory_watermark_ratio);
     if (r->has_disk)
         alarm_disk_set(target->disk, setup_disk_free_limit(c));
 }

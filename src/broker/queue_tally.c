@@ -95,6 +95,17 @@ figures_of_head(const struct queue *q, struct queue_figures *f)
     f->head_timestamp = be64_get(value.data);
 }
 
+/* It is the only consumer. */
+static const struct subscription *
+exclusive_of(const struct queue *q)
+{
+    if (!q->has_exclusive_consumer || list_is_empty(&q->levels))
+        return NULL;
+    const struct consumer_level *level = LIST_ENTRY(q->levels.next, struct consumer_level, node);
+    const struct list *of = list_is_empty(&level->round) ? &level->resting : &level->round;
+    return LIST_ENTRY(of->next, struct consumer, node)->subscription;
+}
+
 void
 queue_tally_figures(const struct queue *q, struct queue_figures *out)
 {
@@ -107,6 +118,7 @@ queue_tally_figures(const struct queue *q, struct queue_figures *out)
         .disk_writes = q->tally.disk_writes,
         .memory = sizeof *q + q->consumer_count * sizeof(struct consumer),
         .consumers = q->consumer_count,
+        .exclusive = exclusive_of(q),
         .is_taken_at_once = q->round_count > 0,
     };
     if (!q->messages)

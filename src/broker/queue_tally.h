@@ -19,6 +19,8 @@ struct queue_tally {
     uint64_t disk_reads, disk_writes; /* messages, since the queue was first used */
 };
 
+struct subscription;
+
 struct queue_figures {
     uint64_t ready, unacked;
     uint64_t ready_in_memory; /* unacked ones always are */
@@ -26,6 +28,8 @@ struct queue_figures {
     uint64_t persistent;
     uint64_t disk_reads, disk_writes;
     uint64_t memory; /* what queue, messages and consumers take, roughly */
+    const struct subscription
+        *exclusive; /* of the exclusive consumer, if there is one and it is on this shard */
     uint32_t consumers;
     bool has_head_timestamp;
     bool is_taken_at_once;   /* a message that came now would be delivered now */

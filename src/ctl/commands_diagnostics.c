@@ -523,12 +523,144 @@ cipher_suites(struct ctl *c)
     return EX_OK;
 }
 
+/* A map by file; RabbitMQ prints an empty one as it is. */
+static int
+certificates(struct ctl *c)
+{
+    size_t i;
+    json_t *x;
+    ctl_banner(c, "Certificates of node %s ...", ctl_node(c));
+    json_t *result = ctl_ask(c, "certificates", NULL);
+    if (!result)
+        return ctl_failed(c);
+    json_t *all = json_object_get(result, "certificates");
+    int code = EX_OK;
+    if (!ctl_is_for_people(c))
+        code = ctl_show(c, json_incref(all));
+    else if (json_array_size(all) == 0)
+        ctl_print(c, "#{}\n");
+    else
+        json_array_foreach(all, i, x)
+            ctl_print(c, "%sFile: %s (%s)\nSubject: %s\nIssuer: %s\nValidity: %s - %s\n", i ? "\n" : "",
+                      text_of(x, "file"), text_of(x, "kind"), text_of(x, "subject"), text_of(x, "issuer"),
+                      text_of(x, "not_before"), text_of(x, "not_after"));
+    json_decref(result);
+    return code;
+}
+
+static const struct {
+    const char *name;
+    int days;
+} periods[] = {{"days", 1}, {"weeks", 7}, {"months", 30}, {"years", 365}};
+
+static int
+days_of(const char *unit)
+{
+    for (size_t i = 0; i < sizeof periods / sizeof *periods; i++)
+        if (strcmp(periods[i].name, unit) == 0)
+            return periods[i].days;
+    return 0;
+}
+
+static int
+check_period(struct ctl *c)
+{
+    const char *unit = ctl_text(c, "unit", "weeks");
+    long long within = ctl_number(c, "within", 4);
+    if (within < 0 || within > 100000)
+        return ctl_invalid(c, "bad argument");
+    return days_of(unit)
+               ? 0
+               : ctl_invalid(c, "unit '%s' is not supported. Please use one of: days, weeks, months, years",
+                             unit);
+}
+
+static int
+check_certificate_expiration(struct ctl *c)
+{
+    size_t i;
+    json_t *x;
+    char text[200];
+    const char *unit = ctl_text(c, "unit", "weeks");
+    long long within = ctl_number(c, "within", 4);
+    struct buffer expiring = {0};
+    ctl_banner(c, "Checking certificate expiration on node %s ...", ctl_node(c));
+    json_t *result = ctl_ask(c, "certificates", NULL);
+    if (!result)
+        return ctl_failed(c);
+    json_array_foreach(json_object_get(result, "certificates"), i,
+                       x) if (json_integer_value(json_object_get(x, "seconds_left")) <=
+                              within * days_of(unit) * 86400)
+        buffer_add_fmt(&expiring, "%s%s in %s expires at %s", expiring.len ? "\n" : "", text_of(x, "subject"),
+                       text_of(x, "file"), text_of(x, "not_after"));
+    json_decref(result);
+    snprintf(text, sizeof text, "No certificates are expiring within %lld %.*s.", within,
+             (int)strlen(unit) - (within == 1), unit);
+    int code = expiring.len ? ctl_error(c, EX_UNAVAILABLE, "%.*s", SLICE_FMT(buffer_slice(&expiring)))
+                            : pass(c, text);
+    buffer_fini(&expiring);
+    return code;
+}
+
+/* ---- this machine ---- */
+
+/* Addresses as the tool's machine sees them. */
+static int
+resolve_hostname(struct ctl *c)
+{
+    const char *family = ctl_text(c, "address-family", "ipv4");
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_family = strcmp(family, "ipv6") == 0 ? AF_INET6 : AF_INET};
+    struct addrinfo *list = NULL;
+    ctl_banner(c, "Resolving hostname %s as seen from the host of node %s ...", c->args[0], ctl_node(c));
+    int code = getaddrinfo(c->args[0], NULL, &hints, &list);
+    if (code != 0)
+        return ctl_error(c, EX_UNAVAILABLE, "%s cannot be resolved: %s", c->args[0], gai_strerror(code));
+    for (const struct addrinfo *at = list; at; at = at->ai_next) {
+        char text[NI_MAXHOST];
+        if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0)
+            ctl_print(c, "%s\n", text);
+    }
+    freeaddrinfo(list);
+    return EX_OK;
+}
+
+static int
+resolver_info(struct ctl *c)
+{
+    ctl_banner(c, "Asking node %s for its effective hostname resolver (inetrc) configuration...",
+               ctl_node(c));
+    int code = ctl_do(c, "ping", NULL);
+    if (code != EX_OK)
+        return code;
+    ctl_heading(c, "Runtime Hostname Resolver (inetrc) Settings");
+    ctl_print(c, "Lookup order: native\nHosts file: /etc/hosts\nResolver conf file: /etc/resolv.conf\nCache "
+                 "size: \n\n");
+    ctl_heading(c, "inetrc File Host Entries");
+    ctl_print(c, "(none)\n");
+    return EX_OK;
+}
+
+/* "status" asks every shard: when it is answered none is stuck. */
+static int
+maybe_stuck(struct ctl *c)
+{
+    ctl_banner(c, "Asking node %s to detect potentially stuck Erlang processes...", ctl_node(c));
+    int code = ctl_do(c, "status", NULL);
+    if (code == EX_OK)
+        ctl_say(c, "There are 0 suspicious processes: every shard answers.");
+    return code;
+}
+
 /* ---- the table ---- */
 
 static const struct ctl_option unit_options[] = {{"unit", 0, CTL_TEXT}, {0}};
 static const struct ctl_option address_options[] = {{"address", 0, CTL_TEXT}, {0}};
 static const struct ctl_option location_options[] = {{"all", 'a', CTL_FLAG}, {0}};
 static const struct ctl_option tail_options[] = {{"number", 'N', CTL_NUMBER}, {0}};
+static const struct ctl_option family_options[] = {
+    {"address-family", 0, CTL_TEXT}, {"offline", 0, CTL_FLAG}, {0}};
+static const struct ctl_option period_options[] = {{"within", 0, CTL_NUMBER}, {"unit", 0, CTL_TEXT}, {0}};
 static const struct ctl_option suites_options[] = {{"format", 0, CTL_TEXT}, {"all", 0, CTL_FLAG}, {0}};
 
 #define DIAGNOSTIC(name_, group_, usage_, summary_, run_, ...)                                               \
@@ -581,6 +713,21 @@ const struct ctl_command commands_diagnostics[] = {
     DIAGNOSTIC("erlang_cookie_hash", CONFIGURATION, "",
                "Prints a hash of the node's cookie, to compare with others", erlang_cookie_hash,
                .flags = CTL_TIMED),
+    DIAGNOSTIC("certificates", CONFIGURATION, "", "Lists the certificates of TLS listeners", certificates,
+               .flags = CTL_TIMED),
+    DIAGNOSTIC("check_certificate_expiration", MONITORING, "[--within <period>] [--unit <unit>]",
+               "Fails when a certificate of a TLS listener expires soon, or has",
+               check_certificate_expiration,
+               .details = "--within <period>\n\ta number of units; 4 by default\n\n"
+                          "--unit <unit>\n\tdays, weeks, months or years; weeks by default\n",
+               .check = check_period, .options = period_options, .flags = CTL_TIMED),
+    DIAGNOSTIC("resolve_hostname", CONFIGURATION, "<hostname> [--address-family <ipv4 | ipv6>]",
+               "Resolves a host's name on the tool's machine", resolve_hostname, .options = family_options,
+               .args_min = 1, .args_max = 1, .flags = CTL_LOCAL),
+    DIAGNOSTIC("resolver_info", CONFIGURATION, "", "Says how the node resolves names: as its system does",
+               resolver_info, .flags = CTL_TIMED),
+    DIAGNOSTIC("maybe_stuck", MONITORING, "", "Asks every shard of the node for an answer", maybe_stuck,
+               .flags = CTL_NEEDS_APP | CTL_TIMED),
     DIAGNOSTIC("tls_versions", MONITORING, "", "Lists the versions of TLS that there are", tls_versions,
                .flags = CTL_TIMED),
     DIAGNOSTIC("cipher_suites", MONITORING, "[--format <openssl | erlang | map>] [--all]",

@@ -137,8 +137,6 @@ const struct ctl_command commands_missing[] = {
     {ROW("observer", CTL_DIAGNOSTICS, MONITORING, "[--interval <seconds>]", "Watches Erlang's processes",
          no_erlang, 0, 0),
      .options = interval_options},
-    {ROW("maybe_stuck", CTL_DIAGNOSTICS, MONITORING, "", "Lists Erlang processes that seem to stand still",
-         no_erlang, 0, 0)},
     {ROW("runtime_thread_stats", CTL_DIAGNOSTICS, MONITORING, "[--sample-interval <interval>]",
          "Shows what Erlang's threads do", no_erlang, 0, 0),
      .options = interval_options},

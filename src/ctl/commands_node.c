@@ -371,6 +371,43 @@ eval_alarm(struct ctl *c, const char *resource, bool is_on)
     return code;
 }
 
+/* A number, or a list of <<"names">>, as they stand in the squeezed text; NULL: neither. */
+static json_t *
+parse_term(const char *text)
+{
+    char json[1024];
+    size_t n = 0;
+    for (; *text && n + 2 < sizeof json; text++)
+        if (*text != '<' && *text != '>')
+            json[n++] = *text;
+    json[n] = 0;
+    return *text ? NULL : json_loads(json, JSON_DECODE_ANY, NULL);
+}
+
+/* application:set_env(rabbit,NAME,VALUE). False: it is not that. */
+static bool
+eval_set_env(struct ctl *c, const char *text, int *code)
+{
+    static const char start[] = "application:set_env(rabbit,";
+    char name[64], value[1024];
+    size_t len = strlen(text);
+    const char *comma = NULL;
+    if (strncmp(text, start, sizeof start - 1) == 0)
+        comma = strchr(text + sizeof start - 1, ',');
+    if (!comma || text[len - 1] != ')')
+        return false;
+    snprintf(name, sizeof name, "%.*s", (int)(comma - text - (ptrdiff_t)(sizeof start - 1)),
+             text + sizeof start - 1);
+    snprintf(value, sizeof value, "%.*s", (int)(text + len - 1 - comma - 1), comma + 1);
+    json_t *term = parse_term(value);
+    if (!term)
+        return false;
+    *code = ctl_do(c, "set_variable", json_pack("{s:s, s:o}", "name", name, "value", term));
+    if (*code == EX_OK)
+        ctl_print(c, "ok\n");
+    return true;
+}
+
 static int
 eval(struct ctl *c)
 {
@@ -382,7 +419,10 @@ eval(struct ctl *c)
         return eval_alarm(c, resource, true);
     if (is_alarm(text, "rabbit_alarm:clear_alarm(", ")", node, &resource))
         return eval_alarm(c, resource, false);
-    int code = ctl_do(c, "ping", NULL);
+    int code;
+    if (eval_set_env(c, text, &code))
+        return code;
+    code = ctl_do(c, "ping", NULL);
     if (code != EX_OK)
         return code;
     if (strcmp(text, "1+1") == 0)
@@ -390,10 +430,12 @@ eval(struct ctl *c)
     else if (strcmp(text, "node()") == 0)
         ctl_print(c, "%s\n", node);
     else
-        return ctl_error(c, EX_UNAVAILABLE,
-                         "There is no Erlang here to evaluate it. What is understood: "
-                         "rabbit_alarm:set_alarm({{resource_limit, memory|disk, node()}, []}), "
-                         "rabbit_alarm:clear_alarm({resource_limit, memory|disk, node()}), node().");
+        return ctl_error(
+            c, EX_UNAVAILABLE,
+            "There is no Erlang here to evaluate it. What is understood: "
+            "rabbit_alarm:set_alarm({{resource_limit, memory|disk, node()}, []}), "
+            "rabbit_alarm:clear_alarm({resource_limit, memory|disk, node()}), "
+            "application:set_env(rabbit, channel_max | heartbeat | loopback_users, ...), node().");
     return EX_OK;
 }
 
@@ -541,7 +583,9 @@ const struct ctl_command commands_node[] = {
         .usage = "<expression>",
         .summary = "Understands the few Erlang expressions that test suites use",
         .details = "<expression>\n\trabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).\n"
-                   "\trabbit_alarm:clear_alarm({resource_limit, memory, node()}).\n\tnode().\n",
+                   "\trabbit_alarm:clear_alarm({resource_limit, memory, node()}).\n"
+                   "\tapplication:set_env(rabbit, channel_max, 100).\n"
+                   "\tapplication:set_env(rabbit, loopback_users, []).\n\tnode().\n",
         .run = eval,
         .check = check_eval,
         .args_min = 1,

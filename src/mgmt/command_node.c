@@ -8,6 +8,7 @@
 #include "broker/meta_view.h"
 #include "io/clock.h"
 #include "io/system.h"
+#include "io/tls_certificate.h"
 #include "mgmt/ask.h"
 #include "mgmt/control_table.h"
 #include "mgmt/node_host.h"
@@ -24,6 +25,7 @@ enum {
     NODE_QUEUE_COST = 256,
     NODE_ENTRY_COST = 16,
     NODE_DECLARED_COST = 220,
+    NODE_PATH_MAX = 4096,
     NODE_COMMAND_LINE_MAX = 16384,
     NODE_NAMES_PLACES = 256,      /* of the vhosts' table, looked at in one turn */
     NODE_PROCESSES_MAX = 1 << 20, /* RabbitMQ's limit of processes: connections, channels and queues */
@@ -350,6 +352,58 @@ run_cookie_hash(struct control_call *call)
     control_done(call, json_pack("{s:s}", "hash", (const char *)text));
 }
 
+static void
+run_set_variable(struct control_call *call)
+{
+    const struct node_host *host = control_hosts(control_of(call))->node;
+    const char *name = control_string(call, "name", NULL);
+    json_t *value = control_argument(call, "value");
+    if (!name)
+        return;
+    if (host && value && host->set_variable(host->arg, name, value))
+        control_done(call, NULL);
+    else
+        control_fail(call, CONTROL_REFUSED, "the variable %s cannot be set to that while the node runs",
+                     name);
+}
+
+/* ---- certificates ---- */
+
+struct certificate_file {
+    json_t *all;
+    const char *path, *kind;
+};
+
+static void
+add_certificate(void *arg, const struct tls_certificate *c)
+{
+    const struct certificate_file *f = arg;
+    json_array_append_new(f->all,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "file", f->path, "kind", f->kind,
+                                    "subject", c->subject, "issuer", c->issuer, "not_before", c->not_before,
+                                    "not_after", c->not_after, "seconds_left", (json_int_t)c->seconds_left));
+}
+
+static void
+run_certificates(struct control_call *call)
+{
+    const struct node_host *host = control_hosts(control_of(call))->node;
+    json_t *all = json_array();
+    for (int is_authority = 0; host && is_authority < 2; is_authority++) {
+        char path[NODE_PATH_MAX];
+        struct certificate_file f = {all, path, is_authority ? "authority" : "server"};
+        if (!host->certificate_file(host->arg, is_authority, path, sizeof path))
+            continue;
+        enum err e = tls_certificate_each(path, add_certificate, &f);
+        if (e) {
+            control_fail(call, CONTROL_FAILED, "cannot read the certificates in %s: %s", path, err_text(e));
+            json_decref(all);
+            return;
+        }
+    }
+    control_done(call, json_pack("{s:o}", "certificates", all));
+}
+
 /* ---- vhosts ---- */
 
 struct vhost_names {
@@ -412,6 +466,8 @@ const struct control_command command_node_table[] = {
     {"command_line", run_command_line, 0},
     {"os_env", run_os_env, 0},
     {"cookie_hash", run_cookie_hash, 0},
+    {"certificates", run_certificates, 0},
+    {"set_variable", run_set_variable, CONTROL_NEEDS_APP | CONTROL_AUDITED},
     {"vhost_names", run_vhost_names, CONTROL_NEEDS_APP},
     {0},
 };

@@ -227,12 +227,12 @@ has_opened(void *arg)
 }
 
 static struct world *
-world_new(void)
+world_new_of(unsigned seed)
 {
     static const struct shard_hooks hooks = {.on_start = on_start, .on_mail = on_mail, .on_turn = on_turn};
     struct world *w = calloc(1, sizeof *w);
     assert_non_null(w);
-    w->sim = sim_new(1);
+    w->sim = sim_new(seed);
     w->machine = sim_node_new(w->sim, "here");
     w->host = (struct control_host){.arg = w, .node_name = NODE, .is_running = is_running};
     log_init(&w->log, count_warnings, w, LOG_LEVEL_INFO);
@@ -241,6 +241,12 @@ world_new(void)
     assert_int_equal(shards_start(w->own), ERR_OK);
     assert_true(sim_run_until(w->sim, has_opened, w, PATIENCE_MS));
     return w;
+}
+
+static struct world *
+world_new(void)
+{
+    return world_new_of(1);
 }
 
 static void
@@ -787,6 +793,92 @@ the_end_lets_answers_out_and_no_request_in(void **state)
     world_free(w);
 }
 
+/* ---- anything, in any order ---- */
+
+enum { CLIENTS = 8, STEPS = 300, SEEDS = 30 };
+
+/* As a client of either door that has come so far: the challenge is passed, or not even looked at. */
+static struct client *
+random_client(struct world *w)
+{
+    char nonce[CONTROL_NONCE_SIZE];
+    if (sim_random(w->sim, 2))
+        return client_open(w, LOCAL_SIM_PORT);
+    struct client *c = client_open(w, PEER_PORT);
+    if (sim_random(w->sim, 4) == 0)
+        return c;
+    hear_hello(c, nonce);
+    say_proof(c, sim_random(w->sim, 4) ? COOKIE : "ANOTHER", "client", nonce, own_nonce);
+    return c;
+}
+
+static void
+random_words(struct client *c)
+{
+    static const char *const words[] = {
+        "{\"command\":\"echo\"}\n",
+        "{\"command\":\"stream\"}\n",
+        "{\"command\":\"ask\"}\n",
+        "{\"command\":\"wait\"}\n",
+        "{\"command\":\"ask_late\"}\n",
+        "{\"command\":\"keep\"}\n",
+        "{\"command\":\"app\"}\n",
+        "{\"command\":\"echo\",\"body\":9}\n1",
+        "234567",
+        "{\"command\":\"text\"}\n{",
+        "\"command\":\"fail\"}\n",
+        "nonsense\n",
+    };
+    say(c, words[sim_random(c->w->sim, sizeof words / sizeof *words)]);
+}
+
+static void
+random_step(struct world *w, struct client **c)
+{
+    struct sim *sim = w->sim;
+    if (!*c) {
+        *c = random_client(w);
+        return;
+    }
+    switch (sim_random(sim, 10)) {
+    case 0:
+        client_free(*c);
+        *c = NULL;
+        break;
+    case 1: sim_client_shutdown((*c)->sim); break;
+    case 2: sim_client_set_reading((*c)->sim, sim_random(sim, 2)); break;
+    case 3: sim_client_consume((*c)->sim, sim_client_received((*c)->sim).len); break;
+    case 4: w->streamed = 0; break;
+    default: random_words(*c); break;
+    }
+}
+
+static void
+whatever_clients_and_the_application_do_nothing_is_left_behind(void **state)
+{
+    for (unsigned seed = 1; seed <= SEEDS; seed++) {
+        struct world *w = world_new_of(seed);
+        struct client *clients[CLIENTS] = {0};
+        for (unsigned i = 0; i < STEPS; i++) {
+            if (sim_random(w->sim, 20) > 0)
+                random_step(w, &clients[sim_random(w->sim, CLIENTS)]);
+            else if (is_running(w))
+                app_stop(w);
+            else
+                app_start(w);
+            sim_run_for(w->sim, sim_random(w->sim, 3));
+        }
+        for (unsigned i = 0; i < CLIENTS; i++)
+            if (clients[i])
+                client_free(clients[i]);
+        if (is_running(w))
+            app_stop(w);
+        expect_nobody(w);
+        assert_true(asker_is_idle(w->asker));
+        world_free(w);
+    }
+}
+
 int
 main(void)
 {
@@ -807,6 +899,7 @@ main(void)
         cmocka_unit_test(refusals_do_not_fill_the_log),
         cmocka_unit_test(a_flood_of_strangers_shuts_nobody_out),
         cmocka_unit_test(connections_have_a_limit),
+        cmocka_unit_test(whatever_clients_and_the_application_do_nothing_is_left_behind),
         cmocka_unit_test(the_end_lets_answers_out_and_no_request_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

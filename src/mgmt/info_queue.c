@@ -8,9 +8,10 @@
 #include "broker/queue_tally.h"
 #include "broker/vhost.h"
 #include "mgmt/info.h"
+#include "mgmt/info_channel.h"
 #include "mgmt/info_pid.h"
 #include "mgmt/info_value.h"
-#include "server/server.h"
+#include "server/channel.h"
 
 static void
 put_name(struct buffer *out, const struct info_subject *s)
@@ -88,16 +89,31 @@ put_exclusive(struct buffer *out, const struct info_subject *s)
     info_value_boolean(out, s->queue->exclusive_owner != 0);
 }
 
+/* The channel's end of a subscription of this shard. */
+static const struct channel_consumer *
+exclusive_consumer_of(const struct info_subject *s)
+{
+    const struct subscription *exclusive = s->figures ? s->figures->exclusive : NULL;
+    return exclusive ? LIST_ENTRY((struct subscription *)(uintptr_t)exclusive, struct channel_consumer,
+                                  subscription)
+                     : NULL;
+}
+
 static void
 put_exclusive_consumer_pid(struct buffer *out, const struct info_subject *s)
 {
-    info_value_none(out);
+    const struct channel_consumer *c = exclusive_consumer_of(s);
+    if (c)
+        info_channel_put_pid(out, &(struct info_subject){.home = s->home, .channel = c->channel});
+    else
+        info_value_none(out);
 }
 
 static void
 put_exclusive_consumer_tag(struct buffer *out, const struct info_subject *s)
 {
-    info_value_none(out);
+    const struct channel_consumer *c = exclusive_consumer_of(s);
+    info_value_string(out, c ? slice_of(c->tag, c->tag_size) : slice_str(""));
 }
 
 /* ---- messages ---- */

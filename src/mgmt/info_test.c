@@ -231,6 +231,28 @@ test_values_are_those_of_the_thing(void **state)
 }
 
 static void
+test_exclusive_consumers_and_queues(void **state)
+{
+    struct session_client *c = session_login(*state);
+    struct amqp_queue_declare declare = {.queue = slice_str("mine"), .exclusive = true};
+    struct amqp_basic_consume m = {
+        .queue = slice_str("mine"), .consumer_tag = slice_str("alone"), .exclusive = true};
+    session_send(c, 1, AMQP_QUEUE_DECLARE, &declare);
+    session_expect(c, 1, AMQP_QUEUE_DECLARE_OK, NULL);
+    session_send(c, 1, AMQP_BASIC_CONSUME, &m);
+    session_expect(c, 1, AMQP_BASIC_CONSUME_OK, NULL);
+    json_t *channels = list(state, &info_channel_kind, "pid connection");
+    const json_t *channel = json_array_get(channels, 0);
+    char expected[300];
+    snprintf(expected, sizeof expected, "[\"mine\",true,\"%s\",\"%s\",\"alone\"]",
+             json_string_value(json_array_get(channel, 1)), json_string_value(json_array_get(channel, 0)));
+    assert_row(state, &info_queue_kind,
+               "name exclusive owner_pid exclusive_consumer_pid exclusive_consumer_tag", expected);
+    json_decref(channels);
+    session_client_free(c);
+}
+
+static void
 apply_commands(struct session_node *n, uint64_t arg)
 {
     struct meta_command commands[] = {
@@ -498,6 +520,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_column_has_a_value_of_its_type, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values_are_those_of_the_thing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_exclusive_consumers_and_queues, setup, teardown),
         cmocka_unit_test_setup_teardown(test_policies_and_metadata_of_vhosts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_columns_vhosts_and_too_many_columns, setup, teardown),
         cmocka_unit_test(test_tables_keep_their_types),

@@ -22,9 +22,13 @@ struct node_host {
     /* Appends the last lines of the first file. ERR_NOT_FOUND: there is none. */
     enum err (*log_tail)(void *arg, unsigned lines, struct buffer *out);
     void (*log_rotate)(void *arg);
+    /* One of RabbitMQ's application variables, until the configuration is read again. False: there is none of
+     * that name, or the value is none for it. */
+    bool (*set_variable)(void *arg, const char *name, json_t *value);
     struct slice cookie;
-    const char *enabled_plugins_file;       /* where there is one: "" */
-    const char *certificate_file, *ca_file; /* of TLS listeners; NULL: none */
+    const char *enabled_plugins_file; /* where there is one: "" */
+    /* Of TLS listeners: the server's, or those that clients' are checked with. False: none. */
+    bool (*certificate_file)(void *arg, bool is_authority, char *path, size_t size);
 };
 
 #endif

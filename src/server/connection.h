@@ -141,8 +141,7 @@ struct connection {
 void connection_accept(struct server_shard *home, struct net_socket *socket, struct tls_context *tls);
 struct connection *connection_find(struct server_shard *home, uint64_t handle);
 uint32_t connection_channel_count(const struct connection *c);
-/* It came from another shard. It will not move again. */
-bool connection_has_moved(const struct connection *c);
+bool connection_has_moved(const struct connection *c); /* from another shard: it will not move again */
 /* As RabbitMQ names it: "127.0.0.1:40000 -> 127.0.0.1:5672". */
 const char *connection_name(const struct connection *c, char out[2 * NET_ADDR_TEXT_SIZE + 8]);
 /* RabbitMQ's word for the state, for reply texts and views. */

@@ -6,12 +6,13 @@ list_test.py LEVERET
 """
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-from control_test import Control, Node, pika
+from control_test import Control, Failure, Node, free_port, pika
 
 QUEUES, BINDINGS = 100_000, 20_000
 DEADLINE_S = 60
@@ -145,6 +146,45 @@ class Lists(unittest.TestCase):
             line = control.lines.readline()
             self.assertTrue(line.startswith(b"e "), line)
         control.ask("ping")
+
+
+class NodeRequests(unittest.TestCase):
+    def test_variables_take_effect_for_the_next_connection(self):
+        with tempfile.TemporaryDirectory(prefix="leveret-list.") as directory:
+            node = Node(directory + "/data").ready()
+            control = Control.local(directory + "/data")
+            try:
+                control.ask("set_variable", name="channel_max", value=7)
+                with node.connect() as connection:
+                    self.assertEqual(connection._impl.params.channel_max, 7)
+                self.assertEqual(control.ask("environment")["rabbit"]["channel_max"], 7)
+                for name, value in (("channel_max", "x"), ("channel_max", 65536), ("loopback_users", [1]), ("loopback_users", ["x"] * 65),
+                                    ("default_pass", "secret")):
+                    with self.assertRaises(Failure):
+                        control.ask("set_variable", name=name, value=value)
+                self.assertNotIn("default_pass", json.dumps(control.ask("environment")))
+            finally:
+                control.close()
+                node.end()
+
+    def test_certificates_of_tls_listeners(self):
+        with tempfile.TemporaryDirectory(prefix="leveret-list.") as directory:
+            key, cert, data = directory + "/key.pem", directory + "/cert.pem", directory + "/data"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "10",
+                            "-subj", "/CN=here", "-keyout", key, "-out", cert], check=True, capture_output=True)
+            node = Node(data, f"listeners.ssl.1 = 127.0.0.1:{free_port()}", f"ssl_options.certfile = {cert}",
+                        f"ssl_options.keyfile = {key}").ready()
+            control = Control.local(data)
+            try:
+                [found] = control.ask("certificates")["certificates"]
+                self.assertEqual((found["file"], found["kind"], found["subject"]), (cert, "server", "CN=here"))
+                self.assertTrue(8 * 86400 < found["seconds_left"] <= 10 * 86400, found)
+                pathlib.Path(cert).unlink()
+                with self.assertRaises(Failure):
+                    control.ask("certificates")
+            finally:
+                control.close()
+                node.end()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,61 @@
+/* Names that are too long are shown as far as they fit. */
+#include "io/tls_certificate.h"
+
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <string.h>
+#include <time.h>
+
+static void
+print_name(const X509_NAME *from, char *out, size_t size)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    long len = 0;
+    if (bio && X509_NAME_print_ex(bio, from, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
+        len = BIO_get_mem_data(bio, &text);
+    size_t n = len > 0 ? (size_t)len : 0;
+    n = n < size ? n : size - 1;
+    memcpy(out, text ? text : "", n);
+    out[n] = 0;
+    BIO_free(bio);
+}
+
+static void
+print_time(const ASN1_TIME *from, char out[TLS_CERTIFICATE_TIME_SIZE])
+{
+    struct tm tm;
+    if (!ASN1_TIME_to_tm(from, &tm) || !strftime(out, TLS_CERTIFICATE_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        out[0] = 0;
+}
+
+static void
+describe(const X509 *x, struct tls_certificate *c)
+{
+    int days = 0, seconds = 0;
+    print_name(X509_get_subject_name(x), c->subject, sizeof c->subject);
+    print_name(X509_get_issuer_name(x), c->issuer, sizeof c->issuer);
+    print_time(X509_get0_notBefore(x), c->not_before);
+    print_time(X509_get0_notAfter(x), c->not_after);
+    if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)))
+        days = seconds = 0;
+    c->seconds_left = (int64_t)days * 86400 + seconds;
+}
+
+enum err
+tls_certificate_each(const char *path, void (*fn)(void *arg, const struct tls_certificate *c), void *arg)
+{
+    BIO *file = BIO_new_file(path, "r");
+    if (!file)
+        return ERR_NOT_FOUND;
+    X509 *x;
+    for (unsigned i = 0; i < TLS_CERTIFICATES_MAX && (x = PEM_read_bio_X509(file, NULL, NULL, NULL)); i++) {
+        struct tls_certificate c;
+        describe(x, &c);
+        X509_free(x);
+        fn(arg, &c);
+    }
+    BIO_free(file);
+    return ERR_OK;
+}
