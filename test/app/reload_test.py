@@ -4,6 +4,7 @@ a wrong file changes nothing, and a connection outlives all of it.
 
 reload_test.py LEVERET
 """
+import json
 import os
 import pathlib
 import signal
@@ -224,6 +225,25 @@ class Reload(unittest.TestCase):
         self.until(is_refused, True)
         for c in old:
             c.declares()
+
+    def command(self, name):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(DEADLINE_S)
+            s.connect(os.path.join(self.dir.name, "data", "control.sock"))
+            s.sendall(json.dumps({"command": name, "arguments": {}}).encode() + b"\n")
+            answer = s.makefile("rb").readline()
+        self.assertEqual(answer[:1], b"o", answer)
+
+    def test_a_later_start_of_the_application_goes_by_it_in_the_same_directory(self):
+        self.start("heartbeat = 60")
+        since = self.reload("heartbeat = 9", "leveret.data_dir = /nowhere")
+        self.wait_for("takes effect", since)
+        self.command("stop_app")
+        since = self.reload("heartbeat = 9", "channel_max = 77", "default_vhost = other")
+        self.wait_for("takes effect: channel_max", since)
+        self.command("start_app")
+        self.assertEqual(self.offered(), (77, 131072, 9))
+        connected(self.port).close()
 
     def test_a_wrong_file_changes_nothing(self):
         self.start("heartbeat = 60")
