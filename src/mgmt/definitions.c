@@ -554,10 +554,8 @@ definitions_free(struct definitions *d)
         return;
     json_decref(d->tree);
     free(d->vhost);
-    for (size_t i = 0; i < d->need_count; i++) {
-        free((void *)d->needs[i].vhost.data);
+    for (size_t i = 0; i < d->need_count; i++)
         free((void *)d->needs[i].name.data);
-    }
     free(d->needs);
     for (size_t i = 0; i < sizeof d->texts / sizeof *d->texts; i++)
         buffer_fini(&d->texts[i]);
