@@ -3,6 +3,7 @@
  * text, and it reports an error exactly when it refuses; an option wins over whatever the file says.
  */
 #include "app/config.h"
+#include "app/config_env_file.h"
 #include "base/utf8.h"
 #include "fuzz.h"
 
@@ -39,6 +40,23 @@ check_list(const struct config_list *list)
         CHECK(list->items[i].name && list->items[i].text);
 }
 
+/* The same bytes as rabbitmq-env.conf: names are names, an error is the last thing, lines only go forward. */
+static void
+check_env_file(struct slice input)
+{
+    struct config_env_file f = {.rest = input};
+    struct config_env_assignment a;
+    unsigned line = 0;
+    bool has_ended = false;
+    while (config_env_file_next(&f, &a)) {
+        CHECK(!has_ended && a.line >= line);
+        CHECK(a.error || a.name.len > 0);
+        line = a.line;
+        has_ended = a.error != NULL;
+    }
+    config_env_file_fini(&f);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -71,5 +89,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     config_fini(&c);
     config_report_fini(&report);
+    check_env_file(input);
     return 0;
 }

@@ -19,6 +19,8 @@ peek(const struct config_env_file *f, size_t ahead)
 static void
 advance(struct config_env_file *f, size_t n)
 {
+    if (n == 0) /* at the end there may be no text to point to */
+        return;
     for (size_t i = 0; i < n; i++)
         f->line += f->rest.data[i] == '\n';
     f->rest = slice_of(f->rest.data + n, f->rest.len - n);

@@ -40,8 +40,7 @@
       "connections to this node, over all listeners") \
     X(LIMIT, handshake_timeout_ms, "handshake_timeout", "10000", 1, 86400000, "", \
       "milliseconds from accepting a connection to the end of its AMQP handshake") \
-    X(LIMIT, consumer_timeout_ms, "consumer_timeout", "1800000", 0, 1 << 30, "", \
-      "milliseconds that a client has to acknowledge a delivery before its channel is closed; 0: any time") \
+    X(LIMIT, consumer_timeout_ms, "consumer_timeout", "1800000", 0, 1 << 30, "", "milliseconds to acknowledge; 0: any") \
     X(LIMIT, ssl_handshake_timeout_ms, "ssl_handshake_timeout", "5000", 1, 86400000, "", \
       "milliseconds for the TLS handshake") \
     X(LIMIT, login_failures_max, "leveret.login_failures", "60", 0, 1000000, "", \

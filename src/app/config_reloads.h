@@ -10,7 +10,7 @@
     X(ssl_depth) X(ssl_versions) X(ssl_ciphers) X(ssl_honor_cipher_order) \
     X(ssl_cert_login_from) X(ssl_cert_login_san_type) X(ssl_cert_login_san_index) \
     X(auth_mechanisms) X(anonymous_login_user) X(anonymous_login_pass) X(loopback_users) \
-    X(heartbeat_s) X(frame_max) X(channel_max) X(handshake_timeout_ms) X(ssl_handshake_timeout_ms) \
+    X(max_connections) X(heartbeat_s) X(frame_max) X(channel_max) X(handshake_timeout_ms) X(ssl_handshake_timeout_ms) \
     X(memory_watermark_ratio) X(memory_watermark_bytes) X(memory_total_override) \
     X(disk_free_bytes) X(disk_free_ratio)
 /* clang-format on */

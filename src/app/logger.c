@@ -277,7 +277,11 @@ logger_fini(struct logger *l)
     if (!l->core)
         return;
     ask_writer(l->core, &l->core->is_ending);
-    pthread_join(l->core->writer, NULL);
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += LOGGER_END_S;
+    if (pthread_timedjoin_np(l->core->writer, NULL, &until) != 0)
+        return; /* it hangs in a file system or a name server; what it uses stays until the process ends */
     silence(l);
 }
 

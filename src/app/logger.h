@@ -14,6 +14,7 @@
 
 enum {
     LOGGER_QUEUE_BYTES = 1 << 20,     /* lines that wait to be written; what comes on top is lost */
+    LOGGER_END_S = 10,                /* how long logger_fini() waits for outputs */
     LOGGER_TAIL_BYTES_MAX = 16 << 20, /* of a file's end, for logger_tail() */
 };
 
@@ -29,7 +30,7 @@ struct logger {
  * nothing is open. `file` is used when the configuration names none (NULL: then there is none).
  */
 bool logger_init(struct logger *l, const struct config *c, const char *file, char *why, size_t why_size);
-/* Writes what is queued. Harmless on zeroes. */
+/* Writes what is queued; an output that hangs is left alone after LOGGER_END_S. Harmless on zeroes. */
 void logger_fini(struct logger *l);
 
 /* Levels as `c` says them; what log_set_level() has changed since is forgotten. False: nothing has changed.

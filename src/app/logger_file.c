@@ -18,7 +18,8 @@
 static int
 open_path(struct logger_file *f, time_t now)
 {
-    int fd = open(f->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    /* Without waiting: a pipe that nobody reads is refused, or costs lines. */
+    int fd = open(f->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
     struct stat st;
     if (fd < 0)
         return errno;
@@ -38,11 +39,26 @@ open_path(struct logger_file *f, time_t now)
     return 0;
 }
 
+/* The directories above the file, as far as they are missing; what cannot be made shows when it is opened. */
+static void
+make_directories(char *path)
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = 0;
+        (void)!mkdir(path, 0750);
+        *slash = '/';
+    }
+}
+
 int
 logger_file_open(struct logger_file *f, char *path, const struct logger_rotation *rotation, time_t now)
 {
     *f = (struct logger_file){.path = path, .fd = -1, .rotation = *rotation};
     f->rotate_at = rotation->has_date ? logger_rotation_next(rotation, now) : 0;
+    int number = open_path(f, now);
+    if (number != ENOENT)
+        return number;
+    make_directories(path);
     return open_path(f, now);
 }
 

@@ -21,7 +21,7 @@ struct logger_file {
     char note[256]; /* something that the log should tell; the reader empties it */
 };
 
-/* Takes `path` (malloc'd) in any case. 0, or errno. */
+/* Takes `path` (malloc'd) in any case; makes directories that are missing above it. 0, or errno. */
 int logger_file_open(struct logger_file *f, char *path, const struct logger_rotation *rotation, time_t now);
 void logger_file_close(struct logger_file *f);
 /* 0, or errno: then the line is lost. */

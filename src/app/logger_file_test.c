@@ -2,6 +2,7 @@
 #include "app/logger_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -157,6 +158,47 @@ a_full_disk_costs_lines_and_the_next_starts_afresh(void **state)
     close_file(&p);
 }
 
+/* A pipe that nobody reads must not stop the node from starting, nor the log's thread for good. */
+static void
+a_pipe_that_nobody_reads_costs_lines(void **state)
+{
+    struct logger_rotation never = {0};
+    struct logger_file f;
+    char dir[] = "/tmp/leveret-log.XXXXXX", *path = NULL, *again = NULL;
+    assert_non_null(mkdtemp(dir));
+    assert_true(asprintf(&path, "%s/pipe", dir) > 0);
+    assert_true(asprintf(&again, "%s/pipe", dir) > 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(logger_file_open(&f, path, &never, 1), ENXIO);
+    logger_file_close(&f);
+    int reader = open(again, O_RDONLY | O_NONBLOCK), number = 0;
+    assert_true(reader >= 0);
+    assert_int_equal(logger_file_open(&f, again, &never, 1), 0);
+    for (int i = 0; i < 1000000 && !number; i++)
+        number = logger_file_put(&f, "line\n", 5, 1);
+    assert_true(number == EAGAIN || number == ENOSPC);
+    assert_int_equal(unlink(again), 0);
+    assert_int_equal(rmdir(dir), 0);
+    logger_file_close(&f);
+    close(reader);
+}
+
+static void
+missing_directories_are_made(void **state)
+{
+    struct logger_rotation never = {0};
+    struct logger_file f;
+    struct stat st;
+    char dir[] = "/tmp/leveret-log.XXXXXX", *path = NULL, command[128];
+    assert_non_null(mkdtemp(dir));
+    assert_true(asprintf(&path, "%s/a/b/the.log", dir) > 0);
+    assert_int_equal(logger_file_open(&f, path, &never, 1), 0);
+    assert_int_equal(stat(path, &st), 0);
+    logger_file_close(&f);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
 static void
 the_tail_is_the_last_lines(void **state)
 {
@@ -198,6 +240,8 @@ main(void)
         cmocka_unit_test(a_file_moved_away_is_made_again_without_a_signal),
         cmocka_unit_test(what_cannot_be_reopened_stays_in_use_and_is_said),
         cmocka_unit_test(a_full_disk_costs_lines_and_the_next_starts_afresh),
+        cmocka_unit_test(a_pipe_that_nobody_reads_costs_lines),
+        cmocka_unit_test(missing_directories_are_made),
         cmocka_unit_test(the_tail_is_the_last_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -296,7 +296,7 @@ static void
 what_cannot_be_refuses_the_start(void **state)
 {
     static const char *const cases[][2] = {
-        {"log.file = none/a.log\n", "cannot open the log file"},
+        {"log.file = /proc/none/a.log\n", "cannot open the log file"},
         {"log.file.rotation.date = daily\n", "log.file.rotation.date = daily: expected"},
         {"log.adit.file = a.log\n", "log.adit.file: there is no log category 'adit'"},
     };

@@ -6,6 +6,7 @@
 #include "app/notify.h"
 #include "app/options.h"
 #include "app/process.h"
+#include "app/setup.h"
 #include "app/store_command.h"
 #include "base/buffer.h"
 
@@ -58,6 +59,19 @@ load(struct config *c, const struct options *o, struct config_report *report)
     return good;
 }
 
+/* Whether they are readable is known; whether they are certificates, and fit, is not. */
+static bool
+check_certificates(const struct config *c)
+{
+    char why[512];
+    struct tls_context *context = setup_tls(c, why, sizeof why);
+    if (context)
+        tls_context_drop(context);
+    else if (*why)
+        fprintf(stderr, "%s\n", why);
+    return context || !*why;
+}
+
 static bool
 load_again(void *arg, struct config *c, struct config_report *report)
 {
@@ -71,6 +85,8 @@ run(struct options *o)
     int code = 1;
     struct config_report report;
     bool good = load(&c, o, &report);
+    if (good && o->action == OPTIONS_CHECK_CONFIG)
+        good = check_certificates(&c);
     if (good && o->action == OPTIONS_CHECK_CONFIG) {
         printf("the configuration is good\n");
         code = 0;

@@ -69,7 +69,7 @@ log_files(const struct process *p)
     struct buffer names = {0};
     for (size_t i = 0; i < p->config->files_count; i++)
         buffer_add_fmt(&names, "%s%s", i > 0 ? ", " : "", p->config->files[i]);
-    log_info(&p->logger.log, LOG_GLOBAL, "config file(s): %.*s",
+    log_info(&p->logger.log, LOG_GLOBAL, "leveret " LEVERET_VERSION " starts; config file(s): %.*s",
              names.len > 0 ? (int)names.len : (int)strlen("(none)"),
              names.len > 0 ? (const char *)names.data : "(none)");
     buffer_fini(&names);

@@ -381,6 +381,7 @@ process_control_start(struct process *p, char *why)
     process_node_init(p);
     list_init(&p->waiters);
     p->shards = shards_new(NULL, 1, &hooks, p);
+    shards_set_name(p->shards, "control");
     p->asker = asker_new(shards_get(p->shards, 0));
     if (shards_start(p->shards) != ERR_OK) {
         snprintf(why, BOOT_WHY_SIZE, "cannot start the control thread");

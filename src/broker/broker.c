@@ -253,6 +253,8 @@ check_queue(const struct queue *q, struct broker_sums *sums)
     CHECK(!round || !queue_ready(q) || q->deletion || waits_for_log || list_is_linked(&q->dirty));
     CHECK(!q->waiting || waits_for_log || list_is_linked(&q->dirty));
     CHECK(q->has_rules == (q->rules != NULL));
+    CHECK(!q->has_rules || !q->rules->settings.is_single_active ||
+          (round <= 1 && (q->rules->active != NULL) == (q->consumer_count > 0)));
     CHECK(q->messages || !q->unacked);
     sums->consumers += q->consumer_count;
     if (q->messages)

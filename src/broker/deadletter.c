@@ -261,32 +261,29 @@ without_cycles(struct deadletters *ds, const struct route *route, struct slice h
 
 enum sent { SENT, NOBODY, NO_ROOM };
 
+/* `*pending`: the answers that will come, to the departure's number. */
 static enum sent
-publish(struct broker *b, uint64_t number, struct departure *d, const struct message *m,
-        const struct exchange *x, const struct deadletter_letter *l)
+publish(struct broker *b, const struct departure *d, const struct message *m, const struct exchange *x,
+        const struct deadletter_letter *l, unsigned *pending)
 {
     struct slice properties = buffer_slice(&l->properties);
     const struct route *route = route_find_many(b, x, l->keys, l->key_count, properties);
     if (d->reason != DEADLETTER_REJECTED)
         route = without_cycles(b->deadletters, route, properties_headers(properties));
-    unsigned to, pending = 0;
+    unsigned to;
     if (!courier_can_publish(b, route, &to))
         return NO_ROOM;
     if (route->count == 0)
         return NOBODY;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
     struct message *copy = message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties);
-    switch (courier_publish(b, route, &copy, self, number, false, &pending)) {
-    case PUBLISH_PENDING: d->pending = pending; return SENT;
-    case PUBLISH_REJECTED: return NOBODY;
-    case PUBLISH_DONE: break;
-    }
-    return SENT;
+    enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
+    return how == PUBLISH_REJECTED ? NOBODY : SENT;
 }
 
 /* Finds out what is to go where. NOBODY: there is no exchange, or no queue for it. */
 static enum sent
-send(struct broker *b, uint64_t number, struct departure *d, const struct message *m)
+send(struct broker *b, const struct departure *d, const struct message *m, unsigned *pending)
 {
     const struct queue_def *def;
     struct queue_policy p;
@@ -302,7 +299,7 @@ send(struct broker *b, uint64_t number, struct departure *d, const struct messag
         .routing_key = p.has_dead_letter_routing_key ? &p.dead_letter_routing_key : NULL};
     struct deadletter_letter letter;
     deadletter_letter_init(&letter, m, &death);
-    enum sent how = publish(b, number, d, m, x, &letter);
+    enum sent how = publish(b, d, m, x, &letter, pending);
     deadletter_letter_fini(&letter);
     return how;
 }
@@ -315,12 +312,15 @@ send_next(struct broker *b, struct departure *d, size_t *bytes)
     struct queue *q;
     const struct queue_entry *e = d->refused ? NULL : entry_of(b, d, &q);
     const struct message *m = d->refused ? d->refused : e ? e->message : NULL;
-    enum sent how = m ? send(b, ds->next, d, m) : SENT;
-    if (how == NO_ROOM)
-        return false;
+    unsigned pending = 0;
     if (m)
         *bytes += message_size(m);
+    enum sent how = m ? send(b, d, m, &pending) : SENT;
+    if (how == NO_ROOM)
+        return false;
     uint64_t number = ds->next++;
+    d = seqdeque_get(&ds->line, number); /* a full target may have added to the line, which moves it */
+    d->pending = pending;
     d->is_refused = how == NOBODY;
     if (d->pending == 0)
         finish(b, number, d);

@@ -30,6 +30,13 @@ no_password(struct ctl *c, int exit_code)
     return ctl_error(c, exit_code, "Password is not provided via argument or stdin");
 }
 
+/* RabbitMQ looks at the name only where a password stands beside it. */
+static int
+check_user(struct ctl *c)
+{
+    return c->arg_count == 1 || c->args[0][0] ? 0 : ctl_invalid(c, "user cannot be an empty string");
+}
+
 static int
 add_user(struct ctl *c)
 {
@@ -410,6 +417,7 @@ const struct ctl_command commands_access[] = {
                    "standard input\n\n--pre-hashed-password\n\twhat follows the name is a hash in base64, as "
                    "hash_password and definitions have it\n",
         .run = add_user,
+        .check = check_user,
         .options = add_user_options,
         .args_min = 1,
         .args_max = 2,

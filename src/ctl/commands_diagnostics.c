@@ -7,7 +7,11 @@
 #include "ctl/node.h"
 #include "ctl/status.h"
 
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -641,6 +645,87 @@ resolver_info(struct ctl *c)
     return EX_OK;
 }
 
+static void
+add_address(struct buffer *out, const char *name, const struct sockaddr *addr)
+{
+    char text[NI_MAXHOST];
+    socklen_t size =
+        addr && addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (addr && getnameinfo(addr, size, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0)
+        buffer_add_fmt(out, "%s: %.*s\n", name, (int)strcspn(text, "%"), text);
+}
+
+static void
+add_flags(struct buffer *out, unsigned flags)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } names[] = {{IFF_UP, "up"},
+                 {IFF_BROADCAST, "broadcast"},
+                 {IFF_LOOPBACK, "loopback"},
+                 {IFF_RUNNING, "running"},
+                 {IFF_MULTICAST, "multicast"}};
+    const char *separator = "flags: ";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!(flags & names[i].bit))
+            continue;
+        buffer_add_fmt(out, "%s%s", separator, names[i].name);
+        separator = ", ";
+    }
+    buffer_add_str(out, "\n");
+}
+
+/* Everything about one interface: the list has an entry for each of its addresses. */
+static void
+print_interface(struct ctl *c, const struct ifaddrs *all, const struct ifaddrs *of)
+{
+    struct buffer text = {0};
+    char title[64];
+    for (const struct ifaddrs *at = all; at; at = at->ifa_next) {
+        if (strcmp(at->ifa_name, of->ifa_name) != 0 || !at->ifa_addr || at->ifa_addr->sa_family == AF_PACKET)
+            continue;
+        add_address(&text, "netmask", at->ifa_netmask);
+        add_address(&text, "addr", at->ifa_addr);
+        if (at->ifa_flags & IFF_BROADCAST && at->ifa_addr->sa_family == AF_INET)
+            add_address(&text, "broadaddr", at->ifa_broadaddr);
+    }
+    add_flags(&text, of->ifa_flags);
+    snprintf(title, sizeof title, "Interface %s", of->ifa_name);
+    ctl_heading(c, title);
+    ctl_print(c, "%.*s\n\n", SLICE_FMT(buffer_slice(&text)));
+    buffer_fini(&text);
+}
+
+static bool
+is_first_of_interface(const struct ifaddrs *all, const struct ifaddrs *of)
+{
+    for (; all != of; all = all->ifa_next)
+        if (strcmp(all->ifa_name, of->ifa_name) == 0)
+            return false;
+    return true;
+}
+
+static int
+list_network_interfaces(struct ctl *c)
+{
+    struct ifaddrs *all;
+    ctl_banner(c, "Asking node %s to report its network interfaces ...", ctl_node(c));
+    int code = ctl_do(c, "ping", NULL);
+    if (code != EX_OK)
+        return code;
+    if (!c->at->is_local)
+        return ctl_missing(c,
+                           "network interfaces are those of the tool's machine, and the node is on another");
+    if (getifaddrs(&all) != 0)
+        return ctl_error(c, EX_OSERR, "the network interfaces cannot be had: %s", strerror(errno));
+    for (const struct ifaddrs *at = all; at; at = at->ifa_next)
+        if (is_first_of_interface(all, at))
+            print_interface(c, all, at);
+    freeifaddrs(all);
+    return EX_OK;
+}
+
 /* "status" asks every shard: when it is answered none is stuck. */
 static int
 maybe_stuck(struct ctl *c)
@@ -726,6 +811,9 @@ const struct ctl_command commands_diagnostics[] = {
                .args_min = 1, .args_max = 1, .flags = CTL_LOCAL),
     DIAGNOSTIC("resolver_info", CONFIGURATION, "", "Says how the node resolves names: as its system does",
                resolver_info, .flags = CTL_TIMED),
+    DIAGNOSTIC("list_network_interfaces", MONITORING, "",
+               "Lists the network interfaces of the node's machine", list_network_interfaces,
+               .flags = CTL_TIMED),
     DIAGNOSTIC("maybe_stuck", MONITORING, "", "Asks every shard of the node for an answer", maybe_stuck,
                .flags = CTL_NEEDS_APP | CTL_TIMED),
     DIAGNOSTIC("tls_versions", MONITORING, "", "Lists the versions of TLS that there are", tls_versions,

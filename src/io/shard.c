@@ -126,6 +126,12 @@ shards_free(struct shards *all)
 
 /* ---- what a shard is asked ---- */
 
+void
+shards_set_name(struct shards *all, const char *name)
+{
+    all->thread_name = name;
+}
+
 unsigned
 shards_count(const struct shards *all)
 {

@@ -61,6 +61,9 @@ struct shard_hooks {
 /* The hooks are copied. `count` is 1 .. SHARDS_COUNT_MAX. Nothing runs before shards_start(). */
 struct shards *shards_new(struct io_world *world, unsigned count, const struct shard_hooks *hooks,
                           void *owner);
+/* Before that: what the system shows as the threads' name, instead of "shard" and a number. Static text of 15
+ * characters at most. */
+void shards_set_name(struct shards *all, const char *name);
 /* Starts one thread per shard (in the simulation: makes them runnable). */
 ERR_USE enum err shards_start(struct shards *all);
 /* From any thread, any number of times: asks every shard to end after its current turn. */

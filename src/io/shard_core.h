@@ -59,6 +59,7 @@ struct shard {
 };
 
 struct shards {
+    const char *thread_name; /* or NULL: shard */
     unsigned count;
     struct shard_hooks hooks;
     void *owner;

@@ -143,7 +143,10 @@ start_thread(struct shard *s)
         return failed;
     s->backend->has_thread = true;
     char name[16];
-    snprintf(name, sizeof name, "shard-%u", s->index % 1000);
+    if (s->all->thread_name)
+        snprintf(name, sizeof name, "%s", s->all->thread_name);
+    else
+        snprintf(name, sizeof name, "shard-%u", s->index % 1000);
     pthread_setname_np(s->backend->thread, name);
     return 0;
 }

@@ -1,6 +1,8 @@
 /* Names that are too long are shown as far as they fit. */
 #include "io/tls_certificate.h"
 
+#include "io/tls_inside.h"
+
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -22,12 +24,13 @@ print_name(const X509_NAME *from, char *out, size_t size)
     BIO_free(bio);
 }
 
-static void
-print_time(const ASN1_TIME *from, char out[TLS_CERTIFICATE_TIME_SIZE])
+bool
+tls_certificate_time(const ASN1_TIME *from, char *text)
 {
     struct tm tm;
-    if (!ASN1_TIME_to_tm(from, &tm) || !strftime(out, TLS_CERTIFICATE_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm))
-        out[0] = 0;
+    text[0] = 0;
+    return ASN1_TIME_to_tm(from, &tm) &&
+           strftime(text, TLS_CERTIFICATE_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0;
 }
 
 static void
@@ -36,8 +39,8 @@ describe(const X509 *x, struct tls_certificate *c)
     int days = 0, seconds = 0;
     print_name(X509_get_subject_name(x), c->subject, sizeof c->subject);
     print_name(X509_get_issuer_name(x), c->issuer, sizeof c->issuer);
-    print_time(X509_get0_notBefore(x), c->not_before);
-    print_time(X509_get0_notAfter(x), c->not_after);
+    (void)tls_certificate_time(X509_get0_notBefore(x), c->not_before);
+    (void)tls_certificate_time(X509_get0_notAfter(x), c->not_after);
     if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(x)))
         days = seconds = 0;
     c->seconds_left = (int64_t)days * 86400 + seconds;

@@ -20,4 +20,8 @@ struct tls {
     bool is_broken;        /* a fatal error: not even close_notify is sent */
 };
 
+/* tls_certificate.c: "2026-11-29T10:00:00Z"; false, and "", when the certificate holds nonsense. `text` has
+ * TLS_CERTIFICATE_TIME_SIZE bytes. */
+bool tls_certificate_time(const ASN1_TIME *from, char *text);
+
 #endif

@@ -1,11 +1,11 @@
 /* What the peer's certificate says, for logins and for the log. A name with a zero byte in it is no name. */
+#include "io/tls_certificate.h"
 #include "io/tls_inside.h"
 
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 static bool
 copy_name(const void *from, size_t len, char *name, size_t size)
@@ -129,20 +129,13 @@ tls_peer_alt_name(const struct tls *t, enum tls_san kind, unsigned i, char *name
     return found;
 }
 
-/* "2026-11-29T10:00:00Z", 20 characters; false when the certificate holds nonsense. */
-static bool
-print_time(const ASN1_TIME *from, char text[32])
-{
-    struct tm tm;
-    return ASN1_TIME_to_tm(from, &tm) && strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm) > 0;
-}
-
 bool
 tls_peer_validity(const struct tls *t, char *text, size_t size)
 {
-    char from[32], to[32];
+    char from[TLS_CERTIFICATE_TIME_SIZE], to[TLS_CERTIFICATE_TIME_SIZE];
     X509 *cert = SSL_get0_peer_certificate(t->ssl);
-    if (!cert || !print_time(X509_get0_notBefore(cert), from) || !print_time(X509_get0_notAfter(cert), to))
+    if (!cert || !tls_certificate_time(X509_get0_notBefore(cert), from) ||
+        !tls_certificate_time(X509_get0_notAfter(cert), to))
         return false;
     int n = snprintf(text, size, "%s - %s", from, to);
     return n > 0 && (size_t)n < size;

@@ -208,6 +208,9 @@ check_names(struct echo *e, const struct tls *t)
     assert_string_equal(name, "CN=guest,O=K\\, \xc3\xb6hler");
     assert_true(tls_peer_issuer(t, name, sizeof name));
     assert_string_equal(name, "CN=Test CA,O=test");
+    assert_true(tls_peer_validity(t, name, sizeof name));
+    assert_int_equal(strlen(name), strlen("2026-01-01T00:00:00Z - 2027-01-01T00:00:00Z"));
+    assert_false(tls_peer_validity(t, name, 40));
     assert_true(tls_peer_common_name(t, name, sizeof name));
     assert_string_equal(name, "guest");
     assert_false(tls_peer_common_name(t, name, 5));

@@ -1,9 +1,9 @@
 /*
- * A line:
+ * A line, when it was done and when it was not:
  *
- *     done by "ops@host" (uid 0, pid 4711): set_permissions user="u1" vhost="/" configure=".*" write=".*"
- * read="" refused to "ops@host" (10.0.0.1:40000), bad_argument: set_parameter component="shovel" name="s"
- * value=(not shown)
+ *     done by "ops@host" (uid 0, pid 4711): set_permissions user="u1" vhost="/" configure=".*" ...
+ *
+ *     refused to "ops@host" (10.0.0.1:40000), exists: add_user name="u1" password=(not shown)
  *
  * Who and what came of it stand first: a line has an end, and nobody hides behind long arguments. Only
  * arguments of the table below are shown with their values. What is not there (passwords and their hashes,

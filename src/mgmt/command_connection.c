@@ -35,7 +35,9 @@ struct closing_call {
 static void
 closing_free(void *arg)
 {
-    free(arg);
+    struct closing_call *c = arg;
+    timer_stop(&c->timer);
+    free(c);
 }
 
 static void closing_next(struct closing_call *c);

@@ -53,7 +53,7 @@ on_accept_tcp(void *arg, struct net_socket *socket)
     struct control *c = arg;
     if (c->stranger_count >= CONTROL_STRANGERS_MAX)
         drop_oldest_stranger(c);
-    if (c->is_quiescing || c->tcp_count >= CONTROL_PEERS_MAX + CONTROL_STRANGERS_MAX) {
+    if (c->is_quiescing) {
         net_socket_free(socket);
         return;
     }

@@ -80,5 +80,9 @@ control_auth_read(struct control_peer *p)
     timer_stop(&p->patience);
     p->is_stranger = false;
     p->control->stranger_count--;
+    if (p->control->tcp_count - p->control->stranger_count > CONTROL_PEERS_MAX) {
+        control_peer_error(p, CONTROL_UNAVAILABLE, "too many connections to the peer port");
+        p->is_ending = true;
+    }
     return true;
 }

@@ -765,6 +765,28 @@ connections_have_a_limit(void **state)
     world_free(w);
 }
 
+static void
+known_connections_to_the_peer_port_have_a_limit(void **state)
+{
+    struct world *w = world_new();
+    struct client *all[CONTROL_PEERS_MAX + 1];
+    char nonce[CONTROL_NONCE_SIZE];
+    for (unsigned i = 0; i <= CONTROL_PEERS_MAX; i++) {
+        all[i] = client_open(w, PEER_PORT);
+        hear_hello(all[i], nonce);
+        say_proof(all[i], COOKIE, "client", nonce, own_nonce);
+        assert_memory_equal(hear(all[i]), "ok ", 3);
+    }
+    expect_failure(all[CONTROL_PEERS_MAX], "unavailable");
+    expect_end(all[CONTROL_PEERS_MAX]);
+    say(all[0], "{\"command\":\"echo\"}\n");
+    expect(all[0], "o {\"text\":\"nothing\",\"body\":0}");
+    for (unsigned i = 0; i <= CONTROL_PEERS_MAX; i++)
+        client_free(all[i]);
+    expect_nobody(w);
+    world_free(w);
+}
+
 static bool
 is_idle(void *arg)
 {
@@ -899,6 +921,7 @@ main(void)
         cmocka_unit_test(refusals_do_not_fill_the_log),
         cmocka_unit_test(a_flood_of_strangers_shuts_nobody_out),
         cmocka_unit_test(connections_have_a_limit),
+        cmocka_unit_test(known_connections_to_the_peer_port_have_a_limit),
         cmocka_unit_test(whatever_clients_and_the_application_do_nothing_is_left_behind),
         cmocka_unit_test(the_end_lets_answers_out_and_no_request_in),
     };

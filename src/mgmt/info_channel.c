@@ -13,12 +13,10 @@
 void
 info_channel_put_pid(struct buffer *out, const struct info_subject *s)
 {
-    buffer_add_u8(out, '"');
-    info_pid_write(out, s->home->server,
-                   &(struct info_pid){.kind = INFO_PID_CHANNEL,
-                                      .id = s->channel->connection->id,
-                                      .channel = s->channel->number});
-    buffer_add_u8(out, '"');
+    info_pid_put(out, s->home->server,
+                 &(struct info_pid){.kind = INFO_PID_CHANNEL,
+                                    .id = s->channel->connection->id,
+                                    .channel = s->channel->number});
 }
 
 static void
@@ -30,10 +28,8 @@ put_pid(struct buffer *out, const struct info_subject *s)
 static void
 put_connection(struct buffer *out, const struct info_subject *s)
 {
-    buffer_add_u8(out, '"');
-    info_pid_write(out, s->home->server,
-                   &(struct info_pid){.kind = INFO_PID_CONNECTION, .id = s->channel->connection->id});
-    buffer_add_u8(out, '"');
+    info_pid_put(out, s->home->server,
+                 &(struct info_pid){.kind = INFO_PID_CONNECTION, .id = s->channel->connection->id});
 }
 
 static void

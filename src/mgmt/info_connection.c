@@ -17,10 +17,8 @@
 static void
 put_pid(struct buffer *out, const struct info_subject *s)
 {
-    buffer_add_u8(out, '"');
-    info_pid_write(out, s->home->server,
-                   &(struct info_pid){.kind = INFO_PID_CONNECTION, .id = s->connection->id});
-    buffer_add_u8(out, '"');
+    info_pid_put(out, s->home->server,
+                 &(struct info_pid){.kind = INFO_PID_CONNECTION, .id = s->connection->id});
 }
 
 /* ---- addresses ---- */

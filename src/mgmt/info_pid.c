@@ -5,10 +5,12 @@
 #include "mgmt/info_pid.h"
 
 #include "base/text.h"
+#include "mgmt/info_value.h"
 #include "server/connection.h"
 #include "server/server.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 enum { PID_SHARD_BITS = 64 - CONNECTION_ID_SHARD_SHIFT };
 
@@ -27,11 +29,19 @@ number_of(const struct server *server, const struct info_pid *pid)
     return ((time - connection_start(server)) << PID_SHARD_BITS | connection_id_shard(pid->id)) << 1 | 1;
 }
 
-void
-info_pid_write(struct buffer *out, const struct server *server, const struct info_pid *pid)
+const char *
+info_pid_text(const struct server *server, const struct info_pid *pid, char text[INFO_PID_TEXT_SIZE])
 {
-    buffer_add_fmt(out, "<%s.%" PRIu64 ".%" PRIu64 ".%u>", server->node->name, server->started_ms / 1000,
-                   number_of(server, pid), pid->channel);
+    snprintf(text, INFO_PID_TEXT_SIZE, "<%s.%" PRIu64 ".%" PRIu64 ".%u>", server->node->name,
+             server->started_ms / 1000, number_of(server, pid), pid->channel);
+    return text;
+}
+
+void
+info_pid_put(struct buffer *out, const struct server *server, const struct info_pid *pid)
+{
+    char text[INFO_PID_TEXT_SIZE];
+    info_value_text(out, info_pid_text(server, pid, text));
 }
 
 /* Cuts the last ".digits" off. */

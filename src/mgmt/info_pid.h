@@ -26,8 +26,13 @@ struct info_pid {
     uint16_t channel; /* INFO_PID_CHANNEL */
 };
 
-/* Without quotes; a node's name needs no escapes in JSON. */
-void info_pid_write(struct buffer *out, const struct server *server, const struct info_pid *pid);
+enum { INFO_PID_TEXT_SIZE = 340 };
+
+/* With its terminating zero; returns `text`. */
+const char *info_pid_text(const struct server *server, const struct info_pid *pid,
+                          char text[INFO_PID_TEXT_SIZE]);
+/* As a JSON value. */
+void info_pid_put(struct buffer *out, const struct server *server, const struct info_pid *pid);
 /* ERR_SYNTAX: it is no such name at all. ERR_NOT_FOUND: of another node, or of an earlier life of this one.
  */
 ERR_USE enum err info_pid_parse(struct slice text, const struct server *server, struct info_pid *pid);

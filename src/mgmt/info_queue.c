@@ -63,9 +63,7 @@ put_effective_policy_definition(struct buffer *out, const struct info_subject *s
 static void
 put_pid_of(struct buffer *out, const struct info_subject *s, enum info_pid_kind kind, uint64_t id)
 {
-    buffer_add_u8(out, '"');
-    info_pid_write(out, s->home->server, &(struct info_pid){.kind = kind, .id = id});
-    buffer_add_u8(out, '"');
+    info_pid_put(out, s->home->server, &(struct info_pid){.kind = kind, .id = id});
 }
 
 static void

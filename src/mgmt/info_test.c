@@ -385,6 +385,33 @@ test_queues_that_stay_are_shown_once(void **state)
     session_client_free(c);
 }
 
+/* Of shards that do not answer: what another shard knows of their queues. */
+static void
+test_queues_of_other_shards(void **state)
+{
+    struct session_client *c[SHARDS];
+    bool foreign[SHARDS] = {false, true, false};
+    struct info_query q;
+    json_t *all = json_array();
+    char name[32];
+    for (unsigned i = 0; i < SHARDS; i++) { /* each declares on its own shard */
+        c[i] = session_login(*state);
+        snprintf(name, sizeof name, "q%u", i);
+        session_declare(c[i], 1, name);
+    }
+    query_init(&q, &info_queue_kind, "name messages");
+    q.foreign = foreign;
+    q.first_shard = 2;
+    while (slice(state, &q, all))
+        ;
+    assert_int_equal(json_array_size(all), 1);
+    assert_int_equal(count(all, "q1"), 1);
+    json_decref(all);
+    info_query_fini(&q);
+    for (unsigned i = 0; i < SHARDS; i++)
+        session_client_free(c[i]);
+}
+
 static bool
 has_moved(void **state, unsigned moved)
 {
@@ -526,6 +553,7 @@ main(void)
         cmocka_unit_test(test_tables_keep_their_types),
         cmocka_unit_test(test_text_is_always_json),
         cmocka_unit_test_setup_teardown(test_queues_that_stay_are_shown_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_queues_of_other_shards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections_that_move_are_shown_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_and_consumers_of_one_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pids_name_their_thing, setup, teardown),

@@ -336,7 +336,7 @@ handshake_open(struct connection *c, struct slice payload)
                         SLICE_FMT(user));
         return;
     }
-    uint32_t max = c->home->server->config.limits.connections_max;
+    uint32_t max = c->home->offer->connections_max;
     if (max && server_connection_count(c->home->server) > max) {
         connection_fail(c, AMQP_REPLY_NOT_ALLOWED, AMQP_CONNECTION_OPEN,
                         "connection refused: node connection limit (%u) is reached", max);

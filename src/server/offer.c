@@ -28,6 +28,7 @@ offer_new(const struct server_config *config)
     o->channel_max = config->channel_max;
     o->frame_max = config->frame_max;
     o->heartbeat_s = config->heartbeat_s;
+    o->connections_max = config->limits.connections_max;
     o->handshake_timeout_ms = config->limits.handshake_timeout_ms;
     o->tls_handshake_timeout_ms = config->limits.tls_handshake_timeout_ms;
     o->mechanism_plain = config->mechanism_plain;

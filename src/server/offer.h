@@ -15,6 +15,7 @@ struct offer {
     uint16_t channel_max;
     uint32_t frame_max;
     uint16_t heartbeat_s;
+    uint32_t connections_max; /* 0: no limit */
     uint32_t handshake_timeout_ms, tls_handshake_timeout_ms;
     bool mechanism_plain, mechanism_amqplain, mechanism_external, mechanism_anonymous;
     struct slice anonymous_user, anonymous_password;

@@ -8,9 +8,10 @@ import hashlib
 import os
 import pathlib
 import tempfile
+import time
 import unittest
 
-from control_test import Control, Failure, Node
+from control_test import DEADLINE_S, Control, Failure, Node, pika
 
 SECRET = "hunter2-is-secret"
 LONG = "n" * 300
@@ -140,6 +141,48 @@ class AccessTest(unittest.TestCase):
         self.assertEqual(node.end(), 0)
         node, control = self.node()  # and reads everything that it kept
         control.ask("authenticate_user", name="guest", password="guest")
+
+    def connect(self, node, count, user="guest"):
+        """Connections on both shards, half of which have moved to a queue's."""
+        login = pika.PlainCredentials(user, user)
+        opened = [pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", node.port, credentials=login, heartbeat=0))
+                  for _ in range(count)]
+        for i, connection in enumerate(opened[::2]):
+            connection.channel().queue_declare(f"q{i % 4}")
+        return opened
+
+    def closed_with(self, connections):
+        """What the server says to each when it closes it."""
+        said, deadline = [], time.monotonic() + DEADLINE_S
+        for connection in connections:
+            try:
+                while time.monotonic() < deadline:
+                    connection.process_data_events(0.1)
+            except pika.exceptions.ConnectionClosed as e:
+                said.append((e.reply_code, e.reply_text))
+        return said
+
+    def test_connections_are_closed_on_every_shard_and_counted(self):
+        node, control = self.node()
+        connections = self.connect(node, 20)
+        self.assertEqual(control.ask("close_all_connections", reason="three", limit=3), {"closed": 3})
+        self.assertEqual(control.ask("close_all_connections", vhost="other", reason="none"), {"closed": 0})
+        self.assertEqual(control.ask("close_all_connections", reason="slow", limit=3, delay_ms=20), {"closed": 3})
+        self.assertEqual(control.ask("close_all_connections", reason="rest", **{"global": True}), {"closed": 14})
+        said = self.closed_with(connections)
+        for reason, count in (("three", 3), ("slow", 3), ("rest", 14)):
+            self.assertEqual(said.count((320, f"CONNECTION_FORCED - {reason}")), count)
+
+    def test_a_deleted_users_connections_are_closed_and_no_others(self):
+        node, control = self.node()
+        control.ask("add_user", name="u", password="u")
+        control.ask("set_permissions", user="u", configure=".*", write=".*", read=".*")
+        theirs, others = self.connect(node, 10, "u"), self.connect(node, 4)
+        control.ask("delete_user", name="u")
+        self.assertEqual(self.closed_with(theirs), [(320, "CONNECTION_FORCED - user 'u' is deleted")] * 10)
+        for connection in others:
+            connection.channel()
+            connection.close()
 
     def test_new_passwords_are_held_to_the_rules_and_hashes_and_old_ones_are_not(self):
         node, control = self.node()

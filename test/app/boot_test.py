@@ -165,6 +165,14 @@ class Boot(unittest.TestCase):
         again = self.checked("--config", self.config(shown.stdout))
         self.assertEqual(again.returncode, 0, again.stderr)
 
+    def test_check_config_looks_at_certificates(self):
+        path = os.path.join(self.dir.name, "no.pem")
+        pathlib.Path(path).write_text("no certificate", encoding="utf-8")
+        r = self.checked("--config", self.config(f"listeners.ssl.x = 1\nssl_options.certfile = {path}\n"
+                                                 f"ssl_options.keyfile = {path}\n"))
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("no.pem", r.stderr)
+
     def test_plugins_that_nobody_knows_are_told_and_do_not_matter(self):
         r = self.checked(files={"etc/rabbitmq/enabled_plugins": "[rabbitmq_management,rabbitmq_mqtt,my_own]."})
         path = os.path.join(self.dir.name, "root", "etc", "rabbitmq", "enabled_plugins")

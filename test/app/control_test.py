@@ -223,6 +223,8 @@ class ControlTest(unittest.TestCase):
         node, control = self.node(), self.control()
         name = control.ask("ping")["node"]
         self.assertEqual(control.ask("ping")["pid"], node.process.pid)
+        threads = [path.read_text(encoding="ascii").strip() for path in pathlib.Path(f"/proc/{node.process.pid}/task").glob("*/comm")]
+        self.assertEqual([threads.count(name) for name in ("control", "shard-0", "shard-1")], [1, 1, 1])
         cookie = pathlib.Path(self.data, ".erlang.cookie").read_bytes()
         for how in ("reset", "force_reset"):
             self.publish(node, 0, 10)

@@ -167,6 +167,38 @@ class NodeRequests(unittest.TestCase):
                 control.close()
                 node.end()
 
+    def test_the_end_of_the_log_and_its_level(self):
+        with tempfile.TemporaryDirectory(prefix="leveret-list.") as directory:
+            node = Node(directory + "/data").ready()
+            control = Control.local(directory + "/data")
+
+            def tail(lines):
+                control.send("log_tail", lines=lines)
+                pieces = []
+                for line in control.lines:
+                    if not line.startswith(b"d "):
+                        self.assertTrue(line.startswith(b"o "), line)
+                        return "".join(pieces)
+                    pieces.append(json.loads(line[2:]))
+                self.fail("the answer has no end")
+
+            try:
+                node.connect().close()
+                self.assertIn("accepting AMQP", tail(100))
+                self.assertEqual(tail(2).count("\n"), 2)
+                self.assertIn("authenticated", tail(100))
+                control.ask("set_log_level", level="error")
+                before = tail(1000).count("authenticated")
+                node.connect().close()
+                self.assertEqual(tail(1000).count("authenticated"), before)
+                control.ask("rotate_logs")
+                for lines in (0, -1, 10**9):
+                    with self.assertRaises(Failure):
+                        control.ask("log_tail", lines=lines)
+            finally:
+                control.close()
+                node.end()
+
     def test_certificates_of_tls_listeners(self):
         with tempfile.TemporaryDirectory(prefix="leveret-list.") as directory:
             key, cert, data = directory + "/key.pem", directory + "/cert.pem", directory + "/data"

@@ -4,6 +4,7 @@ a wrong file changes nothing, and a connection outlives all of it.
 
 reload_test.py LEVERET
 """
+import json
 import os
 import pathlib
 import signal
@@ -199,17 +200,50 @@ class Reload(unittest.TestCase):
 
     def test_what_needs_a_restart_is_named_and_stays(self):
         self.start()
-        since = self.reload("heartbeat = 9", "max_connections = 1", "listeners.tcp.other = 1", "leveret.shards = 1",
-                            "leveret.data_dir = /nowhere")
+        since = self.reload("heartbeat = 9", "proxy_protocol = true", "listeners.tcp.other = 1", "leveret.data_dir = /nowhere")
         line = self.wait_for("needs a restart", since)
-        self.assertIn("max_connections", line)
+        self.assertIn("proxy_protocol", line)
         self.assertNotIn("data_dir", line)  # the command line's, then and now
         self.until(lambda: self.offered()[2], 9)
-        for c in [connected(self.port) for _ in range(3)]:
-            self.clients.append(c)
+        again = self.reload("heartbeat = 9", "proxy_protocol = true")
+        self.assertIn("proxy_protocol", self.wait_for("needs a restart", again))
+
+    def test_the_number_of_connections_changes_for_those_to_come(self):
+        self.start()
+        old = [connected(self.port) for _ in range(3)]
+        self.clients.extend(old)
+
+        def is_refused():
+            c = self.client()
+            try:
+                c.open(c.tune())
+                return False
+            except PermissionError as e:
+                self.assertIn("node connection limit (2) is reached", str(e))
+                return True
+        self.reload("max_connections = 2")
+        self.until(is_refused, True)
+        for c in old:
             c.declares()
-        again = self.reload("heartbeat = 9", "max_connections = 1")
-        self.assertIn("max_connections", self.wait_for("needs a restart", again))
+
+    def command(self, name):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(DEADLINE_S)
+            s.connect(os.path.join(self.dir.name, "data", "control.sock"))
+            s.sendall(json.dumps({"command": name, "arguments": {}}).encode() + b"\n")
+            answer = s.makefile("rb").readline()
+        self.assertEqual(answer[:1], b"o", answer)
+
+    def test_a_later_start_of_the_application_goes_by_it_in_the_same_directory(self):
+        self.start("heartbeat = 60")
+        since = self.reload("heartbeat = 9", "leveret.data_dir = /nowhere")
+        self.wait_for("takes effect", since)
+        self.command("stop_app")
+        since = self.reload("heartbeat = 9", "channel_max = 77", "default_vhost = other")
+        self.wait_for("takes effect: channel_max", since)
+        self.command("start_app")
+        self.assertEqual(self.offered(), (77, 131072, 9))
+        connected(self.port).close()
 
     def test_a_wrong_file_changes_nothing(self):
         self.start("heartbeat = 60")
@@ -292,7 +326,7 @@ class Reload(unittest.TestCase):
             "ECDHE-RSA-AES256-GCM-SHA384", "ssl_options.versions.$n": "tlsv1.2", "ssl_options.verify": "verify_peer",
             "ssl_options.fail_if_no_peer_cert": "true", "ssl_options.password": "secret", "ssl_cert_login_from": "common_name",
             "ssl_cert_login_san_type": "ip", "ssl_cert_login_san_index": "2", "auth_mechanisms.$n": "PLAIN",
-            "anonymous_login_user": "ann", "anonymous_login_pass": "secret", "loopback_users.$user": "true", "heartbeat": "11",
+            "anonymous_login_user": "ann", "anonymous_login_pass": "secret", "loopback_users.$user": "true", "heartbeat": "11", "max_connections": "9",
             "frame_max": "8192", "channel_max": "12", "handshake_timeout": "9000", "ssl_handshake_timeout": "4000",
             "vm_memory_high_watermark.relative": "0.9", "vm_memory_high_watermark.absolute": "900GB", "disk_free_limit.absolute":
             "1MB", "disk_free_limit.relative": "0.001", "total_memory_available_override_value": "64GB", "log.file.level": "debug",

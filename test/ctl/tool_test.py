@@ -56,6 +56,8 @@ class FakeNode:
                     return
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # the thread leaves accept() before another listener gets the descriptor
+        self.thread.join()
         self.listener.close()
         self.dir.cleanup()
 
@@ -82,8 +84,8 @@ class Misbehaving(unittest.TestCase):
 
     def test_does_not_answer(self):
         code, out, err = self.run_tool('list_queues', '--timeout', '1', hangs=True)
-        self.assertEqual(code, 75)
-        self.assertEqual(err, 'Error: operation list_queues on node rabbit@here timed out. Timeout value used: 1000\n')
+        self.assertEqual((code, err),
+                         (75, 'Error: operation list_queues on node rabbit@here timed out. Timeout value used: 1000\n'))
 
     def test_stops_answering_in_the_middle_of_a_list(self):
         code, out, _ = self.run_tool('-s', 'list_queues', '--timeout', '1', answer=b'r ["q1",0]\n', hangs=True)

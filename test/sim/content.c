@@ -67,15 +67,14 @@ make_properties(struct trial *t, uint64_t number, uint8_t delivery_mode, int64_t
 
 void
 content_make(struct content *c, struct trial *t, uint64_t number, const char *exchange, const char *key,
-             uint8_t delivery_mode, bool may_expire, uint32_t body_size, struct buffer *properties,
-             struct buffer *body)
+             uint8_t delivery_mode, uint32_t body_size, struct buffer *properties, struct buffer *body)
 {
     *c = (struct content){
         .exchange_size = (uint8_t)strlen(exchange), .key_size = (uint8_t)strlen(key), .body_size = body_size};
     CHECK(c->exchange_size < sizeof c->exchange && c->key_size < sizeof c->key);
     memcpy(c->exchange, exchange, c->exchange_size);
     memcpy(c->key, key, c->key_size);
-    c->ttl_ms = may_expire && trial_chance(t, 8) ? (int64_t)trial_random(t, CONTENT_TTL_MOST_MS) : -1;
+    c->ttl_ms = !t->is_timeless && trial_chance(t, 8) ? (int64_t)trial_random(t, CONTENT_TTL_MOST_MS) : -1;
     make_properties(t, number, delivery_mode, c->ttl_ms, properties);
     c->properties_hash = XXH64(properties->data, properties->len, 0);
     uint8_t *p = buffer_reserve(body, body_size + 1);

@@ -21,11 +21,10 @@ struct content {
 
 /* Small mostly, sometimes a few thousand bytes, rarely up to CONTENT_BODY_MOST. */
 uint32_t content_body_size(struct trial *t);
-/* delivery_mode 0: perhaps one, at random; may_expire: some have an expiration. Appends to `properties` and
+/* delivery_mode 0: perhaps one, at random. Some have an expiration. Appends to `properties` and
  * `body`. */
 void content_make(struct content *c, struct trial *t, uint64_t number, const char *exchange, const char *key,
-                  uint8_t delivery_mode, bool may_expire, uint32_t body_size, struct buffer *properties,
-                  struct buffer *body);
+                  uint8_t delivery_mode, uint32_t body_size, struct buffer *properties, struct buffer *body);
 /* The number in the message-id; false: it has none. */
 bool content_number(struct slice properties, uint64_t *number);
 /* NULL, or what is different from what content_make() made. */

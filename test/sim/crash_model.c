@@ -74,8 +74,8 @@ crash_model_publish(struct crash_model *m, uint32_t publisher, uint32_t tx, cons
     struct crash_message *x = &m->messages[number];
     *x = (struct crash_message){
         .publisher = publisher, .tx = tx, .queues = queues, .is_persistent = is_persistent};
-    content_make(&x->content, m->t, number, exchange, key, is_persistent ? 2 : 1, false, body_size,
-                 properties, body);
+    content_make(&x->content, m->t, number, exchange, key, is_persistent ? 2 : 1, body_size, properties,
+                 body);
     return number;
 }
 
@@ -110,6 +110,8 @@ crash_model_confirmed(struct crash_model *m, uint64_t number)
     struct crash_message *x = &m->messages[number];
     CHECK(number < m->count && !x->tx);
     make_sure(x);
+    if (x->content.ttl_ms >= 0)
+        x->confirmed_at = sim_now_ms(m->t->sim);
     for (int q = 0; q < CRASH_QUEUES; q++)
         if (x->is_persistent && is_durable(q) && x->queues & 1u << q)
             learn_acks(m, q, number);
@@ -168,12 +170,28 @@ crash_model_void(struct crash_model *m, uint32_t tx)
     }
 }
 
+static bool
+may_expire(const struct crash_message *x)
+{
+    return x->content.ttl_ms >= 0;
+}
+
+bool
+crash_model_may_expire(const struct crash_model *m, int queue)
+{
+    for (uint64_t i = 0; i < m->count; i++)
+        if (m->messages[i].queues & 1u << queue && may_expire(&m->messages[i]))
+            return true;
+    return false;
+}
+
 /* This copy being there or not says how an undecided transaction ended. */
 static void
 note_txs(struct crash_model *m, int queue, struct crash_message *x, bool is_there)
 {
     struct crash_copy *c = &x->copies[queue];
-    if (!is_durable(queue) || !x->is_persistent || c->may_be_gone || c->is_gone || m->is_unsafe[queue])
+    if (!is_durable(queue) || !x->is_persistent || c->may_be_gone || may_expire(x) || c->is_gone ||
+        m->is_unsafe[queue])
         return;
     if (x->tx && !c->is_sure && !c->settle_tx) {
         struct crash_tx *tx = tx_of(m, x->tx);
@@ -391,6 +409,17 @@ check_order(struct crash_model *m, uint64_t number)
     m->last[publisher] = number + 1;
 }
 
+/* Also in another life of the node than the one that it was published in. */
+static void
+check_is_in_time(struct crash_model *m, int queue, uint64_t number)
+{
+    const struct crash_message *x = &m->messages[number];
+    if (x->confirmed_at &&
+        sim_now_ms(m->t->sim) > x->confirmed_at + x->content.ttl_ms + trial_transit_ms(m->t))
+        finding(m, "m%llu is in %s long after its time", (unsigned long long)number,
+                crash_queue_names[queue]);
+}
+
 uint64_t
 crash_look_at(struct crash_model *m, const struct crash_delivery *d)
 {
@@ -404,6 +433,7 @@ crash_look_at(struct crash_model *m, const struct crash_delivery *d)
     }
     m->found[number] = true;
     m->looked_at++;
+    check_is_in_time(m, d->queue, number);
     check_given(m, d, number);
     check_order(m, number);
     return number;
@@ -425,7 +455,7 @@ crash_look_end(struct crash_model *m)
         struct crash_copy *c = &x->copies[q];
         if (!(x->queues & 1u << q))
             continue;
-        if (!m->found[i] && must_be_there(m, q, c))
+        if (!m->found[i] && !may_expire(x) && must_be_there(m, q, c))
             finding(m, "m%llu of %s is lost", (unsigned long long)i, crash_queue_names[q]);
         note_txs(m, q, x, m->found[i]);
         c->settle_tx = 0;

@@ -45,6 +45,7 @@ struct crash_message {
     uint32_t tx;        /* 0: none */
     uint32_t queues;    /* mask */
     bool is_persistent;
+    uint64_t confirmed_at; /* simulated milliseconds; 0: it was not */
     struct crash_copy copies[CRASH_QUEUES];
 };
 
@@ -134,6 +135,8 @@ void crash_model_ended(struct crash_model *m, const uint8_t shards[CRASH_QUEUES]
 
 /* The whole content of one queue, in its order, while nobody else uses it. */
 void crash_look_begin(struct crash_model *m, int queue);
+/* A message of the queue may expire, or has. */
+bool crash_model_may_expire(const struct crash_model *m, int queue);
 /* -> its number, or UINT64_MAX after a finding. */
 uint64_t crash_look_at(struct crash_model *m, const struct crash_delivery *d);
 void crash_look_end(struct crash_model *m);

@@ -35,7 +35,7 @@ on_finding(void *arg, const char *text)
 static int
 setup(void **state)
 {
-    w = (typeof(w)){.t = {.workload = "crash_model_test", .seed = 1}};
+    w = (typeof(w)){.t = {.workload = "crash_model_test", .seed = 1, .is_timeless = true}};
     trial_begin_world(&w.t);
     crash_model_init(&w.m, &w.t);
     w.m.on_finding = on_finding;

@@ -7,11 +7,6 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-enum {
-    TRANSIT_BASE_MS = 2000,
-    TRANSIT_BYTES = 3 << 19
-}; /* of a connection's output and the network's buffers */
-
 void
 model_init(struct model *m, struct trial *t)
 {
@@ -54,8 +49,7 @@ model_publish(struct model *m, uint32_t publisher, const char *exchange, const c
                                 .queues = queues,
                                 .may_route_elsewhere = may_route_elsewhere,
                                 .is_mandatory = is_mandatory};
-    content_make(&x->content, m->t, number, exchange, key, 0, true, content_body_size(m->t), properties,
-                 body);
+    content_make(&x->content, m->t, number, exchange, key, 0, content_body_size(m->t), properties, body);
     return number;
 }
 
@@ -103,22 +97,14 @@ may_vanish(const struct model *m, const struct model_message *x, int queue)
     return ttl_of(m, x, queue) >= 0 || m->queues[queue].length_max >= 0;
 }
 
-/* How long a delivery may be under way: as long as everything before it takes in this world's network. */
-static uint64_t
-transit_most_ms(const struct model *m)
-{
-    struct sim_net net = sim_net(m->t->sim);
-    uint64_t piece = net.chunk_max && net.chunk_max < net.buffer_bytes ? net.chunk_max : net.buffer_bytes;
-    return TRANSIT_BASE_MS + TRANSIT_BYTES / (piece / 2 + 1) * (2 * net.latency_max_ns / 1000000 + 1);
-}
-
 /* It was in its queue when its publish was known to be done. */
 static void
 check_is_in_time(struct model *m, const struct model_message *x, int queue, unsigned long long n)
 {
     int64_t ttl = ttl_of(m, x, queue);
     uint64_t now = sim_now_ms(m->t->sim);
-    TRIAL_EXPECT(m->t, ttl < 0 || x->outcome != OUTCOME_DONE || now <= x->done_at + ttl + transit_most_ms(m),
+    TRIAL_EXPECT(m->t,
+                 ttl < 0 || x->outcome != OUTCOME_DONE || now <= x->done_at + ttl + trial_transit_ms(m->t),
                  "m%llu of queue %s was delivered %llu ms after its time", n, m->queues[queue].name,
                  (unsigned long long)(now - x->done_at) - ttl);
 }

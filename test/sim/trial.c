@@ -35,6 +35,19 @@ trial_say(const struct trial *t, const char *format, ...)
     va_end(args);
 }
 
+enum {
+    TRANSIT_BASE_MS = 2000,
+    TRANSIT_BYTES = 3 << 19
+}; /* a connection's output, and the network's buffers */
+
+uint64_t
+trial_transit_ms(const struct trial *t)
+{
+    struct sim_net net = sim_net(t->sim);
+    uint64_t piece = net.chunk_max && net.chunk_max < net.buffer_bytes ? net.chunk_max : net.buffer_bytes;
+    return TRANSIT_BASE_MS + TRANSIT_BYTES / (piece / 2 + 1) * (2 * net.latency_max_ns / 1000000 + 1);
+}
+
 uint64_t
 trial_random(struct trial *t, uint64_t bound)
 {

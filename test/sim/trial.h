@@ -14,6 +14,7 @@ struct trial {
     const char *workload;
     uint64_t seed;
     bool is_verbose;
+    bool is_timeless; /* no message has an expiration */
     struct sim *sim;
     struct sim_broker *broker;
     struct sim_session *sessions[TRIAL_SESSIONS_MAX]; /* polled; NULL: free */
@@ -31,6 +32,8 @@ _Noreturn void trial_fail(const struct trial *t, const char *format, ...)
 /* Only when the run is verbose. */
 void trial_say(const struct trial *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* How long a delivery may be under way: as long as everything before it takes in this world's network. */
+uint64_t trial_transit_ms(const struct trial *t);
 uint64_t trial_random(struct trial *t, uint64_t bound);
 /* Once in `n` times. */
 bool trial_chance(struct trial *t, unsigned n);
