@@ -373,6 +373,18 @@ what_is_there_otherwise_is_left_and_named(void **state)
 }
 
 static void
+limits_of_a_vhost_may_be_pairs(void **state)
+{
+    struct fixture *f = fixture_new();
+    assert_null(import(
+        f, "{\"vhosts\":[{\"name\":\"/\",\"limits\":[[\"max-queues\",7],[\"max-connections\",3]]}]}", NULL));
+    assert_int_equal(atomic_load(&root(f)->queues_max), 7);
+    assert_int_equal(atomic_load(&root(f)->connections_max), 3);
+    assert_non_null(import(f, "{\"vhosts\":[{\"name\":\"/\",\"limits\":[[\"max-odd\",7]]}]}", NULL));
+    fixture_free(f);
+}
+
+static void
 definitions_of_one_vhost_are_for_that_one(void **state)
 {
     static const char node[] = "{\"vhosts\":[{\"name\":\"/\"},{\"name\":\"two\"}],\"queues\":["
@@ -440,6 +452,7 @@ main(void)
         cmocka_unit_test(json_that_is_nested_without_an_end_is_refused),
         cmocka_unit_test(a_binding_of_what_is_not_there_is_left_out_and_named),
         cmocka_unit_test(what_is_there_otherwise_is_left_and_named),
+        cmocka_unit_test(limits_of_a_vhost_may_be_pairs),
         cmocka_unit_test(definitions_of_one_vhost_are_for_that_one),
         cmocka_unit_test(hashes_of_every_kind_are_imported),
         cmocka_unit_test(a_file_and_a_directory_are_loaded),
