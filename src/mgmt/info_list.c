@@ -109,10 +109,10 @@ static void
 listing_begin(struct control_call *call, const struct info_kind *kind)
 {
     const char *vhost = control_string(call, "vhost", kind->is_per_vhost ? "/" : "");
-    const char *user = control_string(call, "user", "");
-    if (!vhost || !user)
+    const char *user = vhost ? control_string(call, "user", "") : NULL;
+    if (!user)
         return;
-    if (strlen(user) >= INFO_VHOST_SIZE || (kind->is_strict && strlen(vhost) >= INFO_VHOST_SIZE)) {
+    if (strlen(user) >= INFO_VHOST_SIZE || strlen(vhost) >= INFO_VHOST_SIZE) {
         control_fail(call, CONTROL_BAD_ARGUMENT, "a name has at most %d bytes", INFO_VHOST_SIZE - 1);
         return;
     }
