@@ -15,7 +15,7 @@ import unittest
 from control_test import Control, Node
 
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in (pathlib.Path(__file__).resolve().parents[2] / "src/mgmt").glob("*.c"))
-REQUESTS = re.findall(r'^    \{"(\w+)", \w+, [^}]+\},$', SOURCES, re.MULTILINE)
+REQUESTS = re.findall(r'^    \{"(\w+)", \w+, [^}]+\},$', SOURCES, re.MULTILINE) + re.findall(r"^    X\((list_\w+),", SOURCES, re.MULTILINE)
 ARGUMENTS = sorted(set(re.findall(r'\b(?:control_string|control_argument|argument_\w+)\(\w+, "(\w+)"', SOURCES)))
 ENDS = {"stop", "shutdown", "stop_app", "reset", "force_reset"}
 PAUSES = {"timeout_ms", "delay_ms"}
@@ -55,7 +55,7 @@ class RequestTest(unittest.TestCase):
         raise EOFError
 
     def requests(self):
-        self.assertGreater(len(REQUESTS), 80)
+        self.assertGreater(len(REQUESTS), 100)
         self.assertGreater(len(ARGUMENTS), 30)
         return [request for request in REQUESTS if request not in ENDS]
 
