@@ -5,7 +5,8 @@
   store_dirs.py make LEVERET NAME           makes them both: NAME is the format's version, perhaps `operator`, and how
                                             the node ended, as in `1-killed`, `1-stopped` or `1-operator-killed`
 
-`operator`: what operators declare is there, too, and listed as the node exports it (with the leveretctl beside LEVERET).
+`operator`: what operators declare is there, too, and listed as the node exports it (with the leveretctl beside LEVERET,
+or in the build's folder of it).
 
 A new format version gets directories of its own, made by the last commit that wrote the old ones. They are never made
 anew.
@@ -60,7 +61,8 @@ OPERATOR = {
 
 
 def ctl(program, one, *words, **more):
-    tool = os.path.join(os.path.dirname(program), "leveretctl")
+    tool = next(path for path in (os.path.join(os.path.dirname(program), "leveretctl"),
+                                  os.path.join(os.path.dirname(program), "../ctl/leveretctl")) if os.path.exists(path))
     return subprocess.run([tool, "--data-dir", os.path.join(one.dir, "data"), *words], check=True, text=True,
                           stdout=subprocess.PIPE, **more).stdout
 
