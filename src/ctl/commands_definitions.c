@@ -128,7 +128,7 @@ say_left(struct ctl *c, const json_t *result)
     long long left = json_integer_value(json_object_get(result, "left"));
     if (left == 0)
         return;
-    ctl_note(c, "%lld that are there already, and otherwise, were left as they are:", left);
+    ctl_note(c, "%lld were left as they are, or out:", left);
     for (size_t i = 0; i < json_array_size(names); i++)
         ctl_note(c, "%s", json_string_value(json_array_get(names, i)));
 }

@@ -280,6 +280,20 @@ make_metadata(const struct reader *r, struct meta_command *cmd)
     return cmd->changes ? MADE : MADE_NOTHING;
 }
 
+/* An object, or (RabbitMQ 3.10) pairs: [["max-queues",7]]. A new reference. */
+static json_t *
+limits_of(const json_t *limits)
+{
+    json_t *all = json_is_object(limits) ? json_copy((json_t *)limits) : json_object();
+    for (size_t i = 0; i < json_array_size(limits); i++) {
+        const json_t *pair = json_array_get(limits, i);
+        const char *name = json_string_value(json_array_get(pair, 0));
+        if (name && json_array_size(pair) == 2)
+            json_object_set(all, name, json_array_get(pair, 1));
+    }
+    return all;
+}
+
 static enum made
 make_vhost(const struct reader *r, struct meta_command *cmd)
 {
@@ -295,11 +309,11 @@ make_vhost(const struct reader *r, struct meta_command *cmd)
         if (made != MADE_NOTHING)
             return made;
     }
-    if (json_object_size(limits) == 0)
-        return MADE_NOTHING;
-    *cmd =
-        (struct meta_command){.kind = META_VHOST_LIMITS, .vhost = cmd->name, .value = json_text(r, limits)};
-    return MADE_LAST;
+    json_t *all = limits_of(limits);
+    *cmd = (struct meta_command){.kind = META_VHOST_LIMITS, .vhost = cmd->name, .value = json_text(r, all)};
+    enum made made = json_object_size(all) > 0 ? MADE_LAST : MADE_NOTHING;
+    json_decref(all);
+    return made;
 }
 
 /* ---- permissions ---- */
@@ -554,10 +568,8 @@ definitions_free(struct definitions *d)
         return;
     json_decref(d->tree);
     free(d->vhost);
-    for (size_t i = 0; i < d->need_count; i++) {
-        free((void *)d->needs[i].vhost.data);
+    for (size_t i = 0; i < d->need_count; i++)
         free((void *)d->needs[i].name.data);
-    }
     free(d->needs);
     for (size_t i = 0; i < sizeof d->texts / sizeof *d->texts; i++)
         buffer_fini(&d->texts[i]);

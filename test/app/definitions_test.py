@@ -123,7 +123,7 @@ class Definitions(unittest.TestCase):
         text = RECORDED.read_text()
         for bad in ("", "{", text[:len(text) // 2], "[1]", text.replace('"LvYh', '"!!!!'),
                     text.replace('"federation-upstream-set": "all"', '"no-such-key": 1'),
-                    text.replace('"destination": "fedx.dst"', '"destination": "nowhere"')):
+                    text.replace('"user": "fed"', '"user": "nobody"')):
             said = self.ctl("import_definitions", "-", code=65, data=bad)
             self.assertIn("Nothing was imported", said)
         self.assertEqual(self.export(), before)

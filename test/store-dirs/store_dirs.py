@@ -5,7 +5,8 @@
   store_dirs.py make LEVERET NAME           makes them both: NAME is the format's version, perhaps `operator` or `refused`,
                                             and how the node ended, as in `1-killed` or `1-operator-killed`
 
-`operator`: what operators declare is there, too, and listed as the node exports it (with the leveretctl beside LEVERET).
+`operator`: what operators declare is there, too, and listed as the node exports it (with the leveretctl beside LEVERET,
+or in the build's folder of it).
 `refused`: clients asked for what that version refused and later ones know, before anything else was declared.
 From version 2 on some messages expire: those that do so soon are never served, wherever they were.
 
@@ -65,7 +66,8 @@ OPERATOR = {
 
 
 def ctl(program, one, *words, **more):
-    tool = os.path.join(os.path.dirname(program), "leveretctl")
+    tool = next(path for path in (os.path.join(os.path.dirname(program), "leveretctl"),
+                                  os.path.join(os.path.dirname(program), "../ctl/leveretctl")) if os.path.exists(path))
     return subprocess.run([tool, "--data-dir", os.path.join(one.dir, "data"), *words], check=True, text=True,
                           stdout=subprocess.PIPE, **more).stdout
 
