@@ -31,7 +31,7 @@ judge(struct buffer *wrong, json_t *object, const struct quota *quotas, const ch
     }
     if (json_object_size(unknown) > 0) {
         buffer_add_str(wrong, "Unrecognised terms ");
-        jsontext_add_erlang(wrong, unknown);
+        jsontext_add_proplist(wrong, unknown);
         buffer_add_fmt(wrong, " in %s\n", what);
     }
     json_decref(unknown);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "broker/jsontext.h"
+#include "broker/parameter_check.h"
 #include "broker/password.h"
 #include "io/random.h"
 #include "mgmt/definitions_impl.h"
@@ -388,6 +389,23 @@ make_policy(const struct reader *r, struct meta_command *cmd)
     return make_any_policy(r, cmd);
 }
 
+/* Would its component take the value? An address may hold a password, and what is wrong may be logged: it is
+ * not repeated. */
+static enum made
+judge_parameter(const struct reader *r, const struct meta_command *cmd, const json_t *value)
+{
+    struct buffer why = {0};
+    parameter_check(&why, cmd->component, cmd->name, value);
+    bool has_login = why.len > 0 && memchr(why.data, '@', why.len);
+    if (has_login)
+        wrong(r, "an address of %.*s '%.*s' is not valid", SLICE_FMT(cmd->component), SLICE_FMT(cmd->name));
+    else if (why.len > 0)
+        wrong(r, "%.*s", (int)why.len - 1, why.data);
+    bool is_good = why.len == 0;
+    buffer_fini(&why);
+    return is_good ? MADE_LAST : MADE_ERROR;
+}
+
 /* Policies and limits of vhosts are parameters in RabbitMQ. */
 static enum made
 make_parameter(const struct reader *r, struct meta_command *cmd)
@@ -410,8 +428,9 @@ make_parameter(const struct reader *r, struct meta_command *cmd)
     if (slice_eq_str(cmd->component, "vhost-limits")) {
         cmd->kind = META_VHOST_LIMITS;
         cmd->component = cmd->name = slice_of(NULL, 0);
+        return MADE_LAST;
     }
-    return MADE_LAST;
+    return judge_parameter(r, cmd, value);
 }
 
 static enum made

@@ -238,8 +238,9 @@ an_export_makes_an_equal_node(void **state)
         "username}\","
         "\"read\":\"\"}],"
         "\"global_parameters\":[{\"name\":\"cluster_name\",\"value\":\"here\"}],"
-        "\"parameters\":[{\"component\":\"shovel\",\"vhost\":\"two\",\"name\":\"s\",\"value\":{\"a\":[1,null]"
-        "}},"
+        "\"parameters\":[{\"component\":\"shovel\",\"vhost\":\"two\",\"name\":\"s\",\"value\":"
+        "{\"src-uri\":[\"amqp://\"],\"dest-uri\":\"amqp://"
+        "h\",\"src-queue\":\"q\",\"src-queue-args\":{\"x\":null}}},"
         "{\"component\":\"operator_policy\",\"vhost\":\"two\",\"name\":\"o\",\"value\":{\"pattern\":\"^q\","
         "\"definition\":{\"max-length\":5},\"priority\":2,\"apply-to\":\"queues\"}},"
         "{\"component\":\"vhost-limits\",\"vhost\":\"/"
@@ -324,6 +325,12 @@ bad_definitions_are_refused_as_a_whole(void **state)
         {"{\"permissions\":[{\"vhost\":\"/"
          "\",\"user\":\"eve\",\"configure\":\"\",\"write\":\"\",\"read\":\"\"}]}",
          "the definitions refer to user 'eve', which is neither in them nor on the node"},
+        {"{\"parameters\":[{\"vhost\":\"/"
+         "\",\"component\":\"federation-upstream\",\"name\":\"u\",\"value\":{}}]}",
+         "parameters[0]: Key \"uri\" not found in u"},
+        {"{\"parameters\":[{\"vhost\":\"/\",\"component\":\"federation-upstream\",\"name\":\"u\",\"value\":"
+         "{\"uri\":\"amqp://u:secret@h:0\"}}]}",
+         "parameters[0]: an address of federation-upstream 'u' is not valid"},
     };
     struct fixture *f = fixture_new();
     struct buffer before = {0}, after = {0};
