@@ -32,7 +32,7 @@ access_wants_vhost(const struct meta_result *r)
 static void
 access_user_changed(struct control_call *call, const struct meta_result *r)
 {
-    const char *name = control_string(call, "name", "");
+    const char *name = argument_shown(call, "name", "");
     if (r->code == 0)
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND)
@@ -51,24 +51,36 @@ access_permission_changed(struct control_call *call, const struct meta_result *r
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND && access_wants_vhost(r))
         control_fail(call, CONTROL_REFUSED, "Virtual host %s does not exist",
-                     control_string(call, "vhost", "/"));
+                     argument_shown(call, "vhost", "/"));
     else if (r->code == AMQP_REPLY_NOT_FOUND)
-        control_fail(call, CONTROL_NO_SUCH_USER, "User %s does not exist", control_string(call, "user", ""));
+        control_fail(call, CONTROL_NO_SUCH_USER, "User %s does not exist", argument_shown(call, "user", ""));
     else
         control_fail(call, CONTROL_REFUSED, "%s", r->text);
 }
 
-/* Of requests whose `name`, or else `vhost`, is a vhost. */
+/* `argument` is the one that names the vhost. */
 static void
-access_vhost_changed(struct control_call *call, const struct meta_result *r)
+access_answer_vhost(struct control_call *call, const struct meta_result *r, const char *argument)
 {
-    const char *vhost = control_string(call, argument_is_there(call, "name") ? "name" : "vhost", "/");
     if (r->code == 0)
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND)
-        control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist", vhost);
+        control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist",
+                     argument_shown(call, argument, "/"));
     else
         control_fail(call, CONTROL_REFUSED, "%s", r->text);
+}
+
+static void
+access_named_vhost_changed(struct control_call *call, const struct meta_result *r)
+{
+    access_answer_vhost(call, r, "name");
+}
+
+static void
+access_vhost_changed(struct control_call *call, const struct meta_result *r)
+{
+    access_answer_vhost(call, r, "vhost");
 }
 
 /* ---- passwords ---- */
@@ -371,7 +383,7 @@ access_change_vhost(struct control_call *call, enum meta_kind kind)
     struct buffer tags = {0};
     struct meta_command cmd = {.kind = kind};
     if (access_metadata(call, &cmd, &tags))
-        control_meta(call, &cmd, access_vhost_changed);
+        control_meta(call, &cmd, access_named_vhost_changed);
     buffer_fini(&tags);
 }
 
@@ -392,7 +404,7 @@ run_delete_vhost(struct control_call *call)
 {
     struct meta_command cmd = {.kind = META_VHOST_DELETE};
     if (argument_name(call, "name", NULL, &cmd.name))
-        control_meta(call, &cmd, access_vhost_changed);
+        control_meta(call, &cmd, access_named_vhost_changed);
 }
 
 static void

@@ -24,7 +24,7 @@ policy_changed(struct control_call *call, const struct meta_result *r)
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND && strncmp(r->text, "no vhost", 8) == 0)
         control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist",
-                     control_string(call, "vhost", "/"));
+                     argument_shown(call, "vhost", "/"));
     else
         control_fail(call, CONTROL_REFUSED, "%s", r->text);
 }
@@ -133,7 +133,7 @@ policy_user_changed(struct control_call *call, const struct meta_result *r)
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND)
         control_fail(call, CONTROL_NO_SUCH_USER, "User \"%s\" does not exist",
-                     control_string(call, "name", ""));
+                     argument_shown(call, "name", ""));
     else
         control_fail(call, CONTROL_REFUSED, "%s", r->text);
 }
