@@ -87,6 +87,14 @@ parse_limits(const struct meta_command *cmd, int64_t *connections, int64_t *queu
     return r->code == 0;
 }
 
+bool
+meta_vhost_is_refused(const struct meta_command *cmd)
+{
+    struct meta_result r = {0};
+    int64_t connections, queues;
+    return !metadata_fits(cmd, &r) || !parse_limits(cmd, &connections, &queues, &r);
+}
+
 void
 meta_vhost_limits(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
 {
