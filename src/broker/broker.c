@@ -17,6 +17,7 @@
 #include "broker/durability.h"
 #include "broker/inside.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 #include "broker/route.h"
 #include "io/timer.h"
@@ -186,7 +187,7 @@ broker_rest(struct broker *b, struct list *resting)
 /* ---- checks ---- */
 
 struct broker_sums {
-    uint64_t ready, unacked, consumers, held;
+    uint64_t ready, unacked, consumers, held, fronts;
 };
 
 static void
@@ -253,16 +254,15 @@ check_queue(const struct queue *q, struct broker_sums *sums)
     }
     CHECK(round == q->round_count && round + resting == q->consumer_count);
     CHECK(q->consumer_count == 1 || !q->has_exclusive_consumer);
-    bool waits_for_log = q->is_reserving || (q->messages && q->messages->is_paging_in);
-    CHECK(!round || !queue_ready(q) || q->deletion || waits_for_log || list_is_linked(&q->dirty));
+    const struct queue *first = queue_rank_first(q->front);
+    bool waits_for_log = first->is_reserving || (first->messages && first->messages->is_paging_in);
+    CHECK(!round || !queue_ready_all(q) || q->deletion || waits_for_log || list_is_linked(&q->dirty));
     CHECK(!q->waiting || waits_for_log || list_is_linked(&q->dirty));
     CHECK(q->has_rules == (q->rules != NULL));
     CHECK(!q->has_rules || !q->rules->settings.is_single_active ||
           (round <= 1 && (q->rules->active != NULL) == (q->consumer_count > 0)));
-    CHECK(q->messages || !q->unacked);
     sums->consumers += q->consumer_count;
-    if (q->messages)
-        check_entries(q, sums);
+    sums->fronts++;
 }
 
 void
@@ -273,7 +273,11 @@ broker_check(const struct broker *b)
     uint64_t id, lent = 0, live = 0;
     for (const struct queue *q; (q = idmap_next(&b->queues, &cursor, &id));) {
         CHECK(q->id == id && q->broker == b);
-        check_queue(q, &sums);
+        CHECK(q->messages || !q->unacked);
+        if (q->messages)
+            check_entries(q, &sums);
+        if (q->front == q)
+            check_queue(q, &sums);
     }
     cursor = 0;
     for (const struct consumer *c; (c = slots_next(&b->consumers, &cursor, NULL));) {
@@ -281,7 +285,7 @@ broker_check(const struct broker *b)
         live += !c->is_canceled;
         lent += c->unacked;
     }
-    CHECK(idmap_count(&b->queues) == b->queues_opened);
+    CHECK(sums.fronts == b->queues_opened);
     CHECK(sums.ready == b->messages_ready && sums.unacked == b->messages_unacked);
     CHECK(sums.consumers == live && sums.held == lent);
 }
