@@ -33,23 +33,15 @@ node_free(struct node_of *n)
     free(n);
 }
 
-/* It is on the node from now on, of whatever kind. */
+/* It is on the node from now on. */
 static void
 meet(struct meta *m, const struct definitions_need *need)
 {
-    static const enum meta_kind kinds[] = {META_VHOST_ADD, META_USER_PUT, META_EXCHANGE_DECLARE,
-                                           META_QUEUE_DECLARE};
     struct meta_result r;
     char why[DEFINITIONS_WHY_SIZE];
-    if (need->vhost.len > 0) /* the definitions may make it: then it must be there already */
-        meta_apply(m, &(struct meta_command){.kind = META_VHOST_ADD, .name = need->vhost}, &r);
-    struct meta_command c = {.kind = kinds[need->kind],
-                             .vhost = need->vhost,
-                             .name = need->name,
-                             .durable = true,
-                             .type = slice_str("fanout"),
-                             .forced_id = meta_id_last(m) + 1};
-    meta_apply(m, &c, &r);
+    meta_apply(
+        m, &(struct meta_command){.kind = need->is_user ? META_USER_PUT : META_VHOST_ADD, .name = need->name},
+        &r);
     CHECK(r.code == 0 && definitions_has_need(m, need, why));
 }
 

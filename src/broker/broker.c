@@ -15,7 +15,9 @@
 #include "broker/courier_impl.h"
 #include "broker/deadletter.h"
 #include "broker/durability.h"
+#include "broker/inside.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 #include "broker/route.h"
 #include "io/timer.h"
@@ -46,6 +48,7 @@ broker_new(struct node *node, struct shard *shard, const struct effects *effects
     b->routes = route_cache_new(node->limits.route_cache_entries);
     b->courier = courier_new(b);
     b->deadletters = deadletters_new(b);
+    b->inside = inside_new();
     node->brokers[b->index] = b;
     if (node->durability)
         node->durability->attach(node->durability_arg, b);
@@ -72,6 +75,7 @@ broker_free(struct broker *b)
     slots_fini(&b->consumers);
     slots_fini(&b->subscriptions);
     deadletters_free(b);
+    inside_free(b);
     courier_free(b->courier);
     route_cache_free(b->routes);
     pool_free_all(b->pool);
@@ -135,6 +139,7 @@ broker_turn(struct broker *b)
             queue_mark_dirty(q);
     }
     bool more = deadletters_turn(b);
+    more |= inside_turn(b);
     if (b->log && !list_is_empty(&b->deep))
         queue_paging_turn(b);
     broker_flush(b);
@@ -182,7 +187,7 @@ broker_rest(struct broker *b, struct list *resting)
 /* ---- checks ---- */
 
 struct broker_sums {
-    uint64_t ready, unacked, consumers, held;
+    uint64_t ready, unacked, consumers, held, fronts;
 };
 
 static void
@@ -249,16 +254,15 @@ check_queue(const struct queue *q, struct broker_sums *sums)
     }
     CHECK(round == q->round_count && round + resting == q->consumer_count);
     CHECK(q->consumer_count == 1 || !q->has_exclusive_consumer);
-    bool waits_for_log = q->is_reserving || (q->messages && q->messages->is_paging_in);
-    CHECK(!round || !queue_ready(q) || q->deletion || waits_for_log || list_is_linked(&q->dirty));
+    const struct queue *first = queue_rank_first(q->front);
+    bool waits_for_log = first->is_reserving || (first->messages && first->messages->is_paging_in);
+    CHECK(!round || !queue_ready_all(q) || q->deletion || waits_for_log || list_is_linked(&q->dirty));
     CHECK(!q->waiting || waits_for_log || list_is_linked(&q->dirty));
     CHECK(q->has_rules == (q->rules != NULL));
     CHECK(!q->has_rules || !q->rules->settings.is_single_active ||
           (round <= 1 && (q->rules->active != NULL) == (q->consumer_count > 0)));
-    CHECK(q->messages || !q->unacked);
     sums->consumers += q->consumer_count;
-    if (q->messages)
-        check_entries(q, sums);
+    sums->fronts++;
 }
 
 void
@@ -269,7 +273,11 @@ broker_check(const struct broker *b)
     uint64_t id, lent = 0, live = 0;
     for (const struct queue *q; (q = idmap_next(&b->queues, &cursor, &id));) {
         CHECK(q->id == id && q->broker == b);
-        check_queue(q, &sums);
+        CHECK(q->messages || !q->unacked);
+        if (q->messages)
+            check_entries(q, &sums);
+        if (q->front == q)
+            check_queue(q, &sums);
     }
     cursor = 0;
     for (const struct consumer *c; (c = slots_next(&b->consumers, &cursor, NULL));) {
@@ -277,7 +285,7 @@ broker_check(const struct broker *b)
         live += !c->is_canceled;
         lent += c->unacked;
     }
-    CHECK(idmap_count(&b->queues) == b->queues_opened);
+    CHECK(sums.fronts == b->queues_opened);
     CHECK(sums.ready == b->messages_ready && sums.unacked == b->messages_unacked);
     CHECK(sums.consumers == live && sums.held == lent);
 }
@@ -296,5 +304,5 @@ broker_is_idle(const struct broker *b)
             !list_is_empty(&lane->held))
             return false;
     }
-    return deadletters_are_idle(b) && pool_bytes_used(b->pool) == 0;
+    return deadletters_are_idle(b) && inside_is_idle(b) && pool_bytes_used(b->pool) == 0;
 }

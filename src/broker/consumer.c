@@ -54,7 +54,7 @@ consumer_enter_round(struct consumer *c)
     list_push_back(&c->level->round, &c->node);
     c->is_in_round = true;
     c->queue->round_count++;
-    if (queue_ready(c->queue))
+    if (queue_ready_all(c->queue))
         queue_mark_dirty(c->queue);
 }
 

@@ -22,7 +22,7 @@ get_now(struct broker *b, struct queue *q, const struct courier_op *op)
     courier_reply_init(&r, op, b);
     r.no_ack = op->flags != 0;
     r.message = queue_take(q, r.no_ack, &r.position, &r.redelivered);
-    if (!r.message && queue_ready(q))
+    if (!r.message && queue_ready_all(q))
         return false;
     r.message_count = queue_ready_count(q);
     r.consumer_count = queue_consumer_count(q);

@@ -23,6 +23,7 @@
 #include "broker/meta.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_policy.h"
+#include "broker/queue_rank.h"
 #include "io/timer.h"
 #include "wire/properties.h"
 
@@ -70,7 +71,7 @@ deadletter_reason_name(enum deadletter_reason reason)
 static bool
 find_policy(const struct broker *b, uint64_t queue_id, const struct queue_def **def, struct queue_policy *p)
 {
-    *def = queue_def_find_id(b->node->meta, queue_id);
+    *def = queue_def_find_id(b->node->meta, queue_rank_front_id(queue_id));
     if (!*def)
         return false;
     queue_policy_of(*def, p);

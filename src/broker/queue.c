@@ -15,6 +15,7 @@
 #include "broker/deadletter.h"
 #include "broker/meta.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 
 #include <stdlib.h>
@@ -42,6 +43,18 @@ queue_set_runtime(const struct queue_def *def, struct queue *q)
     ((struct queue_def *)(uintptr_t)def)->runtime = q;
 }
 
+void
+queue_init(struct queue *q, struct broker *b, uint64_t id, bool durable)
+{
+    q->id = id;
+    q->broker = b;
+    q->front = q;
+    q->durable = durable;
+    q->cursor = 1; /* positions from 1: 0 is none */
+    q->deliver_limit = durable && b->log && !b->log->is_failed ? 0 : UINT64_MAX;
+    list_init(&q->levels);
+}
+
 struct queue *
 queue_open(struct broker *b, const struct queue_def *def)
 {
@@ -53,14 +66,11 @@ queue_open(struct broker *b, const struct queue_def *def)
         return NULL;
     struct queue *q = calloc(1, sizeof *q);
     CHECK(q);
-    q->id = def->id;
-    q->broker = b;
+    queue_init(q, b, def->id, def->durable);
     q->auto_delete = def->auto_delete;
-    q->durable = def->durable;
-    q->cursor = 1; /* positions from 1: 0 is none */
-    q->deliver_limit = q->durable && b->log && !b->log->is_failed ? 0 : UINT64_MAX;
-    list_init(&q->levels);
     queue_rules_open(q, def);
+    if (q->has_rules && q->rules->settings.priority_max)
+        queue_rank_open(q, q->rules->settings.priority_max);
     idmap_put(&b->queues, q->id, q);
     queue_set_runtime(def, q);
     b->queues_opened++;
@@ -85,7 +95,7 @@ uint32_t
 queue_close(struct queue *q)
 {
     struct broker *b = q->broker;
-    uint32_t ready = queue_ready(q);
+    uint32_t ready = queue_ready_all(q);
     if (q->deletion)
         courier_deletion_closed(q->deletion, ready);
     const struct queue_def *def = queue_def_find_id(b->node->meta, q->id);
@@ -95,6 +105,7 @@ queue_close(struct queue *q)
     b->queues_opened--;
     courier_queue_closed(b, q);
     queue_cancel_all(q);
+    queue_rank_close(q);
     if (q->kept)
         b->log->ops->forget(b->log, q);
     queue_messages_close(q);
@@ -111,7 +122,9 @@ queue_free(struct queue *q)
 {
     courier_waiting_free(q);
     deadletter_forget(q);
-    queue_rules_close(q, true);
+    free(q->ranks);
+    if (q->front == q)
+        queue_rules_close(q, true);
     if (q->messages) {
         seqdeque_fini(&q->messages->entries);
         free(q->messages->returned);
@@ -128,13 +141,17 @@ queue_free(struct queue *q)
 uint32_t
 queue_ready_count(const struct queue *q)
 {
-    return queue_ready(q);
+    return queue_ready_all(q);
 }
 
 uint32_t
 queue_unacked_count(const struct queue *q)
 {
-    return q->unacked;
+    uint32_t unacked = 0;
+    unsigned at = 0;
+    for (const struct queue *rank; (rank = queue_rank_each(q, &at));)
+        unacked += rank->unacked;
+    return unacked;
 }
 
 uint32_t
@@ -152,6 +169,7 @@ queue_is_deleting(const struct queue *q)
 void
 queue_mark_dirty(struct queue *q)
 {
-    if (!list_is_linked(&q->dirty))
-        list_push_back(&q->broker->dirty, &q->dirty);
+    struct list *dirty = &q->front->dirty;
+    if (!list_is_linked(dirty))
+        list_push_back(&q->broker->dirty, dirty);
 }

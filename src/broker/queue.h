@@ -52,7 +52,7 @@ void queue_put_back(struct queue *q, uint64_t position);
 
 /* Delivers what can be delivered, at most the turn's budget; true: more could be. */
 bool queue_deliver(struct queue *q);
-/* Puts the queue on the shard's dirty list. */
+/* Puts the queue, or the front that it is a rank of, on the shard's dirty list. */
 void queue_mark_dirty(struct queue *q);
 
 /* Who wants to consume. `local` is the other end on this shard, or NULL: then (shard, far_end) names it. */

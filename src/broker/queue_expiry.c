@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "broker/deadletter.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 #include "io/timer.h"
 #include "wire/properties.h"
@@ -88,7 +89,7 @@ queue_expiry_is_due(const struct queue *q, const struct queue_entry *e)
 {
     uint64_t deadline = queue_expiry_of(e);
     if (deadline == QUEUE_DEADLINE_AT_ONCE)
-        return q->round_count == 0;
+        return q->front->round_count == 0;
     return deadline != QUEUE_DEADLINE_NONE && deadline <= broker_now_ms(q->broker);
 }
 
@@ -118,8 +119,9 @@ set_timer(struct queue *q, const struct queue_entry *e)
     timer_start(q->broker->shard, &r->expiry, deadline > now ? deadline - now : 0, on_due, q);
 }
 
-bool
-queue_expiry_run(struct queue *q)
+/* In one rank. */
+static bool
+run(struct queue *q)
 {
     uint64_t position;
     struct queue_entry *e;
@@ -135,4 +137,15 @@ queue_expiry_run(struct queue *q)
         queue_expiry_drop(q, position, e);
     }
     return false;
+}
+
+bool
+queue_expiry_run(struct queue *q)
+{
+    if (!q->ranks)
+        return run(q);
+    bool more = false;
+    for (struct queue *rank = queue_rank_first(q); rank && !more; rank = queue_rank_next(rank))
+        more = run(rank);
+    return more;
 }

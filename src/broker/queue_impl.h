@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "base/seqdeque.h"
+#include "broker/consumer_impl.h"
 #include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/queue_log.h"
@@ -43,35 +44,10 @@ struct queue_messages {
     uint64_t paged_from; /* nothing between the cursor and here is paged out */
     struct list deep;    /* in broker.deep */
     uint64_t read_count; /* messages that the last read-ahead brought */
+    uint32_t window;     /* bytes at the head that stay in memory */
     bool is_paging_in;   /* one is under way */
     struct list resting; /* in broker.resting since it was found empty */
     uint64_t rested_at;  /* next sequence at that time: unchanged means unused since */
-};
-
-/* Consumers of one priority. It is there as long as it has members. */
-struct consumer_level {
-    struct list node; /* in queue.levels, highest priority first */
-    struct list
-        round; /* members that can take a message, as far as we know; who was served goes to the end */
-    struct list resting; /* members that cannot: prefetch, room or credit */
-    int32_t priority;
-};
-
-struct consumer {
-    struct list node; /* in its level's round or resting list; on none when canceled */
-    struct queue *queue;
-    struct consumer_level *level;
-    struct subscription *subscription; /* the other end on this shard; NULL: on another, or canceled */
-    uint64_t handle;                   /* in broker.consumers */
-    uint64_t far_end;                  /* the other end's handle on its shard */
-    int64_t credit_bytes;
-    uint32_t credit_messages;
-    uint32_t prefetch; /* UINT32_MAX: no limit */
-    uint32_t unacked;
-    uint16_t shard; /* of the other end */
-    bool no_ack, is_exclusive, is_global, is_canceled;
-    bool is_in_round;
-    bool has_asked; /* is_global: a request for credit is under way */
 };
 
 struct queue {
@@ -92,6 +68,7 @@ struct queue {
     bool has_exclusive_consumer;
     bool is_retrying; /* within courier_waiting_retry() */
 
+    struct queue *front;             /* itself, but for a rank of another: queue_rank.h */
     struct list dirty;               /* in broker.dirty */
     struct queue_deletion *deletion; /* META_QUEUE_DELETE is under way: courier_delete.c */
     struct list levels;
@@ -104,6 +81,7 @@ struct queue {
     uint32_t leaving;          /* entries that are is_leaving */
     struct list leaving_node;  /* deadletter_must_wait() */
     struct queue_rules *rules; /* TTL, expiry, limits: queue_rules.h; NULL: it is plain */
+    struct queue_ranks *ranks; /* priorities; NULL: none */
 };
 
 /* What a message counts for in queue_messages.bytes: its memory, roughly, at the price of one load. */
@@ -112,6 +90,7 @@ queue_weight(const struct message *m)
 {
     return (uint64_t)m->body_size + QUEUE_MESSAGE_COST;
 }
+/* Of this one alone; queue_ready_all() is for the front of several. */
 static inline uint32_t
 queue_ready(const struct queue *q)
 {
@@ -120,11 +99,20 @@ queue_ready(const struct queue *q)
     return (uint32_t)(seqdeque_next_sequence(&q->messages->entries) - q->cursor - q->holes) +
            q->messages->returned_count;
 }
+uint32_t queue_ready_sum(const struct queue *front); /* queue_rank.c */
+static inline uint32_t
+queue_ready_all(const struct queue *q)
+{
+    return __builtin_expect(q->ranks != NULL, 0) ? queue_ready_sum(q) : queue_ready(q);
+}
 static inline bool
 queue_has_nothing(const struct queue *q)
 {
     return queue_ready(q) == 0 && q->unacked == 0 && q->leaving == 0;
 }
+
+/* queue.c: a queue, or a rank of one, in which nothing is yet. */
+void queue_init(struct queue *q, struct broker *b, uint64_t id, bool durable);
 
 /* queue_messages.c */
 
@@ -166,16 +154,6 @@ bool queue_rested(struct list *resting);
 
 /* broker.c: puts a working part on broker.resting. */
 void broker_rest(struct broker *b, struct list *resting);
-
-/* consumer.c */
-
-/* The consumer's state changed: it joins the round if it can take a message now. */
-void consumer_wake(struct consumer *c);
-void consumer_leave_round(struct consumer *c);
-/* One of its unsettled deliveries is settled. Frees a canceled consumer with the last one. */
-void consumer_settled(struct broker *b, uint32_t slot);
-/* Unlinks it from the queue; it lives on while something is unsettled. */
-void consumer_detach(struct consumer *c);
 
 /* courier_deliver.c: a delivery to the far end (takes the hold), the request for credit, the end of the
  * queue. */

@@ -4,11 +4,12 @@
  */
 #include "broker/deadletter.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 
-/* Bytes of the bodies of ready messages. */
+/* Bytes of the bodies of ready messages, in one rank. */
 static uint64_t
-ready_bytes(const struct queue *q)
+rank_bytes(const struct queue *q)
 {
     const struct queue_messages *ms = q->messages;
     if (!ms)
@@ -17,6 +18,19 @@ ready_bytes(const struct queue *q)
            q->tally.leaving_bytes + q->tally.paged_bytes;
 }
 
+static uint64_t
+ready_bytes(const struct queue *q)
+{
+    if (!q->ranks)
+        return rank_bytes(q);
+    uint64_t bytes = 0;
+    unsigned at = 0;
+    for (const struct queue *rank; (rank = queue_rank_each(q, &at));)
+        bytes += rank_bytes(rank);
+    return bytes;
+}
+
+/* Limits are on the whole. */
 static bool
 exceeds(const struct queue_settings *s, uint64_t messages, uint64_t bytes)
 {
@@ -26,13 +40,16 @@ exceeds(const struct queue_settings *s, uint64_t messages, uint64_t bytes)
 bool
 queue_limit_would_overflow(const struct queue *q, const struct message *m)
 {
-    return exceeds(&q->rules->settings, (uint64_t)queue_ready(q) + 1, ready_bytes(q) + m->body_size);
+    return exceeds(&q->rules->settings, (uint64_t)queue_ready_all(q) + 1, ready_bytes(q) + m->body_size);
 }
 
 bool
 queue_limit_is_over(const struct queue *q)
 {
-    return exceeds(&q->rules->settings, queue_ready(q), ready_bytes(q));
+    const struct queue_settings *s = &q->rules->settings;
+    if (s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE)
+        return false;
+    return exceeds(s, queue_ready_all(q), ready_bytes(q));
 }
 
 bool
@@ -40,17 +57,18 @@ queue_limit_run(struct queue *q)
 {
     if (deadletter_must_wait(q))
         return false;
-    for (unsigned left = QUEUE_SLICE; queue_ready(q) && queue_limit_is_over(q); left--) {
+    for (unsigned left = QUEUE_SLICE; queue_ready_all(q) && queue_limit_is_over(q); left--) {
         uint64_t position;
-        struct queue_entry *e = queue_paging_head(q, &position);
+        struct queue *rank = queue_rank_first(q);
+        struct queue_entry *e = queue_paging_head(rank, &position);
         if (!e) { /* it is being read, and that marks the queue dirty */
             q->broker->has_backlog = true;
             return false;
         }
         if (left == 0)
             return true;
-        queue_messages_advance(q, position);
-        deadletter_leave(q, position, e, DEADLETTER_MAXLEN, 0);
+        queue_messages_advance(rank, position);
+        deadletter_leave(rank, position, e, DEADLETTER_MAXLEN, 0);
     }
     return false;
 }

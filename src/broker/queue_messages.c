@@ -18,6 +18,7 @@
 #include "broker/message.h"
 #include "broker/queue.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 
 #include <stdlib.h>
@@ -28,6 +29,7 @@ queue_messages_open(struct queue *q)
     struct queue_messages *ms = calloc(1, sizeof *ms);
     CHECK(ms);
     ms->queue = q;
+    ms->window = queue_rank_window(q);
     seqdeque_init(&ms->entries, sizeof(struct queue_entry), q->cursor);
     q->messages = ms;
     return ms;
@@ -133,7 +135,7 @@ static inline bool
 queue_is_far_ahead(const struct queue *q, const struct message *m)
 {
     const struct broker_limits *limits = &q->broker->node->limits;
-    uint32_t ready = queue_ready(q);
+    uint32_t ready = queue_ready_all(q);
     return ready > limits->backlog_messages || (uint64_t)ready * m->body_size > limits->backlog_bytes;
 }
 
@@ -146,7 +148,7 @@ queue_put(struct queue *q, struct queue_messages *ms, const struct queue_entry *
     void *entry;
     seqdeque_push_back(&ms->entries, &entry);
     *(struct queue_entry *)entry = *e;
-    if (__builtin_expect(bytes > QUEUE_WINDOW_BYTES, 0) && b->log && !list_is_linked(&ms->deep))
+    if (__builtin_expect(bytes > ms->window, 0) && b->log && !list_is_linked(&ms->deep))
         list_push_back(&b->deep, &ms->deep);
     b->messages_ready++;
     if (q->round_count)
@@ -164,7 +166,7 @@ queue_push_logged(struct queue *q, struct message *m, uint64_t deadline, uint64_
         message_drop(q->broker, &m);
         return QUEUE_REFUSED;
     }
-    if (l->is_behind || (q->consumer_count && ms->bytes > l->resident_max / 2))
+    if (l->is_behind || (q->front->consumer_count && ms->bytes > l->resident_max / 2))
         q->broker->has_backlog = true; /* it can wait a little rather than be paged out and read again */
     q->tally.persistent++;
     q->tally.persistent_bytes += m->body_size;
@@ -186,7 +188,7 @@ queue_is_kept(const struct queue *q, const struct message *m)
 enum queue_pushed
 queue_messages_push(struct queue *q, struct message *m, uint64_t deadline, uint64_t tx)
 {
-    if (q->consumer_count && queue_is_far_ahead(q, m))
+    if (q->front->consumer_count && queue_is_far_ahead(q->front, m))
         q->broker->has_backlog = true;
     if (queue_is_kept(q, m))
         return queue_push_logged(q, m, deadline, tx);
@@ -240,6 +242,7 @@ queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
 {
     if (q->has_rules)
         queue_rules_look(q);
+    q = queue_rank_first(q);
     struct queue_entry *e = queue_messages_first(q, position);
     if (!e || (e->is_timed && queue_expiry_is_due(q, e)))
         return NULL;
@@ -254,6 +257,7 @@ queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
         m = queue_messages_lend(q, *position, e, QUEUE_NO_CONSUMER);
         message_hold(m);
     }
+    *position = queue_rank_outside(q, *position);
     return m;
 }
 
@@ -263,11 +267,9 @@ queue_drop_at(struct queue *q, uint64_t position)
     queue_messages_gone(q, position, seqdeque_get(&q->messages->entries, position), 0);
 }
 
-uint32_t
-queue_purge(struct queue *q)
+static uint32_t
+purge_rank(struct queue *q)
 {
-    if (q->has_rules)
-        queue_rules_look(q);
     uint32_t ready = queue_ready(q);
     if (!ready)
         return 0;
@@ -285,8 +287,21 @@ queue_purge(struct queue *q)
     q->broker->messages_ready -= ready;
     queue_tally_count(q);
     queue_messages_rest(q);
-    courier_waiting_retry(q);
     return ready;
+}
+
+uint32_t
+queue_purge(struct queue *q)
+{
+    if (q->has_rules)
+        queue_rules_look(q);
+    uint32_t purged = 0;
+    unsigned at = 0;
+    for (struct queue *rank; (rank = queue_rank_each(q, &at));)
+        purged += purge_rank(rank);
+    if (purged)
+        courier_waiting_retry(q);
+    return purged;
 }
 
 /* ---- settling ---- */
@@ -315,6 +330,7 @@ queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered)
     e->is_redelivered |= is_redelivered;
     returned_push(q->messages, position);
     q->broker->messages_ready++;
+    queue_rank_filled(q);
     if (q->round_count || q->has_rules)
         queue_mark_dirty(q);
     if (consumer != QUEUE_NO_CONSUMER)
@@ -324,12 +340,16 @@ queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered)
 void
 queue_put_back(struct queue *q, uint64_t position)
 {
-    queue_messages_put_back(q, position, false);
+    q = queue_rank_inside(q, &position);
+    if (q)
+        queue_messages_put_back(q, position, false);
 }
 
 void
 queue_settle(struct queue *q, uint64_t position, enum settle how, uint64_t tx)
 {
+    if (__builtin_expect(q->ranks != NULL, 0) && !(q = queue_rank_inside(q, &position)))
+        return;
     if (how == SETTLE_REQUEUE) {
         queue_messages_put_back(q, position, true);
         return;

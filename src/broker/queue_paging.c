@@ -16,6 +16,7 @@
 #include "broker/courier_impl.h"
 #include "broker/message.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 
 enum {
@@ -115,7 +116,7 @@ void
 queue_paging_prepare(struct queue *q)
 {
     struct queue_messages *ms = q->messages;
-    if (!ms || !q->round_count)
+    if (!ms || !q->front->round_count)
         return;
     if (q->deliver_limit - q->cursor < PAGING_RESERVE_LOW && q->deliver_limit > q->cursor)
         paging_reserve(q);
@@ -135,7 +136,7 @@ queue_set_deliver_limit(struct queue *q, uint64_t limit)
     q->is_reserving = false;
     if (limit > q->deliver_limit)
         q->deliver_limit = limit;
-    courier_waiting_retry(q);
+    courier_waiting_retry(q->front);
     if (q->round_count || q->has_rules)
         queue_mark_dirty(q);
 }
@@ -185,7 +186,7 @@ queue_paging_done(struct queue *q)
 {
     if (q->messages)
         q->messages->is_paging_in = false;
-    courier_waiting_retry(q);
+    courier_waiting_retry(q->front);
     if (q->round_count || q->has_rules)
         queue_mark_dirty(q);
 }
@@ -266,7 +267,7 @@ queue_recover_put(struct queue *q, uint64_t position, struct message **m, uint64
     q->tally.persistent++;
     q->tally.persistent_bytes += (*m)->body_size;
     *m = NULL;
-    if (ms->bytes > QUEUE_WINDOW_BYTES && !list_is_linked(&ms->deep))
+    if (ms->bytes > ms->window && !list_is_linked(&ms->deep))
         list_push_back(&q->broker->deep, &ms->deep);
     return true;
 }
@@ -290,6 +291,7 @@ queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes, bool ma
     q->cursor = first;
     q->holes = next - first - live;
     q->broker->messages_ready += live;
+    queue_rank_filled(q);
     if (live == 0)
         queue_messages_close(q);
     else if (q->has_rules)
@@ -305,7 +307,7 @@ paging_out(struct queue *q, size_t budget, bool *stops)
     struct broker *b = q->broker;
     struct queue_messages *ms = q->messages;
     uint64_t average = ms->bytes / seqdeque_count(&ms->entries) + 1;
-    uint64_t from = q->cursor + QUEUE_WINDOW_BYTES / average / 2;
+    uint64_t from = q->cursor + ms->window / average / 2;
     uint64_t at = (from > ms->page_from ? from : ms->page_from) - 1;
     size_t out = 0;
     for (struct queue_entry *e; out < budget && (e = seqdeque_next(&ms->entries, &at));) {
@@ -356,7 +358,7 @@ queue_paging_turn(struct broker *b)
     for (unsigned i = 0; i < PAGING_TURN_QUEUES && budget > 0 && !stops && !list_is_empty(&b->deep); i++) {
         struct queue_messages *ms = LIST_ENTRY(b->deep.next, struct queue_messages, deep);
         list_remove(&ms->deep);
-        if (ms->bytes <= QUEUE_WINDOW_BYTES)
+        if (ms->bytes <= ms->window)
             continue;
         list_push_back(&b->deep, &ms->deep);
         if (!ms->queue->durable && !is_pressed)

@@ -9,6 +9,7 @@
  */
 #include "broker/queue.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
 
 static inline bool
@@ -60,6 +61,7 @@ queue_give(struct queue *q, struct consumer *c, uint64_t position, struct queue_
     struct broker *b = q->broker;
     bool redelivered = e->is_redelivered;
     struct message *m = queue_messages_shift(q, position, e);
+    position = queue_rank_outside(q, position);
     if (__builtin_expect(c->subscription == NULL, 0)) {
         courier_deliver(b, c, &m, position, redelivered);
         return;
@@ -74,6 +76,7 @@ queue_lend(struct queue *q, struct consumer *c, uint64_t position, struct queue_
     struct broker *b = q->broker;
     bool redelivered = e->is_redelivered;
     struct message *m = queue_messages_lend(q, position, e, (uint32_t)c->handle);
+    position = queue_rank_outside(q, position);
     c->unacked++;
     if (__builtin_expect(c->subscription == NULL, 0)) {
         message_hold(m);
@@ -83,31 +86,48 @@ queue_lend(struct queue *q, struct consumer *c, uint64_t position, struct queue_
     b->effects->deliver(c->subscription, m, position, redelivered);
 }
 
-bool
-queue_deliver_ready(struct queue *q)
+enum round_end { ROUND_EMPTY, ROUND_NOBODY, ROUND_LATER };
+
+/* Gives out what is in one rank. EMPTY: nothing is left in it, or what is cannot be had now. */
+static enum round_end
+round_run(struct queue *q, struct queue *rank, uint32_t *budget)
 {
-    uint32_t budget = q->broker->node->limits.queue_turn_messages;
     uint64_t position;
     struct queue_entry *e;
-    while ((e = queue_messages_first(q, &position))) {
-        if (budget-- == 0)
-            return q->round_count != 0;
-        if (__builtin_expect(e->is_timed, 0) && queue_expiry_is_due(q, e)) {
-            queue_expiry_drop(q, position, e);
+    while ((e = queue_messages_first(rank, &position))) {
+        if ((*budget)-- == 0)
+            return ROUND_LATER;
+        if (__builtin_expect(e->is_timed, 0) && queue_expiry_is_due(rank, e)) {
+            queue_expiry_drop(rank, position, e);
             continue;
         }
-        struct queue_entry *next = seqdeque_get(&q->messages->entries, position + 1);
+        struct queue_entry *next = seqdeque_get(&rank->messages->entries, position + 1);
         if (next)
             __builtin_prefetch(next->message);
         struct consumer *c = queue_round_next(q);
         if (!c)
-            return false;
+            return ROUND_NOBODY;
         if (c->no_ack)
-            queue_give(q, c, position, e);
+            queue_give(rank, c, position, e);
         else
-            queue_lend(q, c, position, e);
+            queue_lend(rank, c, position, e);
     }
-    queue_messages_rest(q);
+    return ROUND_EMPTY;
+}
+
+bool
+queue_deliver_ready(struct queue *q)
+{
+    uint32_t budget = q->broker->node->limits.queue_turn_messages;
+    struct queue *rank = __builtin_expect(q->ranks != NULL, 0) ? queue_rank_first(q) : q;
+    for (; rank; rank = queue_rank_next(rank)) {
+        enum round_end end = round_run(q, rank, &budget);
+        if (end != ROUND_EMPTY)
+            return end == ROUND_LATER && q->round_count != 0;
+        queue_messages_rest(rank);
+        if (queue_ready(rank))
+            return false; /* it is being read, or waits for the log: nothing overtakes it */
+    }
     return false;
 }
 
@@ -116,8 +136,9 @@ queue_deliver(struct queue *q)
 {
     if (q->deletion)
         return false;
-    if (__builtin_expect(q->kept != NULL, 0))
-        queue_paging_prepare(q);
+    struct queue *first = __builtin_expect(q->ranks != NULL, 0) ? queue_rank_first(q) : q;
+    if (__builtin_expect(first->kept != NULL, 0))
+        queue_paging_prepare(first);
     if (__builtin_expect(!q->has_rules, 1))
         return queue_deliver_ready(q);
     return queue_rules_enforce(q, q->round_count && queue_deliver_ready(q));

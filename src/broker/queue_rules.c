@@ -19,6 +19,7 @@
 #include "broker/policy_effect.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_policy.h"
+#include "broker/queue_rank.h"
 #include "io/timer.h"
 #include "wire/table.h"
 
@@ -41,7 +42,7 @@ void
 queue_settings_of(const struct queue_def *def, struct queue_settings *s)
 {
     struct queue_policy p;
-    struct table_value single;
+    struct table_value single, priority;
     *s = plain;
     if (def->arguments.len == 0 && !policy_effect_of_queue(def))
         return;
@@ -55,6 +56,11 @@ queue_settings_of(const struct queue_def *def, struct queue_settings *s)
         .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
         .is_single_active = table_find_str(def->arguments, "x-single-active-consumer", &single) &&
                             single.type == TABLE_BOOL && single.integer,
+        .priority_max = table_find_str(def->arguments, "x-max-priority", &priority) &&
+                                table_value_is_int(&priority) && priority.integer > 0 &&
+                                priority.integer <= QUEUE_RANK_MAX
+                            ? (uint8_t)priority.integer
+                            : 0,
     };
 }
 
@@ -63,7 +69,7 @@ settings_are_plain(const struct queue_settings *s)
 {
     return s->message_ttl_ms == QUEUE_SETTING_NONE && s->expires_ms == QUEUE_SETTING_NONE &&
            s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE &&
-           !s->is_single_active;
+           !s->is_single_active && !s->priority_max;
 }
 
 struct queue_rules *
@@ -150,9 +156,10 @@ refuse(struct queue *q, struct message *m)
 
 /* Somebody could take the first message, but it may not be given out yet. */
 static bool
-waits_for_log(const struct queue *q)
+waits_for_log(struct queue *q)
 {
-    return q->round_count && (q->is_reserving || (q->messages && q->messages->is_paging_in));
+    const struct queue *rank = queue_rank_first(q);
+    return q->round_count && (rank->is_reserving || (rank->messages && rank->messages->is_paging_in));
 }
 
 /* What consumers can take now does not count. */
@@ -190,14 +197,16 @@ queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
     struct queue_rules *r = queue_rules_get(q);
     if (r->settings.is_rejecting && must_refuse(q, m))
         return refuse(q, m);
-    if (!q->messages)
-        queue_messages_open(q);
+    struct queue *rank = queue_rank_of(q, m);
+    if (!rank->messages)
+        queue_messages_open(rank);
     if (deadline)
-        queue_expiry_widen(q);
-    enum queue_pushed how = queue_messages_push(q, m, deadline, tx);
+        queue_expiry_widen(rank);
+    enum queue_pushed how = queue_messages_push(rank, m, deadline, tx);
     if (how == QUEUE_REFUSED)
         return how;
-    if (deadline && queue_ready(q) == 1)
+    queue_rank_filled(rank);
+    if (q->round_count || (deadline && queue_ready(rank) == 1))
         queue_mark_dirty(q);
     if (!r->settings.is_rejecting && queue_limit_is_over(q))
         drop_for_room(q);
@@ -214,7 +223,9 @@ queue_rules_enforce(struct queue *q, bool can_deliver)
     if (!can_deliver && !q->rules->settings.is_rejecting && !waits_for_log(q) && queue_limit_is_over(q))
         more = queue_limit_run(q);
     more |= queue_expiry_run(q);
-    queue_messages_rest(q);
+    unsigned at = 0;
+    for (struct queue *rank; (rank = queue_rank_each(q, &at));)
+        queue_messages_rest(rank);
     if (q->waiting)
         courier_waiting_retry(q);
     return more;

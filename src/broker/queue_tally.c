@@ -11,6 +11,7 @@
 
 #include "broker/message.h"
 #include "broker/queue_impl.h"
+#include "broker/queue_rank.h"
 #include "wire/properties.h"
 
 static uint64_t
@@ -68,18 +69,34 @@ queue_tally_lose(struct queue *q, uint64_t count)
 /* ---- showing ---- */
 
 static void
-figures_of_messages(const struct queue *q, struct queue_figures *f)
+add_messages(const struct queue *q, struct queue_figures *f)
 {
     const struct queue_messages *ms = q->messages;
     uint64_t entries = seqdeque_count(&ms->entries);
     uint64_t in_memory = ms->bytes - entries * QUEUE_MESSAGE_COST;
-    f->ready = queue_ready(q);
-    f->ready_in_memory = f->ready - at_most(q->paged, f->ready);
-    f->memory_bytes = in_memory;
-    f->ready_bytes = in_memory - at_most(q->tally.unacked_bytes + q->tally.leaving_bytes, in_memory) +
-                     q->tally.paged_bytes;
+    uint32_t ready = queue_ready(q);
+    f->ready += ready;
+    f->ready_in_memory += ready - at_most(q->paged, ready);
+    f->memory_bytes += in_memory;
+    f->ready_bytes += in_memory - at_most(q->tally.unacked_bytes + q->tally.leaving_bytes, in_memory) +
+                      q->tally.paged_bytes;
     f->memory +=
         sizeof *ms + ms->bytes + entries * ms->entries.entry_size + ms->returned_cap * sizeof *ms->returned;
+}
+
+/* Of the queue, or of one of its ranks. */
+static void
+add_rank(const struct queue *q, struct queue_figures *f)
+{
+    f->unacked += q->unacked;
+    f->unacked_bytes += q->tally.unacked_bytes;
+    f->persistent += q->tally.persistent;
+    f->persistent_bytes += q->tally.persistent_bytes;
+    f->disk_reads += q->tally.disk_reads;
+    f->disk_writes += q->tally.disk_writes;
+    f->memory += sizeof *q;
+    if (q->messages)
+        add_messages(q, f);
 }
 
 static void
@@ -110,20 +127,14 @@ void
 queue_tally_figures(const struct queue *q, struct queue_figures *out)
 {
     *out = (struct queue_figures){
-        .unacked = q->unacked,
-        .unacked_bytes = q->tally.unacked_bytes,
-        .persistent = q->tally.persistent,
-        .persistent_bytes = q->tally.persistent_bytes,
-        .disk_reads = q->tally.disk_reads,
-        .disk_writes = q->tally.disk_writes,
-        .memory = sizeof *q + q->consumer_count * sizeof(struct consumer),
+        .memory = q->consumer_count * sizeof(struct consumer),
         .consumers = q->consumer_count,
         .exclusive = exclusive_of(q),
         .is_taken_at_once = q->round_count > 0,
     };
-    if (!q->messages)
-        return;
-    figures_of_messages(q, out);
+    unsigned at = 0;
+    for (const struct queue *rank; (rank = queue_rank_each(q, &at));)
+        add_rank(rank, out);
     if (out->ready)
-        figures_of_head(q, out);
+        figures_of_head(queue_rank_first(q->front), out);
 }

@@ -306,7 +306,7 @@ copy_delivered(struct keep *k, struct queue *q)
     struct queue_kept *kept = q->kept;
     if (!kept || kept->delivered_file > k->target || (kept->open_mark && kept->open_mark->has_delivered))
         return;
-    if (queue_has_nothing(q) && q->consumer_count == 0) {
+    if (queue_has_nothing(q) && q->front->consumer_count == 0) {
         queue_lower_deliver_limit(q);
         if (!q->is_reserving)
             return;

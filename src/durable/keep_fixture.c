@@ -4,6 +4,7 @@
 
 #include "broker/message.h"
 #include "broker/meta.h"
+#include "broker/queue_rank.h"
 #include "broker/vhost.h"
 #include "io/file.h"
 
@@ -197,6 +198,7 @@ declare(struct rig *r)
         struct meta_command command = {.kind = META_QUEUE_DECLARE,
                                        .vhost = slice_str("/"),
                                        .name = slice_str(name),
+                                       .arguments = r->arguments,
                                        .durable = i != RIG_TRANSIENT_QUEUE,
                                        .first_of_connection = true,
                                        .placed = i % r->shards + 1};
@@ -428,7 +430,7 @@ channel_on(unsigned shard)
 }
 
 static struct message *
-make_message(struct broker *b, uint64_t number, uint32_t size, bool is_persistent, const char *expiration)
+make_message(const struct rig *r, struct broker *b, uint64_t number, uint32_t size, bool is_persistent)
 {
     uint8_t run[64];
     struct properties p = {0};
@@ -436,9 +438,13 @@ make_message(struct broker *b, uint64_t number, uint32_t size, bool is_persisten
         p.flags |= PROPERTY_FLAG(PROPERTY_DELIVERY_MODE);
         p.delivery_mode = 2;
     }
-    if (expiration) {
+    if (r->expiration) {
         p.flags |= PROPERTY_FLAG(PROPERTY_EXPIRATION);
-        p.expiration = slice_str(expiration);
+        p.expiration = slice_str(r->expiration);
+    }
+    if (r->priority) {
+        p.flags |= PROPERTY_FLAG(PROPERTY_PRIORITY);
+        p.priority = r->priority;
     }
     struct slice properties = slice_of(run, properties_encode(run, &p));
     struct message *m = message_new(b, slice_str("x"), slice_str("key"), properties, size);
@@ -474,7 +480,7 @@ publish(struct rig *r, unsigned from, unsigned queues, uint32_t size, unsigned f
     struct broker *b = r->node.brokers[from];
     uint64_t number = r->next++;
     CHECK(number < RIG_NUMBERS);
-    struct message *m = make_message(b, number, size, flags & RIG_PERSISTENT, r->expiration);
+    struct message *m = make_message(r, b, number, size, flags & RIG_PERSISTENT);
     struct route *route = make_route(r, queues);
     unsigned pending;
     enum publish_result result = courier_publish(b, route, &m, channel_on(from), seq ? seq : number,
@@ -678,10 +684,9 @@ rig_turn_log_over(struct rig *r, unsigned queue, unsigned checkpoints)
     assert_true(rig_keep(r, queue)->counts.checkpoints >= end);
 }
 
-void
-rig_page_out(struct rig *r, unsigned queue)
+static void
+page_out(struct queue *q)
 {
-    struct queue *q = rig_queue(r, queue);
     struct broker *b = q->broker;
     uint64_t at;
     struct queue_entry *e = q->messages ? seqdeque_first(&q->messages->entries, &at) : NULL;
@@ -697,6 +702,14 @@ rig_page_out(struct rig *r, unsigned queue)
         seqdeque_remove(&q->messages->entries, at);
         message_drop(b, &m);
     }
+}
+
+void
+rig_page_out(struct rig *r, unsigned queue)
+{
+    unsigned at = 0;
+    for (struct queue *rank; (rank = queue_rank_each(rig_queue(r, queue), &at));)
+        page_out(rank);
     rig_check(r);
 }
 

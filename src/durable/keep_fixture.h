@@ -59,7 +59,9 @@ struct rig {
     struct op_reply reply;
     void (*on_reply)(struct rig *r); /* what a session does with an answer; may be NULL */
     bool is_full;                    /* consumers have no room */
+    struct slice arguments;          /* of the queues; before the first start */
     const char *expiration;          /* of the messages that are published from now on; NULL: none */
+    uint8_t priority;                /* the same; 0: none */
     unsigned errors_logged;
     char last_error[512];
 };

@@ -17,6 +17,7 @@
  */
 #include "base/check.h"
 #include "broker/meta.h"
+#include "broker/queue_rank.h"
 #include "durable/durable_impl.h"
 #include "durable/keep_impl.h"
 #include "store/chain.h"
@@ -70,12 +71,15 @@ found_look_up(struct recovery *r, uint64_t queue_id)
     if (f)
         return f;
     struct broker *b = r->keep->broker;
-    const struct queue_def *def = queue_def_find_id(b->node->meta, queue_id);
+    const struct queue_def *def = queue_def_find_id(b->node->meta, queue_rank_front_id(queue_id));
     if (!def || def->shard != b->index || !def->durable)
+        return NULL;
+    struct queue *q = queue_rank_get(queue_open(b, def), (unsigned)(queue_id >> QUEUE_RANK_SHIFT));
+    if (!q)
         return NULL;
     f = calloc(1, sizeof *f);
     CHECK(f);
-    f->queue = queue_open(b, def);
+    f->queue = q;
     f->log_first = UINT64_MAX;
     idmap_put(&r->queues, queue_id, f);
     return f;
@@ -166,7 +170,7 @@ segment_owner(struct recovery *r, struct segment *g, unsigned *owner)
     bool is_known = false;
     *owner = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct queue_def *def = queue_def_find_id(m, runs[i].queue_id);
+        const struct queue_def *def = queue_def_find_id(m, queue_rank_front_id(runs[i].queue_id));
         if (!def)
             continue;
         if (is_known && def->shard != *owner) {

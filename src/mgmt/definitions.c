@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "broker/jsontext.h"
+#include "broker/parameter_check.h"
 #include "broker/password.h"
 #include "io/random.h"
 #include "mgmt/definitions_impl.h"
@@ -280,6 +281,29 @@ make_metadata(const struct reader *r, struct meta_command *cmd)
     return cmd->changes ? MADE : MADE_NOTHING;
 }
 
+/*
+ * An object; RabbitMQ 3.10 exports some as Erlang's property lists, [["max-queues",7]]. A new reference;
+ * NULL: it is neither.
+ */
+static json_t *
+object_of(const json_t *value)
+{
+    size_t i;
+    json_t *pair;
+    if (json_is_object(value))
+        return json_incref((json_t *)value);
+    json_t *object = json_is_array(value) ? json_object() : NULL;
+    json_array_foreach(value, i, pair)
+    {
+        const char *key = json_string_value(json_array_get(pair, 0));
+        if (key && json_array_size(pair) == 2 && json_object_set(object, key, json_array_get(pair, 1)) == 0)
+            continue;
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
 static enum made
 make_vhost(const struct reader *r, struct meta_command *cmd)
 {
@@ -295,11 +319,13 @@ make_vhost(const struct reader *r, struct meta_command *cmd)
         if (made != MADE_NOTHING)
             return made;
     }
-    if (json_object_size(limits) == 0)
-        return MADE_NOTHING;
-    *cmd =
-        (struct meta_command){.kind = META_VHOST_LIMITS, .vhost = cmd->name, .value = json_text(r, limits)};
-    return MADE_LAST;
+    json_t *all = limits ? object_of(limits) : json_object();
+    if (!all)
+        return wrong(r, "\"limits\" is not an object");
+    *cmd = (struct meta_command){.kind = META_VHOST_LIMITS, .vhost = cmd->name, .value = json_text(r, all)};
+    enum made made = json_object_size(all) > 0 ? MADE_LAST : MADE_NOTHING;
+    json_decref(all);
+    return made;
 }
 
 /* ---- permissions ---- */
@@ -326,7 +352,18 @@ make_topic_permission(const struct reader *r, struct meta_command *cmd)
 
 /* ---- policies and parameters ---- */
 
-/* A policy's own fields; its definition may be an object, or (files of old) the text of one. */
+static struct slice
+definition_text(const struct reader *r, const json_t *definition)
+{
+    if (json_is_string(definition)) /* files of old */
+        return string_of(definition);
+    json_t *object = object_of(definition);
+    struct slice text = json_text(r, object ? object : definition);
+    json_decref(object);
+    return text;
+}
+
+/* A policy's own fields. */
 static enum made
 make_any_policy(const struct reader *r, struct meta_command *cmd)
 {
@@ -340,7 +377,7 @@ make_any_policy(const struct reader *r, struct meta_command *cmd)
     if (!definition)
         return wrong(r, "\"definition\" is missing");
     cmd->priority = json_integer_value(priority);
-    cmd->value = json_is_string(definition) ? string_of(definition) : json_text(r, definition);
+    cmd->value = definition_text(r, definition);
     return MADE_LAST;
 }
 
@@ -350,6 +387,23 @@ make_policy(const struct reader *r, struct meta_command *cmd)
     if (!get_vhost(r, &cmd->vhost) || !get_name(r, "name", &cmd->name))
         return MADE_ERROR;
     return make_any_policy(r, cmd);
+}
+
+/* Would its component take the value? An address may hold a password, and what is wrong may be logged: it is
+ * not repeated. */
+static enum made
+judge_parameter(const struct reader *r, const struct meta_command *cmd, const json_t *value)
+{
+    struct buffer why = {0};
+    parameter_check(&why, cmd->component, cmd->name, value);
+    bool has_login = why.len > 0 && memchr(why.data, '@', why.len);
+    if (has_login)
+        wrong(r, "an address of %.*s '%.*s' is not valid", SLICE_FMT(cmd->component), SLICE_FMT(cmd->name));
+    else if (why.len > 0)
+        wrong(r, "%.*s", (int)why.len - 1, why.data);
+    bool is_good = why.len == 0;
+    buffer_fini(&why);
+    return is_good ? MADE_LAST : MADE_ERROR;
 }
 
 /* Policies and limits of vhosts are parameters in RabbitMQ. */
@@ -374,8 +428,9 @@ make_parameter(const struct reader *r, struct meta_command *cmd)
     if (slice_eq_str(cmd->component, "vhost-limits")) {
         cmd->kind = META_VHOST_LIMITS;
         cmd->component = cmd->name = slice_of(NULL, 0);
+        return MADE_LAST;
     }
-    return MADE_LAST;
+    return judge_parameter(r, cmd, value);
 }
 
 static enum made
@@ -554,10 +609,8 @@ definitions_free(struct definitions *d)
         return;
     json_decref(d->tree);
     free(d->vhost);
-    for (size_t i = 0; i < d->need_count; i++) {
-        free((void *)d->needs[i].vhost.data);
+    for (size_t i = 0; i < d->need_count; i++)
         free((void *)d->needs[i].name.data);
-    }
     free(d->needs);
     for (size_t i = 0; i < sizeof d->texts / sizeof *d->texts; i++)
         buffer_fini(&d->texts[i]);

@@ -4,8 +4,9 @@
  * says.
  *
  * What it says is tried out on an empty node of its own (broker/meta.h), so that it is judged by the very
- * code that will apply it; what it refers to and does not say itself (a binding's exchange, a permission's
- * user) is collected: the node must have it.
+ * code that will apply it; the vhosts and users that it refers to and does not say itself are collected: the
+ * node must have them. A binding whose exchange or queue is not there is left out, and named: RabbitMQ
+ * exports bindings of things that it does not export (internal exchanges, exclusive queues).
  */
 #ifndef LEVERET_MGMT_DEFINITIONS_H
 #define LEVERET_MGMT_DEFINITIONS_H
@@ -45,16 +46,10 @@ enum definitions_section {
 };
 extern const char *const definitions_keys[DEFINITIONS_SECTIONS];
 
-/* What it refers to: a vhost, user, exchange or queue. */
-enum definitions_need_kind {
-    DEFINITIONS_NEED_VHOST,
-    DEFINITIONS_NEED_USER,
-    DEFINITIONS_NEED_EXCHANGE,
-    DEFINITIONS_NEED_QUEUE
-};
+/* What it refers to. */
 struct definitions_need {
-    enum definitions_need_kind kind;
-    struct slice vhost, name; /* owned */
+    bool is_user;      /* else a vhost */
+    struct slice name; /* owned */
 };
 
 struct definitions {
@@ -89,8 +84,8 @@ bool definitions_has_need(const struct meta *m, const struct definitions_need *n
 /* What became of the commands of an import. */
 struct definitions_tally {
     uint64_t done[DEFINITIONS_SECTIONS]; /* items that are there now */
-    uint64_t left;                       /* queues and exchanges that are there already, and otherwise */
-    json_t *left_names;                  /* an array of texts, DEFINITIONS_LEFT_SHOWN at most */
+    uint64_t left;      /* queues and exchanges that are there otherwise; bindings of what is not there */
+    json_t *left_names; /* an array of texts, DEFINITIONS_LEFT_SHOWN at most */
 };
 /* Counts one in. False: it failed, and everything ends here: `why`. */
 bool definitions_count(struct definitions_tally *t, unsigned section, const struct meta_command *cmd,

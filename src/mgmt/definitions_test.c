@@ -82,6 +82,25 @@ import(struct fixture *f, const char *text, const char *vhost)
     return f->why[0] ? f->why : NULL;
 }
 
+/* What an import says that it did. It is all well. */
+static json_t *
+import_result(struct fixture *f, const char *text)
+{
+    struct definitions_tally tally = {0};
+    struct definitions_place at = {0};
+    struct meta_command cmd;
+    struct definitions *d = definitions_parse(slice_str(text), NULL, NULL, f->why);
+    assert_non_null(d);
+    assert_int_equal(d->need_count, 0);
+    while (definitions_next(d, &at, &cmd)) {
+        struct meta_result r;
+        meta_apply(f->node.meta, &cmd, &r);
+        assert_true(definitions_count(&tally, at.section, &cmd, &r, f->why));
+    }
+    definitions_free(d);
+    return definitions_tally_result(&tally);
+}
+
 /* In as many pieces as it takes; to be free()d. */
 static char *
 export_all(struct fixture *f, const char *vhost)
@@ -144,6 +163,51 @@ what_rabbitmqs_http_api_exported_is_imported(void **state)
     fixture_free(f);
 }
 
+/* Policies of both kinds, limits, topic permissions, metadata: what RabbitMQ had of all this. */
+static void
+what_operators_declared_in_rabbitmq_is_imported(void **state)
+{
+    struct fixture *f = fixture_new();
+    char *text = read_file(FILES "rabbitmq-3.10.8-operator.json");
+    json_t *result = import_result(f, text);
+    assert_int_equal(json_integer_value(json_object_get(result, "left")), 1); /* of an internal exchange */
+    assert_true(logs_in(f, "ann", "secret"));
+    const struct vhost *v = vhost_find(f->node.meta, slice_str("two"));
+    assert_int_equal(atomic_load(&v->queues_max), 7);
+    assert_true(slice_eq_str(vhost_metadata(v)->description, "the second"));
+    assert_non_null(policy_find(v, true, slice_str("o")));
+    assert_true(policy_find(root(f), false, slice_str("p"))->priority == -2);
+    assert_non_null(topic_permission_find(f->node.meta, slice_str("ann"), v, slice_str("amq.topic")));
+    assert_int_equal(user_find(f->node.meta, slice_str("ann"))->channels_max, 50);
+    json_decref(result);
+    free(text);
+    fixture_free(f);
+}
+
+/* rabbitmqctl export_definitions of 3.10 writes what is in an operator policy as a list of pairs. */
+static void
+an_operator_policy_of_pairs_is_imported(void **state)
+{
+    static const char format[] =
+        "{\"vhosts\":[{\"name\":\"/\"}],\"parameters\":[{\"component\":\"operator_policy\","
+        "\"name\":\"o\",\"vhost\":\"/\",\"value\":{\"apply-to\":\"all\",\"definition\":%s,"
+        "\"pattern\":\"^q\",\"priority\":0}}]}";
+    static const char *const wrong[] = {"[[\"max-length\"]]", "[[\"max-length\",1,2]]", "[[1,2]]", "[5]",
+                                        "5"};
+    char text[512];
+    struct fixture *f = fixture_new();
+    snprintf(text, sizeof text, format, "[[\"max-length\",10],[\"expires\",5]]");
+    assert_null(import(f, text, NULL));
+    const struct policy *p = policy_find(root(f), true, slice_str("o"));
+    assert_non_null(p);
+    assert_true(slice_eq_str(p->definition, "{\"expires\":5,\"max-length\":10}"));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, format, wrong[i]);
+        assert_non_null(strstr(import(f, text, NULL), "parameter 'o' in vhost '/'"));
+    }
+    fixture_free(f);
+}
+
 /* Streams are not here: which thing cannot be had is said, and nothing is half done. */
 static void
 a_type_of_queue_that_is_not_here_is_named(void **state)
@@ -174,8 +238,9 @@ an_export_makes_an_equal_node(void **state)
         "username}\","
         "\"read\":\"\"}],"
         "\"global_parameters\":[{\"name\":\"cluster_name\",\"value\":\"here\"}],"
-        "\"parameters\":[{\"component\":\"shovel\",\"vhost\":\"two\",\"name\":\"s\",\"value\":{\"a\":[1,null]"
-        "}},"
+        "\"parameters\":[{\"component\":\"shovel\",\"vhost\":\"two\",\"name\":\"s\",\"value\":"
+        "{\"src-uri\":[\"amqp://\"],\"dest-uri\":\"amqp://"
+        "h\",\"src-queue\":\"q\",\"src-queue-args\":{\"x\":null}}},"
         "{\"component\":\"operator_policy\",\"vhost\":\"two\",\"name\":\"o\",\"value\":{\"pattern\":\"^q\","
         "\"definition\":{\"max-length\":5},\"priority\":2,\"apply-to\":\"queues\"}},"
         "{\"component\":\"vhost-limits\",\"vhost\":\"/"
@@ -257,12 +322,15 @@ bad_definitions_are_refused_as_a_whole(void **state)
         {"{\"bindings\":[{\"vhost\":\"nope\",\"source\":\"x\",\"destination\":\"q\","
          "\"destination_type\":\"queue\",\"routing_key\":\"\"}]}",
          "the definitions refer to vhost 'nope', which is neither in them nor on the node"},
-        {"{\"bindings\":[{\"vhost\":\"/\",\"source\":\"amq.topic\",\"destination\":\"q\","
-         "\"destination_type\":\"queue\",\"routing_key\":\"\"}]}",
-         "the definitions refer to queue 'q' in vhost '/', which is neither in them nor on the node"},
         {"{\"permissions\":[{\"vhost\":\"/"
          "\",\"user\":\"eve\",\"configure\":\"\",\"write\":\"\",\"read\":\"\"}]}",
          "the definitions refer to user 'eve', which is neither in them nor on the node"},
+        {"{\"parameters\":[{\"vhost\":\"/"
+         "\",\"component\":\"federation-upstream\",\"name\":\"u\",\"value\":{}}]}",
+         "parameters[0]: Key \"uri\" not found in u"},
+        {"{\"parameters\":[{\"vhost\":\"/\",\"component\":\"federation-upstream\",\"name\":\"u\",\"value\":"
+         "{\"uri\":\"amqp://u:secret@h:0\"}}]}",
+         "parameters[0]: an address of federation-upstream 'u' is not valid"},
     };
     struct fixture *f = fixture_new();
     struct buffer before = {0}, after = {0};
@@ -295,6 +363,26 @@ json_that_is_nested_without_an_end_is_refused(void **state)
     fixture_free(f);
 }
 
+/* RabbitMQ exports a binding of an internal exchange, and not the exchange. */
+static void
+a_binding_of_what_is_not_there_is_left_out_and_named(void **state)
+{
+    static const char text[] =
+        "{\"vhosts\":[{\"name\":\"/\"}],\"queues\":[{\"vhost\":\"/\",\"name\":\"q\"}],\"bindings\":["
+        "{\"vhost\":\"/\",\"source\":\"inner\",\"destination\":\"q\",\"destination_type\":\"queue\","
+        "\"routing_key\":\"\"},{\"vhost\":\"/\",\"source\":\"amq.topic\",\"destination\":\"gone\","
+        "\"destination_type\":\"queue\",\"routing_key\":\"\"},{\"vhost\":\"/\",\"source\":\"amq.topic\","
+        "\"destination\":\"q\",\"destination_type\":\"queue\",\"routing_key\":\"\"}]}";
+    struct fixture *f = fixture_new();
+    json_t *result = import_result(f, text);
+    assert_int_equal(json_integer_value(json_object_get(result, "bindings")), 1);
+    assert_int_equal(json_integer_value(json_object_get(result, "left")), 2);
+    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(result, "left_names"), 0)),
+                           "binding to 'q' in vhost '/': no exchange 'inner' in vhost '/'"));
+    json_decref(result);
+    fixture_free(f);
+}
+
 /* A queue that is there with other arguments is left; so is what RabbitMQ made up for a client. */
 static void
 what_is_there_otherwise_is_left_and_named(void **state)
@@ -306,24 +394,24 @@ what_is_there_otherwise_is_left_and_named(void **state)
         "\"bindings\":[{\"vhost\":\"/\",\"source\":\"amq.topic\",\"destination\":\"amq.gen-x\","
         "\"destination_type\":\"queue\",\"routing_key\":\"\"}]}";
     struct fixture *f = fixture_new();
-    struct definitions_tally tally = {0};
-    struct definitions_place at = {0};
-    struct meta_command cmd;
-    struct definitions *d = definitions_parse(slice_str(text), NULL, NULL, f->why);
-    assert_non_null(d);
-    assert_int_equal(d->need_count, 0);
-    while (definitions_next(d, &at, &cmd)) {
-        struct meta_result r;
-        meta_apply(f->node.meta, &cmd, &r);
-        assert_true(definitions_count(&tally, at.section, &cmd, &r, f->why));
-    }
-    json_t *result = definitions_tally_result(&tally);
+    json_t *result = import_result(f, text);
     assert_int_equal(json_integer_value(json_object_get(result, "queues")), 1);
     assert_int_equal(json_integer_value(json_object_get(result, "left")), 1);
     assert_non_null(strstr(json_string_value(json_array_get(json_object_get(result, "left_names"), 0)),
                            "queue 'q' in vhost '/': inequivalent arg 'x-max-length'"));
     json_decref(result);
-    definitions_free(d);
+    fixture_free(f);
+}
+
+static void
+limits_of_a_vhost_may_be_pairs(void **state)
+{
+    struct fixture *f = fixture_new();
+    assert_null(import(
+        f, "{\"vhosts\":[{\"name\":\"/\",\"limits\":[[\"max-queues\",7],[\"max-connections\",3]]}]}", NULL));
+    assert_int_equal(atomic_load(&root(f)->queues_max), 7);
+    assert_int_equal(atomic_load(&root(f)->connections_max), 3);
+    assert_non_null(import(f, "{\"vhosts\":[{\"name\":\"/\",\"limits\":[[\"max-odd\",7]]}]}", NULL));
     fixture_free(f);
 }
 
@@ -388,11 +476,15 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_rabbitmqs_http_api_exported_is_imported),
+        cmocka_unit_test(what_operators_declared_in_rabbitmq_is_imported),
+        cmocka_unit_test(an_operator_policy_of_pairs_is_imported),
         cmocka_unit_test(a_type_of_queue_that_is_not_here_is_named),
         cmocka_unit_test(an_export_makes_an_equal_node),
         cmocka_unit_test(bad_definitions_are_refused_as_a_whole),
         cmocka_unit_test(json_that_is_nested_without_an_end_is_refused),
+        cmocka_unit_test(a_binding_of_what_is_not_there_is_left_out_and_named),
         cmocka_unit_test(what_is_there_otherwise_is_left_and_named),
+        cmocka_unit_test(limits_of_a_vhost_may_be_pairs),
         cmocka_unit_test(definitions_of_one_vhost_are_for_that_one),
         cmocka_unit_test(hashes_of_every_kind_are_imported),
         cmocka_unit_test(a_file_and_a_directory_are_loaded),

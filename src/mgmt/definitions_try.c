@@ -1,7 +1,7 @@
 /*
  * The rehearsal. Before each command what it refers to is looked for on the empty node; what is missing there
- * is made up, and noted as a need. A queue or exchange that is said twice, and differently, is no error: as
- * on a node that has it the first one stays.
+ * is made up, and, if it is a vhost or a user, noted as a need. A queue or exchange that is said twice, and
+ * differently, is no error: as on a node that has it the first one stays.
  */
 #include "base/check.h"
 #include "mgmt/definitions_impl.h"
@@ -15,66 +15,56 @@ struct rehearsal {
     struct meta *meta;
 };
 
-static struct slice
-copy(struct slice s)
-{
-    char *bytes = strndup(s.len > 0 ? (const char *)s.data : "", s.len);
-    CHECK(bytes);
-    return slice_of(bytes, s.len);
-}
-
-/* Makes it up by `cmd`, with an id of its own, so that no name is refused. */
+/* Makes it up, with an id of its own, so that no name is refused. */
 static void
-need(struct rehearsal *t, enum definitions_need_kind kind, struct meta_command cmd)
+make_up(struct rehearsal *t, struct meta_command cmd)
 {
-    struct definitions *d = t->d;
     struct meta_result r;
-    if (d->need_count == d->need_capacity) {
-        d->need_capacity = d->need_capacity ? d->need_capacity * 2 : 16;
-        d->needs = realloc(d->needs, d->need_capacity * sizeof *d->needs);
-        CHECK(d->needs);
-    }
-    d->needs[d->need_count++] =
-        (struct definitions_need){.kind = kind, .vhost = copy(cmd.vhost), .name = copy(cmd.name)};
     cmd.forced_id = meta_id_last(t->meta) + 1;
     meta_apply(t->meta, &cmd, &r);
     CHECK(r.code == 0);
 }
 
-static const struct vhost *
-need_vhost(struct rehearsal *t, struct slice name)
+static void
+need(struct rehearsal *t, bool is_user, struct slice name)
 {
-    if (!vhost_find(t->meta, name))
-        need(t, DEFINITIONS_NEED_VHOST, (struct meta_command){.kind = META_VHOST_ADD, .name = name});
-    return vhost_find(t->meta, name);
+    struct definitions *d = t->d;
+    if (d->need_count == d->need_capacity) {
+        d->need_capacity = d->need_capacity ? d->need_capacity * 2 : 16;
+        d->needs = realloc(d->needs, d->need_capacity * sizeof *d->needs);
+        CHECK(d->needs);
+    }
+    char *copy = strndup((const char *)name.data, name.len);
+    CHECK(copy);
+    d->needs[d->need_count++] = (struct definitions_need){is_user, slice_of(copy, name.len)};
+    make_up(t, (struct meta_command){.kind = is_user ? META_USER_PUT : META_VHOST_ADD, .name = name});
 }
 
 static void
-need_exchange(struct rehearsal *t, const struct vhost *v, struct slice name)
+find_exchange(struct rehearsal *t, const struct vhost *v, struct slice name)
 {
     if (!exchange_find(v, name))
-        need(t, DEFINITIONS_NEED_EXCHANGE,
-             (struct meta_command){.kind = META_EXCHANGE_DECLARE,
-                                   .vhost = slice_of(v->name, v->name_size),
-                                   .name = name,
-                                   .type = slice_str("fanout"),
-                                   .durable = true});
+        make_up(t, (struct meta_command){.kind = META_EXCHANGE_DECLARE,
+                                         .vhost = slice_of(v->name, v->name_size),
+                                         .name = name,
+                                         .type = slice_str("fanout"),
+                                         .durable = true});
 }
 
 static void
-need_all(struct rehearsal *t, const struct meta_command *cmd)
+find_all(struct rehearsal *t, const struct meta_command *cmd)
 {
-    const struct vhost *v = cmd->vhost.len > 0 ? need_vhost(t, cmd->vhost) : NULL;
-    bool is_binding = cmd->kind == META_QUEUE_BIND || cmd->kind == META_EXCHANGE_BIND;
+    if (cmd->vhost.len > 0 && !vhost_find(t->meta, cmd->vhost))
+        need(t, false, cmd->vhost);
     if (cmd->user.len > 0 && !user_find(t->meta, cmd->user))
-        need(t, DEFINITIONS_NEED_USER, (struct meta_command){.kind = META_USER_PUT, .name = cmd->user});
-    if (is_binding)
-        need_exchange(t, v, cmd->source);
+        need(t, true, cmd->user);
+    const struct vhost *v = vhost_find(t->meta, cmd->vhost);
+    if (cmd->kind == META_QUEUE_BIND || cmd->kind == META_EXCHANGE_BIND)
+        find_exchange(t, v, cmd->source);
     if (cmd->kind == META_EXCHANGE_BIND)
-        need_exchange(t, v, cmd->name);
+        find_exchange(t, v, cmd->name);
     if (cmd->kind == META_QUEUE_BIND && !queue_def_find(v, cmd->name))
-        need(t, DEFINITIONS_NEED_QUEUE,
-             (struct meta_command){.kind = META_QUEUE_DECLARE, .vhost = cmd->vhost, .name = cmd->name});
+        make_up(t, (struct meta_command){.kind = META_QUEUE_DECLARE, .vhost = cmd->vhost, .name = cmd->name});
 }
 
 static bool
@@ -86,7 +76,7 @@ rehearse(struct rehearsal *t)
     bool ok = true;
     while (ok && definitions_next(t->d, &at, &cmd)) {
         struct meta_result r;
-        need_all(t, &cmd);
+        find_all(t, &cmd);
         meta_apply(t->meta, &cmd, &r);
         ok = definitions_count(&tally, at.section, &cmd, &r, t->d->why);
     }
@@ -110,20 +100,11 @@ definitions_try(struct definitions *d)
 bool
 definitions_has_need(const struct meta *m, const struct definitions_need *n, char why[DEFINITIONS_WHY_SIZE])
 {
-    static const char *const names[] = {"vhost", "user", "exchange", "queue"};
-    const struct vhost *v = vhost_find(m, n->vhost.len > 0 ? n->vhost : n->name);
-    bool is_there = false;
-    switch (n->kind) {
-    case DEFINITIONS_NEED_VHOST: is_there = v; break;
-    case DEFINITIONS_NEED_USER: is_there = user_find(m, n->name); break;
-    case DEFINITIONS_NEED_EXCHANGE: is_there = v && exchange_find(v, n->name); break;
-    case DEFINITIONS_NEED_QUEUE: is_there = v && queue_def_find(v, n->name); break;
-    }
+    bool is_there = n->is_user ? user_find(m, n->name) != NULL : vhost_find(m, n->name) != NULL;
     if (!is_there)
         snprintf(why, DEFINITIONS_WHY_SIZE,
-                 "the definitions refer to %s '%.*s'%s%.*s%s, which is neither in them nor on the node",
-                 names[n->kind], SLICE_FMT(n->name), n->vhost.len > 0 ? " in vhost '" : "",
-                 SLICE_FMT(n->vhost), n->vhost.len > 0 ? "'" : "");
+                 "the definitions refer to %s '%.*s', which is neither in them nor on the node",
+                 n->is_user ? "user" : "vhost", SLICE_FMT(n->name));
     return is_there;
 }
 
@@ -156,7 +137,8 @@ definitions_count(struct definitions_tally *t, unsigned section, const struct me
                   const struct meta_result *r, char why[DEFINITIONS_WHY_SIZE])
 {
     bool is_declare = cmd->kind == META_QUEUE_DECLARE || cmd->kind == META_EXCHANGE_DECLARE;
-    bool is_left = is_declare && r->existed && r->code;
+    bool is_binding = cmd->kind == META_QUEUE_BIND || cmd->kind == META_EXCHANGE_BIND;
+    bool is_left = r->code && ((is_declare && r->existed) || (is_binding && r->code == AMQP_REPLY_NOT_FOUND));
     struct buffer text = {0};
     describe(&text, section, cmd);
     if (is_left) {
