@@ -84,6 +84,7 @@ struct meta_command {
     /* 0: the thing gets the next id. Else it comes out of a snapshot: it has this id, and its name and
      * arguments were judged when it was declared. */
     uint64_t forced_id;
+    bool is_judged; /* it comes out of the log: meta_is_refused() said no when it was logged */
 };
 
 struct meta_result {
@@ -142,6 +143,14 @@ void meta_set_id_last(struct meta *m, uint64_t id);
  * of them, users, permissions, vhosts. If so, it is kept before it is applied. Writer only.
  */
 bool meta_is_lasting(const struct meta *m, const struct meta_command *cmd);
+
+/*
+ * Would it be refused whatever there is, for its own words: a type that nobody knows, an argument that makes
+ * no sense? Versions differ in what they know. So such a command is never logged, and one that was logged is
+ * not judged again when it is replayed (is_judged): else a new version would give other identities to all
+ * that was declared behind a command that it judges otherwise.
+ */
+bool meta_is_refused(const struct meta_command *cmd);
 
 /* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
  * shard. */

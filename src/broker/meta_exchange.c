@@ -325,8 +325,7 @@ refuse_default(struct meta_result *r)
 
 /* What stands against a new exchange. */
 static uint16_t
-check_new(const struct vhost *v, enum exchange_type type, const struct meta_command *cmd,
-          struct meta_result *r)
+check_new(enum exchange_type type, const struct meta_command *cmd, struct meta_result *r)
 {
     if (is_reserved(cmd->name))
         return meta_fail(r, AMQP_REPLY_ACCESS_REFUSED,
@@ -334,10 +333,18 @@ check_new(const struct vhost *v, enum exchange_type type, const struct meta_comm
     struct table_value alternate;
     if (table_find_str(cmd->arguments, "alternate-exchange", &alternate) && alternate.type != TABLE_LONGSTR)
         return meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED,
-                         "invalid type '%s' for arg 'alternate-exchange' in exchange '%.*s' in vhost '%s'",
-                         table_type_name(alternate.type), SLICE_FMT(cmd->name), v->name);
+                         "invalid type '%s' for arg 'alternate-exchange' in exchange '%.*s' in vhost '%.*s'",
+                         table_type_name(alternate.type), SLICE_FMT(cmd->name), SLICE_FMT(cmd->vhost));
     const struct router_ops *ops = router_ops_of(type);
     return ops->check_arguments ? r->code = ops->check_arguments(cmd->arguments, r->text) : 0;
+}
+
+bool
+meta_exchange_is_refused(const struct meta_command *cmd)
+{
+    struct meta_result r = {0};
+    enum exchange_type type;
+    return !exchange_type_parse(cmd->type, &type) || check_new(type, cmd, &r) != 0;
 }
 
 void
@@ -361,7 +368,7 @@ meta_exchange_declare(struct meta *m, const struct meta_command *cmd, struct met
         r->code = exchange_check_redeclare(old, cmd, r->text);
         return;
     }
-    if (!cmd->forced_id && check_new(v, type, cmd, r))
+    if (!meta_is_trusted(cmd) && check_new(type, cmd, r))
         return;
     struct exchange *x = exchange_new(m, v, meta_take_id(m, cmd), cmd->name, type, cmd->arguments);
     x->durable = cmd->durable;

@@ -211,6 +211,18 @@ parse_definition(const struct meta_command *cmd, struct meta_result *r)
     return NULL;
 }
 
+bool
+meta_policy_is_refused(const struct meta_command *cmd)
+{
+    struct meta_result r = {0};
+    json_t *definition = fits(cmd, &r) ? parse_definition(cmd, &r) : NULL;
+    struct policy *p = definition ? policy_new(NULL, cmd, definition, &r) : NULL;
+    if (!p)
+        return true;
+    policy_free(p);
+    return false;
+}
+
 void
 meta_policy_set(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
 {

@@ -281,18 +281,27 @@ make_metadata(const struct reader *r, struct meta_command *cmd)
     return cmd->changes ? MADE : MADE_NOTHING;
 }
 
-/* An object, or (RabbitMQ 3.10) pairs: [["max-queues",7]]. A new reference. */
+/*
+ * An object; RabbitMQ 3.10 exports some as Erlang's property lists, [["max-queues",7]]. A new reference;
+ * NULL: it is neither.
+ */
 static json_t *
-limits_of(const json_t *limits)
+object_of(const json_t *value)
 {
-    json_t *all = json_is_object(limits) ? json_copy((json_t *)limits) : json_object();
-    for (size_t i = 0; i < json_array_size(limits); i++) {
-        const json_t *pair = json_array_get(limits, i);
-        const char *name = json_string_value(json_array_get(pair, 0));
-        if (name && json_array_size(pair) == 2)
-            json_object_set(all, name, json_array_get(pair, 1));
+    size_t i;
+    json_t *pair;
+    if (json_is_object(value))
+        return json_incref((json_t *)value);
+    json_t *object = json_is_array(value) ? json_object() : NULL;
+    json_array_foreach(value, i, pair)
+    {
+        const char *key = json_string_value(json_array_get(pair, 0));
+        if (key && json_array_size(pair) == 2 && json_object_set(object, key, json_array_get(pair, 1)) == 0)
+            continue;
+        json_decref(object);
+        return NULL;
     }
-    return all;
+    return object;
 }
 
 static enum made
@@ -310,7 +319,9 @@ make_vhost(const struct reader *r, struct meta_command *cmd)
         if (made != MADE_NOTHING)
             return made;
     }
-    json_t *all = limits_of(limits);
+    json_t *all = limits ? object_of(limits) : json_object();
+    if (!all)
+        return wrong(r, "\"limits\" is not an object");
     *cmd = (struct meta_command){.kind = META_VHOST_LIMITS, .vhost = cmd->name, .value = json_text(r, all)};
     enum made made = json_object_size(all) > 0 ? MADE_LAST : MADE_NOTHING;
     json_decref(all);
@@ -341,7 +352,18 @@ make_topic_permission(const struct reader *r, struct meta_command *cmd)
 
 /* ---- policies and parameters ---- */
 
-/* A policy's own fields; its definition may be an object, or (files of old) the text of one. */
+static struct slice
+definition_text(const struct reader *r, const json_t *definition)
+{
+    if (json_is_string(definition)) /* files of old */
+        return string_of(definition);
+    json_t *object = object_of(definition);
+    struct slice text = json_text(r, object ? object : definition);
+    json_decref(object);
+    return text;
+}
+
+/* A policy's own fields. */
 static enum made
 make_any_policy(const struct reader *r, struct meta_command *cmd)
 {
@@ -355,7 +377,7 @@ make_any_policy(const struct reader *r, struct meta_command *cmd)
     if (!definition)
         return wrong(r, "\"definition\" is missing");
     cmd->priority = json_integer_value(priority);
-    cmd->value = json_is_string(definition) ? string_of(definition) : json_text(r, definition);
+    cmd->value = definition_text(r, definition);
     return MADE_LAST;
 }
 

@@ -184,6 +184,30 @@ what_operators_declared_in_rabbitmq_is_imported(void **state)
     fixture_free(f);
 }
 
+/* rabbitmqctl export_definitions of 3.10 writes what is in an operator policy as a list of pairs. */
+static void
+an_operator_policy_of_pairs_is_imported(void **state)
+{
+    static const char format[] =
+        "{\"vhosts\":[{\"name\":\"/\"}],\"parameters\":[{\"component\":\"operator_policy\","
+        "\"name\":\"o\",\"vhost\":\"/\",\"value\":{\"apply-to\":\"all\",\"definition\":%s,"
+        "\"pattern\":\"^q\",\"priority\":0}}]}";
+    static const char *const wrong[] = {"[[\"max-length\"]]", "[[\"max-length\",1,2]]", "[[1,2]]", "[5]",
+                                        "5"};
+    char text[512];
+    struct fixture *f = fixture_new();
+    snprintf(text, sizeof text, format, "[[\"max-length\",10],[\"expires\",5]]");
+    assert_null(import(f, text, NULL));
+    const struct policy *p = policy_find(root(f), true, slice_str("o"));
+    assert_non_null(p);
+    assert_true(slice_eq_str(p->definition, "{\"expires\":5,\"max-length\":10}"));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, format, wrong[i]);
+        assert_non_null(strstr(import(f, text, NULL), "parameter 'o' in vhost '/'"));
+    }
+    fixture_free(f);
+}
+
 /* Streams are not here: which thing cannot be had is said, and nothing is half done. */
 static void
 a_type_of_queue_that_is_not_here_is_named(void **state)
@@ -453,6 +477,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_rabbitmqs_http_api_exported_is_imported),
         cmocka_unit_test(what_operators_declared_in_rabbitmq_is_imported),
+        cmocka_unit_test(an_operator_policy_of_pairs_is_imported),
         cmocka_unit_test(a_type_of_queue_that_is_not_here_is_named),
         cmocka_unit_test(an_export_makes_an_equal_node),
         cmocka_unit_test(bad_definitions_are_refused_as_a_whole),
