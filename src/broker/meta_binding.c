@@ -116,7 +116,9 @@ bind(struct meta *m, const struct meta_command *cmd, bool to_exchange, struct me
     if (!is_allowed(cmd, &ends, r))
         return;
     r->existed = find(m, cmd, &ends) != NULL;
-    if (!r->existed)
+    if (!r->existed && ops->check_room)
+        r->code = ops->check_room(ends.source->router, r->text);
+    if (!r->existed && r->code == 0)
         add(m, cmd, &ends);
 }
 

@@ -55,6 +55,8 @@ struct router_ops {
     uint16_t (*check_arguments)(struct slice arguments, char text[256]);
     /* The same of a binding. */
     uint16_t (*check)(const struct router_binding *binding, char text[256]);
+    /* The same of one binding more. May be NULL: there is always room. */
+    uint16_t (*check_room)(const void *router, char text[256]);
     /* Writer: the caller has made sure that it is not in it, or is. After remove, `b` is freed through the
      * epoch only. */
     void (*add)(void *router, struct binding *b);
