@@ -90,7 +90,7 @@ parse_limits(struct user *u, struct slice json, struct meta_result *r)
 {
     const struct quota quotas[] = {
         {"max-channels", &u->channels_max}, {"max-connections", &u->connections_max}, {NULL, NULL}};
-    if (!quota_parse(json, quotas, "user-limits", r->text))
+    if (!quota_parse(json, quotas, "user-limits", "", r->text))
         r->code = AMQP_REPLY_PRECONDITION_FAILED;
     return r->code == 0;
 }

@@ -82,7 +82,7 @@ parse_limits(const struct meta_command *cmd, int64_t *connections, int64_t *queu
 {
     const struct quota quotas[] = {{"max-connections", connections}, {"max-queues", queues}, {NULL, NULL}};
     *connections = *queues = QUOTA_NONE;
-    if (!quota_parse(cmd->value, quotas, "limits", r->text))
+    if (!quota_parse(cmd->value, quotas, "limits", "Validation failed\n\n", r->text))
         r->code = AMQP_REPLY_PRECONDITION_FAILED;
     return r->code == 0;
 }
