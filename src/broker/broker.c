@@ -15,6 +15,7 @@
 #include "broker/courier_impl.h"
 #include "broker/deadletter.h"
 #include "broker/durability.h"
+#include "broker/inside.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
@@ -47,6 +48,7 @@ broker_new(struct node *node, struct shard *shard, const struct effects *effects
     b->routes = route_cache_new(node->limits.route_cache_entries);
     b->courier = courier_new(b);
     b->deadletters = deadletters_new(b);
+    b->inside = inside_new();
     node->brokers[b->index] = b;
     if (node->durability)
         node->durability->attach(node->durability_arg, b);
@@ -73,6 +75,7 @@ broker_free(struct broker *b)
     slots_fini(&b->consumers);
     slots_fini(&b->subscriptions);
     deadletters_free(b);
+    inside_free(b);
     courier_free(b->courier);
     route_cache_free(b->routes);
     pool_free_all(b->pool);
@@ -136,6 +139,7 @@ broker_turn(struct broker *b)
             queue_mark_dirty(q);
     }
     bool more = deadletters_turn(b);
+    more |= inside_turn(b);
     if (b->log && !list_is_empty(&b->deep))
         queue_paging_turn(b);
     broker_flush(b);
@@ -300,5 +304,5 @@ broker_is_idle(const struct broker *b)
             !list_is_empty(&lane->held))
             return false;
     }
-    return deadletters_are_idle(b) && pool_bytes_used(b->pool) == 0;
+    return deadletters_are_idle(b) && inside_is_idle(b) && pool_bytes_used(b->pool) == 0;
 }

@@ -25,7 +25,7 @@
 
 struct durability;
 struct effects;
-struct durability;
+struct inside;
 struct meta;
 struct queue_log;
 struct route_cache;
@@ -69,6 +69,7 @@ struct broker {
     struct route_cache *routes;
     struct courier *courier;
     struct deadletters *deadletters;
+    struct inside *inside; /* what the broker itself publishes */
     const struct effects *effects;
     void *server;           /* given back with effects that name no subscription */
     uint64_t now_ms;        /* without a shard: the clock, by hand */

@@ -81,3 +81,10 @@ argument_is_there(const struct control_call *call, const char *name)
 {
     return control_argument(call, name) != NULL;
 }
+
+const char *
+argument_shown(const struct control_call *call, const char *name, const char *fallback)
+{
+    const char *text = json_string_value(control_argument(call, name));
+    return text ? text : fallback;
+}

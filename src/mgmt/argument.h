@@ -28,5 +28,7 @@ bool argument_number(struct control_call *call, const char *name, int64_t least,
 /* An array of strings without commas, added to `out` as "a,b"; missing: nothing is added. */
 bool argument_words(struct control_call *call, const char *name, struct buffer *out);
 bool argument_is_there(const struct control_call *call, const char *name);
+/* For messages about an argument that has been read: its text, else `fallback`. Answers nothing. */
+const char *argument_shown(const struct control_call *call, const char *name, const char *fallback);
 
 #endif

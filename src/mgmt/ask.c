@@ -92,7 +92,7 @@ ask_post(struct asker *k, unsigned shard, struct ask *a)
     a->discarded = false;
     list_push_back(&k->open, &a->open);
     pthread_mutex_lock(&k->lock);
-    bool is_there = k->shards && shard < shards_count(k->shards);
+    bool is_there = k->shards && shard < shards_count(k->shards) && (!a->boot || a->boot == k->boot);
     a->boot = is_there ? k->boot : UINT64_MAX; /* no boot's end concerns it: its own mail brings it back */
     if (is_there)
         shards_post_external(k->shards, shard, &(struct mail){.type = MAIL_ASK_RUN, .p = a});

@@ -26,7 +26,9 @@ struct ask {
     bool (*run)(struct ask *a, struct server_shard *home);
     void (*done)(struct ask *a); /* on the asking thread, exactly once, never inside ask_post() */
     bool discarded;
-    uint64_t boot; /* which application was asked: counted up, never the same again in this process */
+    /* Which application is to be asked; 0: whichever there is, and then it is set. They are counted up, never
+     * the same again in this process. */
+    uint64_t boot;
     /* ---- ask.c's ---- */
     struct asker *asker;
     struct list open;
@@ -45,7 +47,8 @@ unsigned asker_shard_count(const struct asker *k);
 
 /* On the asking thread: nothing is open. */
 bool asker_is_idle(const struct asker *k);
-/* On the asking thread. Without an application, or for a shard that it has not, `done` comes discarded. */
+/* On the asking thread. Without an application, or when it is another than the one that was asked for, or for
+ * a shard that it has not, `done` comes discarded. */
 void ask_post(struct asker *k, unsigned shard, struct ask *a);
 /* On the asked shard, once, where `run` says false. `a` may be gone when it returns. */
 void ask_answer(struct ask *a);

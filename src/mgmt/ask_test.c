@@ -88,6 +88,7 @@ post(struct question *q)
     q->has_run = false;
     q->ask.run = q->number % 4 == 0 ? run_late : run;
     q->ask.done = done;
+    q->ask.boot = 0;
     ask_post(q->world->asker, q->rounds % APP_SHARDS, &q->ask);
     CHECK(q->is_open); /* never inside of the call */
 }

@@ -32,7 +32,7 @@ access_wants_vhost(const struct meta_result *r)
 static void
 access_user_changed(struct control_call *call, const struct meta_result *r)
 {
-    const char *name = control_string(call, "name", "");
+    const char *name = argument_shown(call, "name", "");
     if (r->code == 0)
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND)
@@ -51,24 +51,36 @@ access_permission_changed(struct control_call *call, const struct meta_result *r
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND && access_wants_vhost(r))
         control_fail(call, CONTROL_REFUSED, "Virtual host %s does not exist",
-                     control_string(call, "vhost", "/"));
+                     argument_shown(call, "vhost", "/"));
     else if (r->code == AMQP_REPLY_NOT_FOUND)
-        control_fail(call, CONTROL_NO_SUCH_USER, "User %s does not exist", control_string(call, "user", ""));
+        control_fail(call, CONTROL_NO_SUCH_USER, "User %s does not exist", argument_shown(call, "user", ""));
     else
         control_fail(call, CONTROL_REFUSED, "%s", r->text);
 }
 
-/* Of requests whose `name`, or else `vhost`, is a vhost. */
+/* `argument` is the one that names the vhost. */
 static void
-access_vhost_changed(struct control_call *call, const struct meta_result *r)
+access_answer_vhost(struct control_call *call, const struct meta_result *r, const char *argument)
 {
-    const char *vhost = control_string(call, argument_is_there(call, "name") ? "name" : "vhost", "/");
     if (r->code == 0)
         control_done(call, NULL);
     else if (r->code == AMQP_REPLY_NOT_FOUND)
-        control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist", vhost);
+        control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist",
+                     argument_shown(call, argument, "/"));
     else
         control_fail(call, CONTROL_REFUSED, "%s", r->text);
+}
+
+static void
+access_named_vhost_changed(struct control_call *call, const struct meta_result *r)
+{
+    access_answer_vhost(call, r, "name");
+}
+
+static void
+access_vhost_changed(struct control_call *call, const struct meta_result *r)
+{
+    access_answer_vhost(call, r, "vhost");
 }
 
 /* ---- passwords ---- */
@@ -217,17 +229,18 @@ run_clear_auth_backend_cache(struct control_call *call)
 
 /* ---- permissions ---- */
 
-/* An expression; one that is none is told as RabbitMQ's tools print it. */
+/* An expression; one that is none is told as RabbitMQ's tools print it, those for topics between double
+ * quotes. */
 static bool
-access_pattern(struct control_call *call, const char *name, struct slice *out)
+access_pattern(struct control_call *call, const char *name, char quote, struct slice *out)
 {
     struct regex_error error;
     if (!argument_text(call, name, NULL, ACCESS_PATTERN_MAX, out))
         return false;
     struct regex *regex = regex_new(*out, &error);
     if (!regex)
-        control_fail(call, CONTROL_REFUSED, "{:invalid_regexp, '%.*s', {'%s', %zu}}", SLICE_FMT(*out),
-                     error.why, error.offset);
+        control_fail(call, CONTROL_REFUSED, "{:invalid_regexp, %c%.*s%c, {'%s', %zu}}", quote,
+                     SLICE_FMT(*out), quote, error.why, error.offset);
     regex_free(regex);
     return regex != NULL;
 }
@@ -235,8 +248,8 @@ access_pattern(struct control_call *call, const char *name, struct slice *out)
 static bool
 access_patterns(struct control_call *call, struct meta_command *cmd)
 {
-    return access_pattern(call, "configure", &cmd->configure) && access_pattern(call, "write", &cmd->write) &&
-           access_pattern(call, "read", &cmd->read);
+    return access_pattern(call, "configure", '\'', &cmd->configure) &&
+           access_pattern(call, "write", '\'', &cmd->write) && access_pattern(call, "read", '\'', &cmd->read);
 }
 
 static void
@@ -325,8 +338,8 @@ run_set_topic_permissions(struct control_call *call)
 {
     struct meta_command cmd = {.kind = META_TOPIC_PERMISSION_SET};
     if (argument_name(call, "vhost", "/", &cmd.vhost) && argument_name(call, "user", NULL, &cmd.user) &&
-        argument_name(call, "exchange", NULL, &cmd.name) && access_pattern(call, "write", &cmd.write) &&
-        access_pattern(call, "read", &cmd.read))
+        argument_name(call, "exchange", NULL, &cmd.name) && access_pattern(call, "write", '"', &cmd.write) &&
+        access_pattern(call, "read", '"', &cmd.read))
         control_meta(call, &cmd, access_permission_changed);
 }
 
@@ -371,7 +384,7 @@ access_change_vhost(struct control_call *call, enum meta_kind kind)
     struct buffer tags = {0};
     struct meta_command cmd = {.kind = kind};
     if (access_metadata(call, &cmd, &tags))
-        control_meta(call, &cmd, access_vhost_changed);
+        control_meta(call, &cmd, access_named_vhost_changed);
     buffer_fini(&tags);
 }
 
@@ -392,7 +405,7 @@ run_delete_vhost(struct control_call *call)
 {
     struct meta_command cmd = {.kind = META_VHOST_DELETE};
     if (argument_name(call, "name", NULL, &cmd.name))
-        control_meta(call, &cmd, access_vhost_changed);
+        control_meta(call, &cmd, access_named_vhost_changed);
 }
 
 static void

@@ -44,8 +44,7 @@ durable_of(const struct server_shard *home)
 static bool
 run_drop(struct ask *a, struct server_shard *home)
 {
-    if (a->boot == ((struct ticket *)a)->boot)
-        backup_end(durable_backup(durable_of(home)), NULL, NULL);
+    backup_end(durable_backup(durable_of(home)), NULL, NULL);
     return true;
 }
 
@@ -59,6 +58,7 @@ static void
 ticket_drop(void *data)
 {
     struct ticket *t = data;
+    t->ask.boot = t->boot;
     t->ask.run = run_drop;
     t->ask.done = on_dropped;
     ask_post(t->asker, 0, &t->ask);

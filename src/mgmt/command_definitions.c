@@ -2,6 +2,7 @@
 #include "mgmt/control_table.h"
 
 #include "base/check.h"
+#include "mgmt/argument.h"
 #include "mgmt/definitions.h"
 #include "mgmt/definitions_export.h"
 #include "mgmt/definitions_import.h"
@@ -59,7 +60,7 @@ on_piece(struct control_call *call, void *arg, bool discarded)
         return;
     if (x->state == DEFINITIONS_NO_VHOST) {
         control_fail(call, CONTROL_NOT_FOUND, "Virtual host '%s' does not exist",
-                     control_string(call, "vhost", ""));
+                     argument_shown(call, "vhost", ""));
         return;
     }
     control_text(call, buffer_slice(definitions_export_text(x->text)));

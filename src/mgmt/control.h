@@ -114,7 +114,7 @@ void control_meta(struct control_call *call, const struct meta_command *cmd,
  * Runs `run` on a shard of the node, then `then` on the control thread, with the same `arg`, which stays
  * until then. The call holds in between. When the application ends meanwhile, `then` gets discarded = true
  * and only frees what is `arg`'s: the call fails by itself with not_running, and what it is told afterwards
- * counts for nothing.
+ * counts for nothing. So it is when a later question of the same call finds another application.
  */
 void control_ask(struct control_call *call, unsigned shard, void (*run)(void *arg, struct server_shard *home),
                  void *arg, void (*then)(struct control_call *call, void *arg, bool discarded));

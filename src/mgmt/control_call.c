@@ -351,6 +351,8 @@ on_answer(struct ask *a)
     list_remove(&q->in_call);
     if (a->discarded)
         fail_discarded(call);
+    else
+        call->boot = a->boot;
     if (q->then)
         q->then(call, q->arg, a->discarded);
     else if (!a->discarded)
@@ -369,6 +371,7 @@ post(struct control_call *call, unsigned shard, const struct question *question)
     *q = *question;
     q->call = call;
     q->ask.done = on_answer;
+    q->ask.boot = call->boot;
     list_push_back(&call->asks, &q->in_call);
     control_hold(call);
     ask_post(call->peer->control->asker, shard, &q->ask);

@@ -24,6 +24,7 @@ struct control_call {
     void *data;
     void (*free_data)(void *data);
     struct list asks; /* control_call.c's, on their way */
+    uint64_t boot;    /* the application that it has asked (struct ask's), and no other; 0: none yet */
 };
 
 /* A connection. It outlives its socket while something holds its call. */

@@ -34,7 +34,8 @@ struct world {
     bool is_open;
     struct node node; /* the application, while there is one */
     struct server server;
-    struct ask *late; /* asked of the application and not answered */
+    struct ask *late;            /* asked of the application and not answered */
+    struct control_call *paused; /* between two questions */
     unsigned freed, discarded, told, streamed, warned;
 };
 
@@ -135,6 +136,20 @@ run_ask_late(struct control_call *call)
 }
 
 static void
+then_paused(struct control_call *call, void *arg, bool discarded)
+{
+    struct world *w = arg;
+    w->paused = call;
+    control_hold(call);
+}
+
+static void
+run_pause(struct control_call *call)
+{
+    control_ask(call, 0, on_shard, world_of(call), then_paused);
+}
+
+static void
 run_wait(struct control_call *call)
 {
     control_set_data(call, world_of(call), count_freed);
@@ -151,15 +166,11 @@ const struct control_command *
 control_table_find(const char *name)
 {
     static const struct control_command table[] = {
-        {"echo", run_echo, 0},
-        {"text", run_text, 0},
-        {"stream", run_stream, 0},
-        {"ask", run_ask, 0},
-        {"wait", run_wait, 0},
-        {"ask_late", run_ask_late, 0},
-        {"app", run_echo, CONTROL_NEEDS_APP},
-        {"keep", run_keep, 0},
-        {"fail", run_fail, 0},
+        {"echo", run_echo, 0},         {"text", run_text, 0},
+        {"stream", run_stream, 0},     {"ask", run_ask, 0},
+        {"wait", run_wait, 0},         {"pause", run_pause, 0},
+        {"ask_late", run_ask_late, 0}, {"app", run_echo, CONTROL_NEEDS_APP},
+        {"keep", run_keep, 0},         {"fail", run_fail, 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, name) == 0)
@@ -613,6 +624,35 @@ what_the_applications_end_overtakes_fails(void **state)
     world_free(w);
 }
 
+static bool
+has_paused(void *arg)
+{
+    const struct world *w = arg;
+    return w->paused;
+}
+
+static void
+a_request_never_goes_on_with_another_application(void **state)
+{
+    struct world *w = world_new();
+    struct client *c = client_open(w, LOCAL_SIM_PORT);
+    app_start(w);
+    say(c, "{\"command\":\"pause\"}\n");
+    assert_true(sim_run_until(w->sim, has_paused, w, PATIENCE_MS));
+    app_stop(w);
+    app_start(w);
+    control_ask(w->paused, 0, on_shard, w, then_asked);
+    control_release(w->paused);
+    expect_failure(c, "not_running");
+    assert_int_equal(w->told, 1);
+    assert_int_equal(w->discarded, 1);
+    say(c, "{\"command\":\"ask\"}\n"); /* the next request does */
+    expect(c, "o {\"told\":2}");
+    client_free(c);
+    expect_nobody(w);
+    world_free(w);
+}
+
 static void
 a_question_keeps_the_call_of_a_client_that_has_left(void **state)
 {
@@ -915,6 +955,7 @@ main(void)
         cmocka_unit_test(a_client_that_leaves_ends_a_call_that_waits_and_what_it_kept),
         cmocka_unit_test(shards_are_asked_and_answer),
         cmocka_unit_test(what_the_applications_end_overtakes_fails),
+        cmocka_unit_test(a_request_never_goes_on_with_another_application),
         cmocka_unit_test(a_question_keeps_the_call_of_a_client_that_has_left),
         cmocka_unit_test(who_has_the_cookie_may_command_over_tcp_and_sees_that_the_node_has_it),
         cmocka_unit_test(who_has_not_is_refused),

@@ -138,9 +138,9 @@ on_batch(struct control_call *call, void *arg, bool discarded)
 {
     struct import *i = arg;
     unsigned count = i->count;
-    i->count = 0;
-    if (discarded)
+    if (discarded) /* those that were not submitted are still ours */
         return;
+    i->count = 0;
     for (unsigned n = 0; n < count; n++) {
         const struct import_item *item = &i->items[n];
         if (item->section < DEFINITIONS_SECTIONS &&

@@ -13,6 +13,7 @@
 #include "server/server.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { INFO_STEPS_PER_CLOCK = 64 }; /* the clock is read once in so many */
 
@@ -27,6 +28,7 @@ info_query_fini(struct info_query *q)
 {
     buffer_fini(&q->rows);
     idmap_fini(&q->seen);
+    free(q->channel_bits);
 }
 
 enum err

@@ -106,6 +106,7 @@ struct info_query {
     uint64_t position, inner, innermost; /* the kind's, 0 at the start of a shard */
     uint64_t current;                    /* the connection that `inner` is in */
     bool is_current_due;
+    uint64_t *channel_bits; /* info_channel.c's: the numbers of its channels */
     const bool *
         foreign; /* queues: show those of these shards, as far as another shard knows them; NULL: one's own */
     struct idmap seen; /* connections that may move: ids of those that were shown before they could */

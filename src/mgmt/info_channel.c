@@ -1,14 +1,21 @@
-/* Channels: those of a connection in the order of their numbers, where a walk can go on whatever was opened
- * or closed. */
+/*
+ * Channels: those of a connection in the order of their numbers, where a walk can go on whatever was opened
+ * or closed. Numbers may be anything up to 65535: which there are is noted when the walk comes to the
+ * connection, as bits, so that two channels with a great gap between them do not cost a look at all in it.
+ */
 /* exports: info_channel_next */
 #include "mgmt/info_channel.h"
 
+#include "base/check.h"
 #include "mgmt/info.h"
 #include "mgmt/info_pid.h"
 #include "mgmt/info_value.h"
 #include "server/channel.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHANNEL_NUMBERS = UINT16_MAX + 1, CHANNEL_WORDS = CHANNEL_NUMBERS / 64 };
 
 void
 info_channel_put_pid(struct buffer *out, const struct info_subject *s)
@@ -80,15 +87,56 @@ PUT_NUMBER(messages_unconfirmed, ch->confirm ? confirm_outstanding(&ch->confirm-
 PUT_NUMBER(prefetch_count, ch->prefetch)
 PUT_NUMBER(global_prefetch_count, ch->global_prefetch)
 
-const struct channel *
-info_channel_next(const struct connection *c, uint64_t number)
+/* ---- the walk ---- */
+
+static void
+note_channel(void *arg, uint64_t number, void *channel)
 {
-    if (!c->channels)
-        return c->channel && c->channel->number >= number ? c->channel : NULL;
-    if (idmap_count(c->channels) == 0)
-        return NULL;
-    for (; number <= UINT16_MAX; number++) {
-        const struct channel *ch = idmap_get(c->channels, number);
+    uint64_t *bits = arg;
+    bits[number / 64] |= UINT64_C(1) << number % 64;
+}
+
+static void
+note_channels(struct info_query *q, const struct connection *c)
+{
+    if (!q->channel_bits)
+        CHECK(q->channel_bits = malloc(CHANNEL_WORDS * sizeof *q->channel_bits));
+    memset(q->channel_bits, 0, CHANNEL_WORDS * sizeof *q->channel_bits);
+    if (c->channels)
+        idmap_foreach(c->channels, note_channel, q->channel_bits);
+    else if (c->channel)
+        note_channel(q->channel_bits, c->channel->number, c->channel);
+}
+
+/* The lowest number noted from `from` on, or CHANNEL_NUMBERS. */
+static uint64_t
+noted_from(const uint64_t *bits, uint64_t from)
+{
+    for (uint64_t word = from / 64; word < CHANNEL_WORDS; word++) {
+        uint64_t here = bits[word] & (word == from / 64 ? UINT64_MAX << from % 64 : UINT64_MAX);
+        if (here)
+            return word * 64 + (uint64_t)__builtin_ctzll(here);
+    }
+    return CHANNEL_NUMBERS;
+}
+
+/* As channel_find(), which would change what the connection remembers. */
+static const struct channel *
+channel_numbered(const struct connection *c, uint64_t number)
+{
+    if (c->channels)
+        return idmap_get(c->channels, number);
+    return c->channel && c->channel->number == number ? c->channel : NULL;
+}
+
+const struct channel *
+info_channel_next(struct info_query *q, const struct connection *c)
+{
+    if (q->inner == 0)
+        note_channels(q, c);
+    for (q->inner += q->inner == 0; q->inner < CHANNEL_NUMBERS; q->inner++) {
+        q->inner = noted_from(q->channel_bits, q->inner);
+        const struct channel *ch = channel_numbered(c, q->inner);
         if (ch)
             return ch;
     }
@@ -101,7 +149,7 @@ info_channel_step(struct info_query *q)
     const struct connection *c = info_connection_at(q);
     if (!c)
         return false;
-    const struct channel *ch = q->is_current_due ? info_channel_next(c, q->inner) : NULL;
+    const struct channel *ch = q->is_current_due ? info_channel_next(q, c) : NULL;
     if (!ch) {
         info_connection_pass(q);
         return true;

@@ -6,10 +6,12 @@
 
 struct channel;
 struct connection;
+struct info_query;
 struct info_subject;
 
-/* The channel with the lowest number from `number` on; NULL: none. */
-const struct channel *info_channel_next(const struct connection *c, uint64_t number);
+/* Of the connection that q->inner is in, the channel with the lowest number from q->inner on; NULL: none.
+ * Only of those that it had when the walk came to it (q->inner 0). */
+const struct channel *info_channel_next(struct info_query *q, const struct connection *c);
 void info_channel_put_pid(struct buffer *out, const struct info_subject *s);
 
 #endif

@@ -71,14 +71,14 @@ info_consumer_step(struct info_query *q)
     const struct connection *c = info_connection_at(q);
     if (!c)
         return false;
-    const struct channel *ch = q->is_current_due ? info_channel_next(c, q->inner) : NULL;
+    uint64_t before = q->inner;
+    const struct channel *ch = q->is_current_due ? info_channel_next(q, c) : NULL;
     if (!ch) {
         info_connection_pass(q);
         return true;
     }
-    if (ch->number != q->inner)
+    if (q->inner != before) /* another channel than in the last step */
         q->innermost = 0;
-    q->inner = ch->number;
     if (ch->consumers && idmap_walk(ch->consumers, &q->innermost, info_consumer_show, q))
         return true;
     q->inner++;

@@ -109,10 +109,10 @@ static void
 listing_begin(struct control_call *call, const struct info_kind *kind)
 {
     const char *vhost = control_string(call, "vhost", kind->is_per_vhost ? "/" : "");
-    const char *user = control_string(call, "user", "");
-    if (!vhost || !user)
+    const char *user = vhost ? control_string(call, "user", "") : NULL;
+    if (!user)
         return;
-    if (strlen(user) >= INFO_VHOST_SIZE || (kind->is_strict && strlen(vhost) >= INFO_VHOST_SIZE)) {
+    if (strlen(user) >= INFO_VHOST_SIZE || strlen(vhost) >= INFO_VHOST_SIZE) {
         control_fail(call, CONTROL_BAD_ARGUMENT, "a name has at most %d bytes", INFO_VHOST_SIZE - 1);
         return;
     }
@@ -137,113 +137,42 @@ list_queues(struct control_call *call)
         listing_begin(call, &info_queue_kind);
 }
 
-static void
-list_exchanges(struct control_call *call)
-{
-    listing_begin(call, &info_exchange_kind);
-}
+/* Lists that have nothing of their own but the kind of thing: X(request, kind). */
+/* clang-format off */
+#define LIST_TABLE(X) \
+    X(list_exchanges, exchange) \
+    X(list_bindings, binding) \
+    X(list_connections, connection) \
+    X(list_channels, channel) \
+    X(list_consumers, consumer) \
+    X(list_vhosts, vhost) \
+    X(list_users, user) \
+    X(list_permissions, permission) \
+    X(list_user_permissions, user_permission) \
+    X(list_topic_permissions, topic_permission) \
+    X(list_user_topic_permissions, user_topic_permission) \
+    X(list_policies, policy) \
+    X(list_operator_policies, operator_policy) \
+    X(list_parameters, parameter) \
+    X(list_global_parameters, global_parameter) \
+    X(list_vhost_limits, vhost_limit) \
+    X(list_user_limits, user_limit)
+/* clang-format on */
 
-static void
-list_bindings(struct control_call *call)
-{
-    listing_begin(call, &info_binding_kind);
-}
-
-static void
-list_connections(struct control_call *call)
-{
-    listing_begin(call, &info_connection_kind);
-}
-
-static void
-list_channels(struct control_call *call)
-{
-    listing_begin(call, &info_channel_kind);
-}
-
-static void
-list_consumers(struct control_call *call)
-{
-    listing_begin(call, &info_consumer_kind);
-}
-
-static void
-list_vhosts(struct control_call *call)
-{
-    listing_begin(call, &info_vhost_kind);
-}
-
-static void
-list_users(struct control_call *call)
-{
-    listing_begin(call, &info_user_kind);
-}
-
-static void
-list_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_permission_kind);
-}
-
-static void
-list_user_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_user_permission_kind);
-}
-
-static void
-list_topic_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_topic_permission_kind);
-}
-
-static void
-list_user_topic_permissions(struct control_call *call)
-{
-    listing_begin(call, &info_user_topic_permission_kind);
-}
-
-static void
-list_policies(struct control_call *call)
-{
-    listing_begin(call, &info_policy_kind);
-}
-
-static void
-list_operator_policies(struct control_call *call)
-{
-    listing_begin(call, &info_operator_policy_kind);
-}
-
-static void
-list_parameters(struct control_call *call)
-{
-    listing_begin(call, &info_parameter_kind);
-}
-
-static void
-list_global_parameters(struct control_call *call)
-{
-    listing_begin(call, &info_global_parameter_kind);
-}
-
-static void
-list_vhost_limits(struct control_call *call)
-{
-    listing_begin(call, &info_vhost_limit_kind);
-}
-
-static void
-list_user_limits(struct control_call *call)
-{
-    listing_begin(call, &info_user_limit_kind);
-}
+#define X(request, kind)                                                                                     \
+    static void request(struct control_call *call)                                                           \
+    {                                                                                                        \
+        listing_begin(call, &info_##kind##_kind);                                                            \
+    }
+LIST_TABLE(X)
+#undef X
 
 /* ---- queues that do not answer ---- */
 
 /*
  * A queue answers when its shard does: each is asked, and when the deadline has passed, one that has answered
  * lists the queues of those that have not. The questions that are still open hold the call, not the client.
+ * Who is silent is then settled: that shard reads it, while answers still come in here.
  */
 struct probe {
     struct listing listing; /* first: listing_next() goes on with it */
@@ -251,6 +180,7 @@ struct probe {
     struct wheel_timer deadline;
     unsigned silent_count;
     bool is_silent[SHARDS_COUNT_MAX];
+    bool was_silent[SHARDS_COUNT_MAX]; /* at the deadline; not changed any more */
     struct probe_question {
         struct probe *probe;
         unsigned shard;
@@ -296,7 +226,8 @@ probe_late(void *arg)
         control_fail(p->call, CONTROL_TIMEOUT, "no shard of the node answers");
         return;
     }
-    q->foreign = p->is_silent;
+    memcpy(p->was_silent, p->is_silent, sizeof p->was_silent);
+    q->foreign = p->was_silent;
     listing_next(p->call);
 }
 
@@ -330,22 +261,8 @@ list_unresponsive_queues(struct control_call *call)
 const struct control_command info_list_table[] = {
     {"list_unresponsive_queues", list_unresponsive_queues, CONTROL_NEEDS_APP},
     {"list_queues", list_queues, CONTROL_NEEDS_APP},
-    {"list_exchanges", list_exchanges, CONTROL_NEEDS_APP},
-    {"list_bindings", list_bindings, CONTROL_NEEDS_APP},
-    {"list_connections", list_connections, CONTROL_NEEDS_APP},
-    {"list_channels", list_channels, CONTROL_NEEDS_APP},
-    {"list_consumers", list_consumers, CONTROL_NEEDS_APP},
-    {"list_vhosts", list_vhosts, CONTROL_NEEDS_APP},
-    {"list_users", list_users, CONTROL_NEEDS_APP},
-    {"list_permissions", list_permissions, CONTROL_NEEDS_APP},
-    {"list_user_permissions", list_user_permissions, CONTROL_NEEDS_APP},
-    {"list_topic_permissions", list_topic_permissions, CONTROL_NEEDS_APP},
-    {"list_user_topic_permissions", list_user_topic_permissions, CONTROL_NEEDS_APP},
-    {"list_policies", list_policies, CONTROL_NEEDS_APP},
-    {"list_operator_policies", list_operator_policies, CONTROL_NEEDS_APP},
-    {"list_parameters", list_parameters, CONTROL_NEEDS_APP},
-    {"list_global_parameters", list_global_parameters, CONTROL_NEEDS_APP},
-    {"list_vhost_limits", list_vhost_limits, CONTROL_NEEDS_APP},
-    {"list_user_limits", list_user_limits, CONTROL_NEEDS_APP},
-    {0},
+#define X(request, kind) {#request, request, CONTROL_NEEDS_APP},
+    LIST_TABLE(X)
+#undef X
+        {0},
 };

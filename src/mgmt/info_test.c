@@ -489,6 +489,66 @@ test_channels_and_consumers_of_one_connection(void **state)
     session_client_free(c);
 }
 
+/* Clients choose their channels' numbers, and may leave out what they like. */
+static void
+test_channels_far_apart_are_shown_in_order(void **state)
+{
+    enum { CLIENTS = 20 };
+    static const unsigned numbers[] = {1, UINT16_MAX - 1, UINT16_MAX};
+    struct session_client *c[CLIENTS];
+    struct info_query q;
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        c[i] = session_login(*state);
+        session_open_channel(c[i], UINT16_MAX - 1);
+        session_open_channel(c[i], UINT16_MAX);
+    }
+    query_init(&q, &info_channel_kind, "number");
+    json_t *all = json_array();
+    while (slice(state, &q, all))
+        ;
+    assert_int_equal(json_array_size(all), 3 * CLIENTS);
+    size_t i;
+    json_t *row;
+    json_array_foreach(all, i, row)
+        assert_int_equal(json_integer_value(json_array_get(row, 0)), numbers[i % 3]);
+    json_decref(all);
+    info_query_fini(&q);
+    for (unsigned n = 0; n < CLIENTS; n++)
+        session_client_free(c[n]);
+}
+
+/* A consumer's channel may go while its consumers are being shown: those of the next are all shown. */
+static void
+test_consumers_of_the_next_channel_are_all_shown(void **state)
+{
+    enum { CONSUMERS = 2000 };
+    struct session_client *c = session_login(*state);
+    struct info_query q;
+    json_t *all = json_array();
+    char tag[32];
+    session_declare(c, 1, "q");
+    session_open_channel(c, 2);
+    for (unsigned i = 0; i < 2 * CONSUMERS; i++) {
+        snprintf(tag, sizeof tag, "%u", i);
+        consume(c, (uint16_t)(1 + i / CONSUMERS), "q", tag);
+    }
+    query_init(&q, &info_consumer_kind, "channel_pid");
+    bool is_closed = false;
+    while (slice(state, &q, all))
+        if (!is_closed && json_array_size(all) > 0) {
+            struct amqp_channel_close m = {.reply_code = 200};
+            session_send(c, 1, AMQP_CHANNEL_CLOSE, &m);
+            session_expect(c, 1, AMQP_CHANNEL_CLOSE_OK, NULL);
+            is_closed = true;
+        }
+    const json_t *last = json_array_get(all, json_array_size(all) - 1);
+    assert_true(json_array_size(all) < 2 * CONSUMERS);
+    assert_int_equal(count(all, json_string_value(json_array_get(last, 0))), CONSUMERS);
+    json_decref(all);
+    info_query_fini(&q);
+    session_client_free(c);
+}
+
 /* ---- pids ---- */
 
 static void
@@ -556,6 +616,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_queues_of_other_shards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections_that_move_are_shown_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_and_consumers_of_one_connection, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_channels_far_apart_are_shown_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_consumers_of_the_next_channel_are_all_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pids_name_their_thing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* basic.get: a question to the queue's shard; get-ok with the message, or get-empty. */
 #include "broker/message.h"
 #include "server/class.h"
+#include "server/firehose.h"
 
 void
 basic_get(struct channel *ch, struct slice payload)
@@ -42,5 +43,7 @@ basic_get_replied(struct channel *ch, struct parked_op *op, struct op_reply *r)
     struct delivery_content content = delivery_content_of(r->message);
     uint8_t *out = delivery_begin(c, AMQP_BASIC_GET_OK_SIZE_MAX, &content);
     delivery_end(ch, out, amqp_encode_basic_get_ok(out, ch->number, &ok), &content);
+    if (firehose_is_on(ch))
+        firehose_deliver(ch, r->queue_id, r->message, r->redelivered);
     message_drop(c->home->broker, &r->message);
 }

@@ -18,6 +18,7 @@
 #include "broker/vhost.h"
 #include "server/blocked.h"
 #include "server/class.h"
+#include "server/firehose.h"
 #include "server/publish_properties.h"
 #include "wire/properties.h"
 
@@ -305,6 +306,8 @@ basic_publish_routed(struct channel *ch, struct publish *p, const struct exchang
     struct message *m = basic_publish_build(ch, p, more);
     if (__builtin_expect(basic_publish_may_reply(x, route, key_count), 0))
         basic_publish_reply(ch, keys, key_count, m);
+    if (firehose_is_on(ch))
+        firehose_publish(ch, x, route, keys, key_count, m);
     basic_publish_send(ch, route, m, p->mandatory);
     return VERDICT_DONE;
 }
@@ -356,6 +359,8 @@ basic_publish_replay_keys(struct channel *ch, struct tx *tx, struct tx_publish *
     }
     if (basic_publish_may_reply(x, route, key_count))
         basic_publish_reply(ch, keys, key_count, p->message);
+    if (firehose_is_on(ch))
+        firehose_publish(ch, x, route, keys, key_count, p->message);
     if (route->count == 0 && p->mandatory) {
         struct delivery_content content = delivery_content_of(p->message);
         basic_publish_return(ch, message_exchange(p->message), keys[0], &content);

@@ -11,6 +11,7 @@
 #include "broker/message.h"
 #include "server/blocked.h"
 #include "server/class.h"
+#include "server/firehose.h"
 #include "wire/properties.h"
 
 #include <stdlib.h>
@@ -169,6 +170,8 @@ delivery_deliver(struct subscription *s, struct message *m, uint64_t position, b
     struct delivery_content content = delivery_content_of(m);
     uint8_t *out = delivery_begin(ch->connection, amqp_size_basic_deliver(&deliver), &content);
     delivery_end(ch, out, amqp_encode_basic_deliver(out, ch->number, &deliver), &content);
+    if (firehose_is_on(ch))
+        firehose_deliver(ch, s->queue_id, m, redelivered);
     if (!s->local)
         delivery_credit(consumer, m);
 }

@@ -42,6 +42,19 @@ class Readme(ClientTest):
         text = re.sub(r'amqp-\w+(-queue)?', lambda m: f'{m.group(0)} --server {HOST} --port {self.port}', text)
         self.assertEqual(self.output(['sh', '-e'], text), f'{self.queue}\nHello from a shell\n')
 
+    def test_operator(self):
+        if os.path.basename(os.environ.get('CLIENTS_BROKER', '')) == 'rabbitmq':
+            self.skipTest('RabbitMQ has no leveretctl')
+        one = self.own_broker()
+        here = os.path.dirname(os.path.realpath(one.program))
+        tool = os.path.join(here, '..', 'ctl', 'leveretctl')
+        text = self.replaced(self.block(r'^((?:    build/release/leveretctl [^\n]*\n)+)'), 'build/release/leveretctl', tool)
+        # What ./start makes of its directory: the tool looks for ./data.
+        done = subprocess.run(['sh', '-e'], input=text, cwd=one.dir, capture_output=True, text=True, timeout=WAIT_SECONDS)
+        self.assertEqual((done.returncode, done.stderr), (0, ''), done.stdout)
+        self.assertIn('Listing queues for vhost / ...', done.stdout)
+        self.assertTrue(os.path.exists(os.path.join(one.dir, 'definitions.json')))
+
     def tearDown(self):
         subprocess.run(['amqp-delete-queue', '--server', HOST, '--port', str(self.port), '-q', self.queue],
                        stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_SECONDS)

@@ -73,6 +73,8 @@ people_declare(struct world *w)
     static const struct person guest = {"guest", "administrator", ".*", ".*", ".*"};
     apply(w, &(struct meta_command){.kind = META_VHOST_ADD, .name = slice_str("other")});
     permit(w, "other", &guest);
+    apply(w, &(struct meta_command){.kind = META_VHOST_ADD, .name = slice_str("traced"), .is_tracing = true});
+    permit(w, "traced", &guest);
     for (size_t i = 0; i < sizeof(people) / sizeof(people[0]); i++) {
         uint8_t hash[36];
         user_password_hash(slice_str(people[i].name), salt, hash);
@@ -210,7 +212,7 @@ main(int argc, char **argv)
     suite.ctx = &world;
     suite.net_open = world_open;
     suite.net_close = world_close;
-    snprintf(suite.provides, sizeof(suite.provides), " users topic_permissions memory disk ");
+    snprintf(suite.provides, sizeof(suite.provides), " users topic_permissions traced memory disk ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);
