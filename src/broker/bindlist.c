@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 #include "base/epoch.h"
+#include "broker/reply.h"
+#include "wire/amqp.h"
 
 #include <stdlib.h>
 
@@ -109,6 +111,16 @@ bindlist_to(const struct bindlist *l, const void *destination, const struct bind
         return b;
     }
     return NULL;
+}
+
+uint16_t
+bindlist_check_room(const struct bindlist *l, char text[256])
+{
+    const struct bindlist_items *items = current(l);
+    if (!items || items->count < BINDLIST_MAX)
+        return 0;
+    return reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED,
+                      "the exchange has %d bindings, which is the most for one of its type", BINDLIST_MAX);
 }
 
 void

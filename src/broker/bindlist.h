@@ -3,8 +3,9 @@
  * for exchanges that choose one of their bindings. The weights lie one behind the other: a reader draws a
  * number below their sum and gets the binding that it falls on.
  *
- * Every change makes a new list, as long as the old one: an exchange with 100,000 bindings pays some 100 us
- * for each. (Those that take every binding use bindset.h.)
+ * Every change makes a new list, as long as the old one: so a list has a limit, lest a client makes shard 0
+ * copy for long by deleting a queue with very many bindings. (Exchanges that take every binding use
+ * bindset.h, and need none.)
  */
 #ifndef LEVERET_BROKER_BINDLIST_H
 #define LEVERET_BROKER_BINDLIST_H
@@ -15,6 +16,8 @@
 #include <stdint.h>
 
 struct epoch;
+
+enum { BINDLIST_MAX = 4096 };
 
 struct bindlist_item {
     struct binding *binding;
@@ -43,6 +46,8 @@ void bindlist_set_weight(struct bindlist *l, const struct binding *b, uint64_t w
 /* Writer. The first with that destination, `not` excepted, and its weight; NULL: there is none. */
 struct binding *bindlist_to(const struct bindlist *l, const void *destination, const struct binding * not,
                             uint64_t *weight);
+/* Writer. 0, or 406 with a text if there are BINDLIST_MAX. */
+uint16_t bindlist_check_room(const struct bindlist *l, char text[256]);
 /* No reader is left. */
 void bindlist_fini(struct bindlist *l);
 

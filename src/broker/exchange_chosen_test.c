@@ -1,4 +1,5 @@
 /* The exchanges that choose one of their bindings: by hash, or at random. */
+#include "broker/bindlist.h"
 #include "broker/meta_test.h"
 #include "broker/naive_match.h"
 
@@ -53,6 +54,30 @@ static void
 about(unsigned got, unsigned want)
 {
     assert_in_range(got, want - want / 5, want + want / 5);
+}
+
+/* Each change copies the list: a client must not make that, or the end of a queue, long. */
+static void
+there_is_a_limit_to_the_bindings(void **state)
+{
+    static const char *const types[] = {"x-consistent-hash", "x-modulus-hash", "x-random"};
+    struct fixture *f = fixture_with_queues();
+    char key[16];
+    for (size_t t = 0; t < 3; t++) {
+        assert_int_equal(declare_exchange(f, types[t], types[t]), 0);
+        for (unsigned i = 1; i <= BINDLIST_MAX; i++) {
+            snprintf(key, sizeof key, "%u", i);
+            assert_int_equal(bind_queue(f, types[t], names[i % QUEUES], key), 0);
+        }
+        assert_int_equal(bind_queue(f, types[t], "q0", "999999"), 406);
+        assert_string_equal(f->r.text,
+                            "the exchange has 4096 bindings, which is the most for one of its type");
+        assert_int_equal(bind_queue(f, types[t], names[1], "1"), 0); /* it is there */
+        assert_true(f->r.existed);
+        assert_int_equal(unbind_queue(f, types[t], names[1], "1"), 0);
+        assert_int_equal(bind_queue(f, types[t], "q0", "999999"), 0);
+    }
+    fixture_free(f);
 }
 
 /* ---- x-consistent-hash ---- */
@@ -318,6 +343,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(there_is_a_limit_to_the_bindings),
         cmocka_unit_test(shares_follow_the_weights),
         cmocka_unit_test(a_new_queue_takes_its_share_and_moves_nothing_else),
         cmocka_unit_test(the_first_binding_of_a_queue_counts),

@@ -137,6 +137,13 @@ weight_of(const struct binding *b)
     return (uint64_t)weight;
 }
 
+static uint16_t
+consistent_hash_check_room(const void *router, char text[256])
+{
+    const struct consistent_hash *h = router;
+    return bindlist_check_room(&h->buckets, text);
+}
+
 static void
 consistent_hash_add(void *router, struct binding *b)
 {
@@ -205,6 +212,7 @@ const struct router_ops exchange_consistent_hash_ops = {
     .destroy = consistent_hash_destroy,
     .check_arguments = consistent_hash_check_arguments,
     .check = consistent_hash_check,
+    .check_room = consistent_hash_check_room,
     .add = consistent_hash_add,
     .remove = consistent_hash_remove,
     .route = consistent_hash_route,

@@ -58,6 +58,13 @@ is_before(const struct binding *a, const struct binding *b)
     return c < 0;
 }
 
+static uint16_t
+modulus_hash_check_room(const void *router, char text[256])
+{
+    const struct modulus_hash *h = router;
+    return bindlist_check_room(&h->all, text);
+}
+
 static void
 modulus_hash_add(void *router, struct binding *b)
 {
@@ -88,6 +95,7 @@ modulus_hash_route(const void *router, const struct router_query *query, struct 
 const struct router_ops exchange_modulus_hash_ops = {
     .create = modulus_hash_create,
     .destroy = modulus_hash_destroy,
+    .check_room = modulus_hash_check_room,
     .add = modulus_hash_add,
     .remove = modulus_hash_remove,
     .route = modulus_hash_route,

@@ -34,6 +34,13 @@ random_destroy(void *router)
     free(r);
 }
 
+static uint16_t
+random_check_room(const void *router, char text[256])
+{
+    const struct random *r = router;
+    return bindlist_check_room(&r->all, text);
+}
+
 static void
 random_add(void *router, struct binding *b)
 {
@@ -74,6 +81,7 @@ local_random_check(const struct router_binding *binding, char text[256])
 const struct router_ops exchange_random_ops = {
     .create = random_create,
     .destroy = random_destroy,
+    .check_room = random_check_room,
     .add = random_add,
     .remove = random_remove,
     .route = random_route,
@@ -83,6 +91,7 @@ const struct router_ops exchange_local_random_ops = {
     .create = random_create,
     .destroy = random_destroy,
     .check = local_random_check,
+    .check_room = random_check_room,
     .add = random_add,
     .remove = random_remove,
     .route = random_route,

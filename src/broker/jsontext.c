@@ -6,8 +6,9 @@
 #include "broker/erlterm.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { JSONTEXT_ERLANG_DEPTH = 4 };
+enum { JSONTEXT_ERLANG_DEPTH = 4, JSONTEXT_ERLANG_KEYS = 32 };
 
 json_t *
 jsontext_parse(struct slice text, size_t bytes_max, char why[128])
@@ -47,21 +48,29 @@ jsontext_copy(const json_t *value)
 
 static void add_erlang(struct buffer *out, const json_t *value, int depth);
 
-static void
-add_object(struct buffer *out, json_t *object, int depth)
+static int
+compare_keys(const void *a, const void *b)
 {
-    const char *key;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Erlang sorts the keys of small maps. Only the first ones are looked at: more would not be printed. */
+static void
+add_object(struct buffer *out, json_t *object, int depth, const char *between, const char *open,
+           const char *close)
+{
+    const char *keys[JSONTEXT_ERLANG_KEYS], *key;
     json_t *item;
-    size_t start = out->len;
-    json_object_foreach(object, key, item)
-    {
-        if (out->len - start > ERLTERM_TEXT_MAX)
-            break;
-        buffer_add_str(out, out->len == start ? "{" : ",{");
-        erlterm_add_binary(out, slice_str(key));
-        buffer_add_u8(out, ',');
-        add_erlang(out, item, depth + 1);
-        buffer_add_u8(out, '}');
+    size_t count = 0, start = out->len;
+    json_object_foreach(object, key, item) if (count < JSONTEXT_ERLANG_KEYS) keys[count++] = key;
+    qsort(keys, count, sizeof *keys, compare_keys);
+    for (size_t i = 0; i < count && out->len - start <= ERLTERM_TEXT_MAX; i++) {
+        buffer_add_str(out, i > 0 ? "," : "");
+        buffer_add_str(out, open);
+        erlterm_add_binary(out, slice_str(keys[i]));
+        buffer_add_str(out, between);
+        add_erlang(out, json_object_get(object, keys[i]), depth + 1);
+        buffer_add_str(out, close);
     }
 }
 
@@ -89,14 +98,14 @@ add_erlang(struct buffer *out, const json_t *value, int depth)
     case JSON_FALSE: buffer_add_str(out, "false"); break;
     case JSON_NULL: buffer_add_str(out, "null"); break;
     default:
-        buffer_add_u8(out, '[');
+        buffer_add_str(out, json_is_array(value) ? "[" : "#{");
         if (depth >= JSONTEXT_ERLANG_DEPTH)
             buffer_add_str(out, "...");
         else if (json_is_array(value))
             add_array(out, value, depth);
         else
-            add_object(out, (json_t *)value, depth);
-        buffer_add_u8(out, ']');
+            add_object(out, (json_t *)value, depth, " => ", "", "");
+        buffer_add_u8(out, json_is_array(value) ? ']' : '}');
         break;
     }
 }
@@ -105,4 +114,12 @@ void
 jsontext_add_erlang(struct buffer *out, const json_t *value)
 {
     add_erlang(out, value, 0);
+}
+
+void
+jsontext_add_proplist(struct buffer *out, const json_t *object)
+{
+    buffer_add_u8(out, '[');
+    add_object(out, (json_t *)object, 0, ",", "{", "}");
+    buffer_add_u8(out, ']');
 }

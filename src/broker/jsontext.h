@@ -15,7 +15,9 @@ json_t *jsontext_parse(struct slice text, size_t bytes_max, char why[128]);
 /* A copy with memory of its own: free() its data. */
 struct slice jsontext_copy(const json_t *value);
 void jsontext_add(struct buffer *out, const json_t *value);
-/* As Erlang's ~p prints it: <<"text">>, [{<<"key">>,1}]. Long ones are cut. */
+/* As Erlang's ~p prints it, in one line: <<"text">>, [1,true], #{<<"key">> => 1}. Long ones are cut. */
 void jsontext_add_erlang(struct buffer *out, const json_t *value);
+/* An object as a list of pairs, which it is where it was taken apart: [{<<"key">>,1}]. */
+void jsontext_add_proplist(struct buffer *out, const json_t *object);
 
 #endif

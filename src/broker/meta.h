@@ -20,6 +20,8 @@
 #include "broker/user.h"
 #include "broker/vhost.h"
 
+struct recent_histories;
+
 enum meta_kind {
     META_VHOST_ADD,
     META_VHOST_DELETE,
@@ -84,6 +86,7 @@ struct meta_command {
     /* 0: the thing gets the next id. Else it comes out of a snapshot: it has this id, and its name and
      * arguments were judged when it was declared. */
     uint64_t forced_id;
+    bool is_judged; /* it comes out of the log: meta_is_refused() said no when it was logged */
 };
 
 struct meta_result {
@@ -143,12 +146,23 @@ void meta_set_id_last(struct meta *m, uint64_t id);
  */
 bool meta_is_lasting(const struct meta *m, const struct meta_command *cmd);
 
+/*
+ * Would it be refused whatever there is, for its own words: a type that nobody knows, an argument that makes
+ * no sense? Versions differ in what they know. So such a command is never logged, and one that was logged is
+ * not judged again when it is replayed (is_judged): else a new version would give other identities to all
+ * that was declared behind a command that it judges otherwise.
+ */
+bool meta_is_refused(const struct meta_command *cmd);
+
 /* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
  * shard. */
 void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
 /* Of all vhosts; any shard, until the end of the turn. */
 void meta_each_queue(const struct meta *m, void (*fn)(void *arg, void *queue_def), void *arg);
 void meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
+
+/* What exchanges of the type x-recent-history keep: recent_history.h. Shard 0 only. */
+struct recent_histories *meta_histories(const struct meta *m);
 
 /* ---- submitting from any shard ---- */
 

@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "broker/meta_impl.h"
 #include "broker/policy_effect.h"
+#include "broker/recent_history.h"
 #include "wire/amqp.h"
 #include "wire/table.h"
 
@@ -249,6 +250,8 @@ publish(struct meta *m, struct exchange *x)
     cmap_insert(map, exchange_hash(x), x);
     if (atomic_load_explicit(&map->table, memory_order_relaxed) != table)
         meta_policy_restart(x->vhost);
+    if (x->type == EXCHANGE_RECENT_HISTORY)
+        recent_history_open(m->histories, x);
     if (x->is_default)
         return;
     alternate_publish(m, x);
@@ -288,6 +291,8 @@ void
 meta_exchange_remove(struct meta *m, struct exchange *x)
 {
     x->is_removed = true;
+    if (x->type == EXCHANGE_RECENT_HISTORY)
+        recent_history_close(m->histories, m->is_ending ? NULL : m->node->brokers[0], x);
     list_remove(&x->doomed_node);
     CHECK(cmap_remove(&x->vhost->exchanges, exchange_hash(x), x));
     LIST_FOREACH_SAFE (node, tmp, &x->bindings_from)
@@ -325,8 +330,7 @@ refuse_default(struct meta_result *r)
 
 /* What stands against a new exchange. */
 static uint16_t
-check_new(const struct vhost *v, enum exchange_type type, const struct meta_command *cmd,
-          struct meta_result *r)
+check_new(enum exchange_type type, const struct meta_command *cmd, struct meta_result *r)
 {
     if (is_reserved(cmd->name))
         return meta_fail(r, AMQP_REPLY_ACCESS_REFUSED,
@@ -334,10 +338,18 @@ check_new(const struct vhost *v, enum exchange_type type, const struct meta_comm
     struct table_value alternate;
     if (table_find_str(cmd->arguments, "alternate-exchange", &alternate) && alternate.type != TABLE_LONGSTR)
         return meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED,
-                         "invalid type '%s' for arg 'alternate-exchange' in exchange '%.*s' in vhost '%s'",
-                         table_type_name(alternate.type), SLICE_FMT(cmd->name), v->name);
+                         "invalid type '%s' for arg 'alternate-exchange' in exchange '%.*s' in vhost '%.*s'",
+                         table_type_name(alternate.type), SLICE_FMT(cmd->name), SLICE_FMT(cmd->vhost));
     const struct router_ops *ops = router_ops_of(type);
     return ops->check_arguments ? r->code = ops->check_arguments(cmd->arguments, r->text) : 0;
+}
+
+bool
+meta_exchange_is_refused(const struct meta_command *cmd)
+{
+    struct meta_result r = {0};
+    enum exchange_type type;
+    return !exchange_type_parse(cmd->type, &type) || check_new(type, cmd, &r) != 0;
 }
 
 void
@@ -361,7 +373,7 @@ meta_exchange_declare(struct meta *m, const struct meta_command *cmd, struct met
         r->code = exchange_check_redeclare(old, cmd, r->text);
         return;
     }
-    if (!cmd->forced_id && check_new(v, type, cmd, r))
+    if (!meta_is_trusted(cmd) && check_new(type, cmd, r))
         return;
     struct exchange *x = exchange_new(m, v, meta_take_id(m, cmd), cmd->name, type, cmd->arguments);
     x->durable = cmd->durable;

@@ -32,7 +32,8 @@ struct meta {
     uint32_t *shard_placed;    /* how many were placed there, and their commands are not applied yet */
     struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
     struct list doomed;        /* auto-delete exchanges that lost their last binding */
-    bool is_ending;            /* within meta_free() */
+    struct recent_histories *histories;
+    bool is_ending; /* within meta_free() */
     struct meta_hooks hooks;
     void *hooks_arg;
 };
@@ -52,6 +53,12 @@ meta_raise_id_last(struct meta *m, uint64_t id)
     if (id > m->id_last)
         m->id_last = id;
 }
+/* Its words were judged before: they are taken as they are. */
+static inline bool
+meta_is_trusted(const struct meta_command *cmd)
+{
+    return cmd->forced_id || cmd->is_judged;
+}
 /* NULL, and the result says so, if there is none. */
 struct vhost *meta_vhost_of(struct meta *m, const struct meta_command *cmd, struct meta_result *r);
 /* The same for operators' commands: 404 if there is none. */
@@ -68,6 +75,13 @@ meta_apply_fn meta_exchange_declare, meta_exchange_delete;
 meta_apply_fn meta_queue_declare, meta_queue_delete;
 meta_apply_fn meta_queue_bind, meta_queue_unbind, meta_exchange_bind, meta_exchange_unbind;
 meta_apply_fn meta_node_started;
+
+/* Each kind's part of meta_is_refused(). */
+bool meta_vhost_is_refused(const struct meta_command *cmd);
+bool meta_user_is_refused(const struct meta_command *cmd);
+bool meta_policy_is_refused(const struct meta_command *cmd);
+bool meta_exchange_is_refused(const struct meta_command *cmd);
+bool meta_queue_is_refused(const struct meta_command *cmd);
 
 /* --- meta_exchange.c --- */
 

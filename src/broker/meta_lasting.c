@@ -1,4 +1,6 @@
 /*
+ * What is logged, and when that must be on the disk.
+ *
  * What outlives the node, asked before a command is applied: does it change what META_NODE_STARTED would
  * leave? The answer is for the state as it is; a command that finds what it wants changes nothing.
  *
@@ -27,6 +29,20 @@ is_lasting_bind(const struct meta *m, const struct vhost *v, const struct meta_c
     if (!source || !source->durable || meta_binding_is_there((struct meta *)m, cmd) != is_unbind)
         return false;
     return source->auto_delete || is_durable_destination(v, cmd);
+}
+
+bool
+meta_is_refused(const struct meta_command *cmd)
+{
+    switch (cmd->kind) {
+    case META_VHOST_ADD: return meta_vhost_is_refused(cmd);
+    case META_USER_PUT:
+    case META_USER_SET: return meta_user_is_refused(cmd);
+    case META_POLICY_SET: return meta_policy_is_refused(cmd);
+    case META_EXCHANGE_DECLARE: return meta_exchange_is_refused(cmd);
+    case META_QUEUE_DECLARE: return meta_queue_is_refused(cmd);
+    default: return false;
+    }
 }
 
 bool

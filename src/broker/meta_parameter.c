@@ -1,12 +1,14 @@
 /*
- * Parameters come and go; one that changes is replaced. What a component makes of a value is the component's
- * business; here it is JSON, and the component is one that there is.
+ * Parameters come and go; one that changes is replaced. Here a value is any JSON, and the component is one
+ * that there is: whether the component would take the value was judged before the command was submitted
+ * (parameter_check.h), so that a log is read back the same whatever is demanded of new values later.
  */
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/jsontext.h"
 #include "broker/meta_impl.h"
 #include "broker/parameter.h"
+#include "broker/parameter_check.h"
 #include "wire/amqp.h"
 
 #include <stdlib.h>
@@ -17,17 +19,6 @@ meta_parameter_hash(const void *item)
     const struct parameter *p = item;
     return hash_combine(hash_combine(hash_bytes(p->component), p->vhost ? p->vhost->id : 0),
                         hash_bytes(p->name));
-}
-
-/* Policies and the limits of vhosts are parameters in RabbitMQ, too: here they have commands of their own. */
-static bool
-is_component(struct slice name)
-{
-    static const char *const known[] = {"shovel", "federation-upstream", "federation-upstream-set"};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (slice_eq_str(name, known[i]))
-            return true;
-    return false;
 }
 
 /* One block: | struct parameter | component | name | value |. */
@@ -63,7 +54,7 @@ find_vhost(struct meta *m, const struct meta_command *cmd, struct vhost **v, str
 static bool
 fits(const struct meta *m, const struct meta_command *cmd, struct meta_result *r)
 {
-    if (cmd->component.len > 0 && !is_component(cmd->component))
+    if (cmd->component.len > 0 && !parameter_check_knows(cmd->component))
         meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED, "Validation failed\n\ncomponent %.*s not found\n",
                   SLICE_FMT(cmd->component));
     else if (cmd->name.len == 0 || cmd->name.len > UINT8_MAX)

@@ -125,11 +125,18 @@ describe(const struct queue_def *q, struct meta_result *r)
 static uint16_t
 check_arguments(const struct vhost *v, struct slice name, const struct meta_command *cmd, char text[256])
 {
-    if (cmd->forced_id || cmd->arguments.len == 0)
+    if (meta_is_trusted(cmd) || cmd->arguments.len == 0)
         return 0;
     char what[EQUIVALENCE_NAME_MAX];
     equivalence_name(what, "queue", name, v);
     return queue_args_check(cmd->arguments, what, text);
+}
+
+bool
+meta_queue_is_refused(const struct meta_command *cmd)
+{
+    char text[256];
+    return queue_def_check_name(cmd->name, text) || queue_args_check(cmd->arguments, "queue", text);
 }
 
 /* The vhost's limit. */
@@ -153,7 +160,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
     CHECK(!cmd->exclusive || cmd->connection_id != 0);
     char made_up[64];
     struct slice name = cmd->name;
-    r->code = cmd->forced_id ? 0 : queue_def_check_name(name, r->text);
+    r->code = meta_is_trusted(cmd) ? 0 : queue_def_check_name(name, r->text);
     if (r->code)
         return;
     const struct queue_def *old = name.len > 0 ? queue_def_find(v, name) : NULL;

@@ -166,7 +166,9 @@ meta_random_parameter(struct meta_random *g, struct meta_command *c)
 {
     c->component = META_RANDOM_PICK(g, "", "shovel", "federation-upstream", "odd");
     c->name = META_RANDOM_PICK(g, "cluster_name", "one", "two", "");
-    c->value = META_RANDOM_PICK(g, "\"here\"", "{\"b\": 1, \"a\": [true, null]}", "nothing", "17");
+    c->value = META_RANDOM_PICK(g, "\"here\"", "{\"b\": 1, \"a\": [true, null]}", "nothing", "17",
+                                "{\"uri\":\"amqp://\", \"expires\": 5}",
+                                "{\"src-uri\":[],\"dest-uri\":\"amqps://h/v\",\"src-queue\":\"q\"}");
 }
 
 /* `m` is the state that the command will meet, for ids. */

@@ -90,7 +90,7 @@ parse_limits(struct user *u, struct slice json, struct meta_result *r)
 {
     const struct quota quotas[] = {
         {"max-channels", &u->channels_max}, {"max-connections", &u->connections_max}, {NULL, NULL}};
-    if (!quota_parse(json, quotas, "user-limits", r->text))
+    if (!quota_parse(json, quotas, "user-limits", "", r->text))
         r->code = AMQP_REPLY_PRECONDITION_FAILED;
     return r->code == 0;
 }
@@ -108,22 +108,34 @@ user_publish(struct meta *m, struct user *old, struct user *u)
     meta_permissions_changed(m);
 }
 
-void
-meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+static bool
+user_fits(const struct meta_command *cmd, struct meta_result *r)
 {
-    if (cmd->name.len == 0 || cmd->name.len > UINT8_MAX) {
+    enum password_algorithm algorithm;
+    if (cmd->name.len == 0 || cmd->name.len > UINT8_MAX)
         meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED, "a user's name has 1 to 255 bytes, not %zu",
                   cmd->name.len);
-        return;
-    }
-    enum password_algorithm algorithm;
-    if (cmd->password_hash.len != 0 && !password_algorithm_of(cmd->password_hash, &algorithm)) {
+    else if (cmd->password_hash.len != 0 && !password_algorithm_of(cmd->password_hash, &algorithm))
         meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED,
                   "the password hash of user '%.*s' has %zu bytes, which is none of 20 (MD5), 36 (SHA-256) "
                   "and 68 (SHA-512)",
                   SLICE_FMT(cmd->name), cmd->password_hash.len);
+    return r->code == 0;
+}
+
+bool
+meta_user_is_refused(const struct meta_command *cmd)
+{
+    struct meta_result r = {0};
+    struct user limits;
+    return !user_fits(cmd, &r) || (cmd->kind == META_USER_PUT && !parse_limits(&limits, cmd->value, &r));
+}
+
+void
+meta_user_put(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    if (!user_fits(cmd, r))
         return;
-    }
     struct user *old = (struct user *)user_find(m, cmd->name);
     struct user *u = user_new(old, cmd);
     if (old && cmd->value.len == 0) {

@@ -82,9 +82,17 @@ parse_limits(const struct meta_command *cmd, int64_t *connections, int64_t *queu
 {
     const struct quota quotas[] = {{"max-connections", connections}, {"max-queues", queues}, {NULL, NULL}};
     *connections = *queues = QUOTA_NONE;
-    if (!quota_parse(cmd->value, quotas, "limits", r->text))
+    if (!quota_parse(cmd->value, quotas, "limits", "Validation failed\n\n", r->text))
         r->code = AMQP_REPLY_PRECONDITION_FAILED;
     return r->code == 0;
+}
+
+bool
+meta_vhost_is_refused(const struct meta_command *cmd)
+{
+    struct meta_result r = {0};
+    int64_t connections, queues;
+    return !metadata_fits(cmd, &r) || !parse_limits(cmd, &connections, &queues, &r);
 }
 
 void

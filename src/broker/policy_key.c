@@ -283,8 +283,10 @@ policy_key_check(struct buffer *wrong, struct json_t *definition, bool is_operat
         check_ha(wrong, definition);
     if (wrong->len == start)
         check_federation(wrong, definition);
-    if (wrong->len == start && json_object_size(unknown) > 0)
-        add_line(wrong, "", unknown, " are not recognised policy settings");
+    if (wrong->len == start && json_object_size(unknown) > 0) {
+        jsontext_add_proplist(wrong, unknown);
+        buffer_add_str(wrong, " are not recognised policy settings\n");
+    }
     json_decref(unknown);
 }
 

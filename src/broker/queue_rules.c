@@ -162,11 +162,27 @@ waits_for_log(struct queue *q)
     return q->round_count && (rank->is_reserving || (rank->messages && rank->messages->is_paging_in));
 }
 
+/* What consumers can take now does not count. */
 static void
-drop_for_room(struct queue *q)
+deliver_before_limits(struct queue *q)
 {
     if (q->round_count && !q->deletion)
         queue_deliver_ready(q);
+}
+
+static bool
+must_refuse(struct queue *q, const struct message *m)
+{
+    if (!queue_limit_would_overflow(q, m))
+        return false;
+    deliver_before_limits(q);
+    return queue_limit_would_overflow(q, m);
+}
+
+static void
+drop_for_room(struct queue *q)
+{
+    deliver_before_limits(q);
     if (waits_for_log(q))
         q->broker->has_backlog = true;
     else
@@ -179,7 +195,7 @@ queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
 {
     uint64_t deadline = queue_expiry_deadline(q, m);
     struct queue_rules *r = queue_rules_get(q);
-    if (r->settings.is_rejecting && queue_limit_would_overflow(q, m))
+    if (r->settings.is_rejecting && must_refuse(q, m))
         return refuse(q, m);
     struct queue *rank = queue_rank_of(q, m);
     if (!rank->messages)

@@ -65,6 +65,12 @@ first_ready(void)
 }
 
 static bool
+is_too_much(uint64_t count, uint64_t bytes)
+{
+    return count > (uint64_t)w.settings.length_max || bytes > (uint64_t)w.settings.length_bytes_max;
+}
+
+static bool
 is_over(void)
 {
     uint64_t count = 0, bytes = 0;
@@ -73,7 +79,7 @@ is_over(void)
             count++;
             bytes += w.entries[p].size;
         }
-    return count > (uint64_t)w.settings.length_max || bytes > (uint64_t)w.settings.length_bytes_max;
+    return is_too_much(count, bytes);
 }
 
 static bool
@@ -227,7 +233,7 @@ push(uint32_t size, int64_t ttl)
                               .at_once = ttl == 0,
                               .deadline = ttl == NEVER ? NEVER : (int64_t)w.b->now_ms + ttl};
     w.next++;
-    bool is_refused = w.settings.is_rejecting && is_over();
+    bool is_refused = w.settings.is_rejecting && (can_take() ? is_too_much(1, size) : is_over());
     if (is_refused)
         w.next--;
     enum publish_result how = courier_publish(w.b, w.route, &m, me, 0, false, &pending);
@@ -380,6 +386,22 @@ a_consumer_gets_all_of_a_burst_before_the_limit_counts(void **state)
 }
 
 static void
+what_a_consumer_takes_leaves_room_in_a_queue_that_rejects(void **state)
+{
+    struct queue_settings s = none();
+    s.length_max = 1;
+    s.is_rejecting = true;
+    set(s);
+    consume(true);
+    room(true);
+    turn();
+    for (int i = 0; i < 3; i++)
+        push(8, NEVER);
+    turn();
+    assert_int_equal(w.delivered, 3);
+}
+
+static void
 a_policy_applies_to_a_queue_at_work(void **state)
 {
     struct meta_result result = {0};
@@ -475,6 +497,7 @@ main(void)
         TEST(what_expires_together_goes_in_slices),
         TEST(a_get_beside_more_than_a_slice_of_expired_ones_waits),
         TEST(a_consumer_gets_all_of_a_burst_before_the_limit_counts),
+        TEST(what_a_consumer_takes_leaves_room_in_a_queue_that_rejects),
         TEST(a_policy_applies_to_a_queue_at_work),
         TEST(random_steps_are_those_of_the_model),
     };

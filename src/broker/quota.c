@@ -31,7 +31,7 @@ judge(struct buffer *wrong, json_t *object, const struct quota *quotas, const ch
     }
     if (json_object_size(unknown) > 0) {
         buffer_add_str(wrong, "Unrecognised terms ");
-        jsontext_add_erlang(wrong, unknown);
+        jsontext_add_proplist(wrong, unknown);
         buffer_add_fmt(wrong, " in %s\n", what);
     }
     json_decref(unknown);
@@ -50,14 +50,15 @@ set_all(json_t *object, const struct quota *quotas)
 }
 
 bool
-quota_parse(struct slice json, const struct quota *quotas, const char *what, char text[256])
+quota_parse(struct slice json, const struct quota *quotas, const char *what, const char *heading,
+            char text[256])
 {
     char why[128];
     if (json.len == 0)
         return true;
     json_t *object = jsontext_parse(json, QUOTA_TEXT_MAX, why);
     if (!object) {
-        reply_fail(text, 0, "Could not parse JSON document: %s", why);
+        reply_fail(text, 0, "JSON decoding error. Reason: badarg");
         return false;
     }
     /* An Erlang property list of nothing is written as an empty array. */
@@ -71,8 +72,10 @@ quota_parse(struct slice json, const struct quota *quotas, const char *what, cha
         judge(&wrong, object, quotas, what);
     }
     bool ok = wrong.len == 0;
+    if (!ok && !*heading) /* without it RabbitMQ does not end the last line either */
+        wrong.len--;
     if (!ok)
-        reply_fail(text, 0, "Validation failed\n\n%.*s", SLICE_FMT(buffer_slice(&wrong)));
+        reply_fail(text, 0, "%s%.*s", heading, SLICE_FMT(buffer_slice(&wrong)));
     else if (!is_none)
         set_all(object, quotas);
     buffer_fini(&wrong);

@@ -21,9 +21,11 @@ struct quota {
 
 /*
  * Sets those of `quotas` (ended by a row without name) that the object has; text of "" sets none. False, with
- * RabbitMQ's text, if it is no such object: then none is set. `what`: how the text calls it ("limits").
+ * RabbitMQ's text, if it is no such object: then none is set. `what`: how the text calls it ("limits");
+ * `heading`: what stands before its lines.
  */
-bool quota_parse(struct slice json, const struct quota *quotas, const char *what, char text[256]);
+bool quota_parse(struct slice json, const struct quota *quotas, const char *what, const char *heading,
+                 char text[256]);
 /* The object of those that are set: "{}" if none is. */
 void quota_add(struct buffer *out, const struct quota *quotas);
 

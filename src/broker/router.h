@@ -55,6 +55,8 @@ struct router_ops {
     uint16_t (*check_arguments)(struct slice arguments, char text[256]);
     /* The same of a binding. */
     uint16_t (*check)(const struct router_binding *binding, char text[256]);
+    /* The same of one binding more. May be NULL: there is always room. */
+    uint16_t (*check_room)(const void *router, char text[256]);
     /* Writer: the caller has made sure that it is not in it, or is. After remove, `b` is freed through the
      * epoch only. */
     void (*add)(void *router, struct binding *b);
@@ -65,7 +67,7 @@ struct router_ops {
 
 extern const struct router_ops exchange_direct_ops, exchange_fanout_ops, exchange_topic_ops,
     exchange_headers_ops, exchange_consistent_hash_ops, exchange_modulus_hash_ops, exchange_random_ops,
-    exchange_local_random_ops;
+    exchange_local_random_ops, exchange_recent_history_ops;
 const struct router_ops *router_ops_of(enum exchange_type type);
 /* Do the routes of such an exchange depend on more than the routing key? Then they are not cached by it. */
 bool router_is_by_message(enum exchange_type type, struct slice arguments);

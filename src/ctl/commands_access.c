@@ -34,7 +34,7 @@ no_password(struct ctl *c, int exit_code)
 static int
 check_user(struct ctl *c)
 {
-    return c->arg_count == 1 || c->args[0][0] ? 0 : ctl_invalid(c, "user cannot be an empty string");
+    return c->arg_count == 1 || c->args[0][0] ? 0 : ctl_bad_argument(c, "user cannot be an empty string");
 }
 
 static int
@@ -108,7 +108,7 @@ static int
 hash_password(struct ctl *c)
 {
     if (c->arg_count == 1 && !*c->args[0])
-        return ctl_invalid(c, "password cannot be an empty string");
+        return ctl_bad_argument(c, "password cannot be an empty string");
     ctl_banner(c, "Will hash provided password");
     char *password = password_of(c, 0);
     if (!password)
@@ -240,6 +240,7 @@ static int
 list_user_topic_permissions(struct ctl *c)
 {
     ctl_banner(c, "Listing topic permissions for user \"%s\" ...", c->args[0]);
+    c->out.has_headers = c->out.has_headers && c->out.format != &format_table; /* RabbitMQ prints none here */
     return ctl_list(c, "list_user_topic_permissions", json_pack("{s:s}", "user", c->args[0]),
                     "vhost exchange write read", false);
 }

@@ -216,13 +216,16 @@ await_startup(struct ctl *c)
     return ctl_do(c, "await_startup", NULL);
 }
 
-/* Until the node answers, as long as its process lives. */
+/* Until the node answers, as long as its process lives: a node that another process runs is not the one that
+ * was meant. */
 static int
 wait_for_node(struct ctl *c, pid_t pid, uint64_t end)
 {
+    if (!is_alive(pid))
+        return ctl_error(c, EX_UNAVAILABLE, "process_not_running");
     while (!node_connect(c->at, POLL_MS * 20)) {
         if (!is_alive(pid))
-            return ctl_error(c, EX_SOFTWARE, "Error: process is not running.");
+            return ctl_error(c, EX_UNAVAILABLE, "process_not_running");
         if (now_ms() >= end)
             return ctl_error(c, EX_TEMPFAIL, "the node does not answer: %s", c->at->why_text);
         pause_ms();
@@ -266,9 +269,9 @@ static int
 check_wait(struct ctl *c)
 {
     if (c->arg_count && ctl_has(c, "pid"))
-        return ctl_invalid(c, "Cannot specify both pid and pidfile");
+        return ctl_invalid(c, "\"Cannot specify both pid and pidfile\"");
     if (!c->arg_count && !ctl_has(c, "pid"))
-        return ctl_invalid(c, "No pid or pidfile specified");
+        return ctl_invalid(c, "\"No pid or pidfile specified\"");
     long long pid = ctl_number(c, "pid", 1);
     return pid > 0 && pid <= INT32_MAX ? EX_OK : ctl_invalid(c, "--pid is a process's number");
 }

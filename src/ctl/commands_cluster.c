@@ -149,7 +149,7 @@ static int
 check_ram_or_disc(struct ctl *c)
 {
     return ctl_has(c, "ram") && ctl_has(c, "disc")
-               ? ctl_invalid(c, "The node type must be either disc or ram.")
+               ? ctl_bad_argument(c, "The node type must be either disc or ram.")
                : EX_OK;
 }
 
@@ -192,7 +192,7 @@ check_node_type(struct ctl *c)
     const char *type = c->args[0];
     return strcmp(type, "disc") == 0 || strcmp(type, "disk") == 0 || strcmp(type, "ram") == 0
                ? EX_OK
-               : ctl_invalid(c, "The node type must be either disc or ram.");
+               : ctl_bad_argument(c, "The node type must be either disc or ram.");
 }
 
 static int
@@ -236,7 +236,7 @@ check_count(struct ctl *c)
     uint64_t count;
     return text_to_u64_within(slice_str(c->args[0]), 1, UINT32_MAX, &count) == ERR_OK
                ? EX_OK
-               : ctl_invalid(c, "Value must be a positive integer");
+               : ctl_bad_argument(c, "Argument must be a positive integer");
 }
 
 static int
@@ -395,6 +395,12 @@ list_deprecated_features(struct ctl *c)
 }
 
 static int
+check_feature_flag(struct ctl *c)
+{
+    return *c->args[0] ? EX_OK : ctl_bad_argument(c, "feature_flag cannot be an empty string.");
+}
+
+static int
 enable_feature_flag(struct ctl *c)
 {
     if (strcmp(c->args[0], "all") == 0)
@@ -469,7 +475,7 @@ const struct ctl_command commands_cluster[] = {
      .columns_default = "name deprecation_phase", .flags = CTL_NEEDS_APP | CTL_TIMED},
     {ROW("enable_feature_flag", CTL_CTL, CTL_GROUP_FEATURE_FLAGS, "<all | feature_flag>",
          "Enables a feature flag: all that there are always are", enable_feature_flag, 1, 1),
-     .options = flag_options, .flags = CTL_NEEDS_APP},
+     .check = check_feature_flag, .options = flag_options, .flags = CTL_NEEDS_APP},
     {ROW("rebalance", CTL_QUEUES, CTL_GROUP_CLUSTER,
          "< all | classic | quorum > [--vhost-pattern <pattern>] [--queue-pattern <pattern>]",
          "Spreads the leaders of replicated queues over the cluster's nodes", rebalance, 1, 1),

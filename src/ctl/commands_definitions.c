@@ -1,12 +1,16 @@
 /*
  * Definitions: export and import. The document goes through as it is: the node writes it and judges it. A
- * file is written under another name first, so that a half of one never stands in the place of a good one.
+ * file is written under another name first, so that a half of one never stands in the place of a good one;
+ * it keeps that one's mode and owner, for it has the hashes of all passwords. What is no file (/dev/stdout,
+ * a pipe) is written to, never replaced.
  */
+#include "base/check.h"
 #include "ctl/commands.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BODY_MAX = 128 << 20, READ_SIZE = 65536, PATH_SIZE = 4096 };
@@ -18,7 +22,7 @@ check_format(struct ctl *c)
     if (strcmp(format, "erlang") == 0)
         return ctl_invalid(c, "the format erlang is a dump of RabbitMQ's own memory; use --format json");
     if (strcmp(format, "json") != 0)
-        return ctl_invalid(c, "Formatter should be either json or erlang");
+        return ctl_bad_argument(c, "Format should be either json or erlang");
     return 0;
 }
 
@@ -55,21 +59,69 @@ export_to(struct ctl *c, struct target *t)
 }
 
 static int
-export_file(struct ctl *c, const char *path)
+export_in_place(struct ctl *c, const char *path)
+{
+    struct target t = {.file = fopen(path, "we")};
+    if (!t.file)
+        return ctl_error(c, EX_CANTCREAT, "cannot open %s: %s", path, strerror(errno));
+    int code = export_to(c, &t);
+    bool is_written = fclose(t.file) == 0 && !t.has_failed;
+    return code != 0 || is_written ? code
+                                   : ctl_error(c, EX_CANTCREAT, "cannot write %s: %s", path, strerror(errno));
+}
+
+/* `old`: of the file that is there; NULL: there is none. */
+static int
+export_anew(struct ctl *c, const char *path, const struct stat *old)
 {
     char part[PATH_SIZE];
     snprintf(part, sizeof part, "%s.part-%ld", path, (long)getpid());
-    struct target t = {.file = fopen(part, "wx")};
+    struct target t = {.file = fopen(part, "wxe")};
     if (!t.file)
         return ctl_error(c, EX_CANTCREAT, "cannot create %s: %s", part, strerror(errno));
+    bool is_owned = !old || fchown(fileno(t.file), old->st_uid, old->st_gid) == 0 || errno == EPERM;
+    bool is_kept = is_owned && (!old || fchmod(fileno(t.file), old->st_mode & 07777) == 0);
     int code = export_to(c, &t);
-    bool is_written = !t.has_failed && fflush(t.file) == 0 && fsync(fileno(t.file)) == 0;
+    bool is_written = is_kept && !t.has_failed && fflush(t.file) == 0 && fsync(fileno(t.file)) == 0;
     is_written = fclose(t.file) == 0 && is_written;
     if (code == 0 && (!is_written || rename(part, path) != 0))
         code = ctl_error(c, EX_CANTCREAT, "cannot write %s: %s", path, strerror(errno));
     if (code != 0)
         unlink(part);
     return code;
+}
+
+static int
+export_file(struct ctl *c, const char *path)
+{
+    struct stat old;
+    if (stat(path, &old) != 0)
+        return export_anew(c, path, NULL);
+    if (!S_ISREG(old.st_mode))
+        return export_in_place(c, path);
+    char *real = realpath(path, NULL); /* a link stays one */
+    if (!real)
+        return ctl_error(c, EX_CANTCREAT, "cannot write %s: %s", path, strerror(errno));
+    int code = export_anew(c, real, &old);
+    free(real);
+    return code;
+}
+
+/* Before anything is asked for, as RabbitMQ does it: no directory, no file. */
+static int
+check_export(struct ctl *c)
+{
+    char why[PATH_SIZE];
+    const char *slash = is_stream(c) ? NULL : strrchr(c->args[0], '/');
+    int code = check_format(c);
+    if (code != EX_OK || !slash || slash == c->args[0])
+        return code;
+    char *directory = strndup(c->args[0], (size_t)(slash - c->args[0]));
+    CHECK(directory);
+    snprintf(why, sizeof why, "Directory %s does not exist", directory);
+    bool is_there = access(directory, F_OK) == 0;
+    free(directory);
+    return is_there ? EX_OK : ctl_bad_argument(c, why);
 }
 
 static int
@@ -171,7 +223,7 @@ const struct ctl_command commands_definitions[] = {
      .details = "<file_path | \"-\">\n\tthe file to write, \"-\" for standard output\n\n"
                 "--format <json>\n\tthe only one that there is\n",
      .run = export_definitions,
-     .check = check_format,
+     .check = check_export,
      .options = export_options,
      .args_min = 1,
      .args_max = 1,

@@ -217,8 +217,9 @@ static int
 check_port_argument(struct ctl *c)
 {
     uint64_t port;
-    return text_to_u64_within(slice_str(c->args[0]), 1, UINT16_MAX, &port) ? ctl_invalid(c, "bad argument")
-                                                                           : 0;
+    return text_to_u64_within(slice_str(c->args[0]), 1, UINT16_MAX, &port)
+               ? ctl_bad_argument(c, "Argument must be a positive integer")
+               : 0;
 }
 
 static int
@@ -481,7 +482,7 @@ erlang_cookie_hash(struct ctl *c)
 static int
 tls_versions(struct ctl *c)
 {
-    ctl_banner(c, "Listing all TLS versions supported by the runtime on node %s ...", ctl_node(c));
+    ctl_banner(c, "Listing all TLS versions supported by the runtime...");
     int code = ctl_do(c, "ping", NULL);
     if (code != EX_OK)
         return code;
@@ -558,10 +559,11 @@ check_period(struct ctl *c)
     const char *unit = ctl_text(c, "unit", "weeks");
     long long within = ctl_number(c, "within", 4);
     if (within < 0 || within > 100000)
-        return ctl_invalid(c, "bad argument");
+        return ctl_bad_argument(c, NULL);
     return days_of(unit)
                ? 0
-               : ctl_invalid(c, "unit '%s' is not supported. Please use one of: days, weeks, months, years",
+               : ctl_invalid(c,
+                             "\"unit '%s' is not supported. Please use one of: days, weeks, months, years\"",
                              unit);
 }
 
@@ -602,10 +604,11 @@ resolve_hostname(struct ctl *c)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                              .ai_family = strcmp(family, "ipv6") == 0 ? AF_INET6 : AF_INET};
     struct addrinfo *list = NULL;
-    ctl_banner(c, "Resolving hostname %s as seen from the host of node %s ...", c->args[0], ctl_node(c));
+    ctl_banner(c, "Asking node %s to resolve hostname %s to %s addresses...", ctl_node(c), c->args[0],
+               strcmp(family, "ipv4") == 0 ? "IPv4" : family);
     int code = getaddrinfo(c->args[0], NULL, &hints, &list);
     if (code != 0)
-        return ctl_error(c, EX_UNAVAILABLE, "%s cannot be resolved: %s", c->args[0], gai_strerror(code));
+        return ctl_error(c, EX_DATAERR, "%s cannot be resolved: %s", c->args[0], gai_strerror(code));
     for (const struct addrinfo *at = list; at; at = at->ai_next) {
         char text[NI_MAXHOST];
         if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0)

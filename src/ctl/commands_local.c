@@ -114,11 +114,11 @@ check_how(struct ctl *c)
     if (c->arg_count < 2)
         return ctl_invalid(c, "Please provide a value to %s and a passphrase.", c->command->name);
     if (!sealed_has_cipher(how.cipher))
-        return ctl_invalid(c, "The requested cipher is not supported.");
+        return ctl_bad_argument(c, "The requested cipher is not supported.");
     if (!sealed_has_hash(how.hash))
-        return ctl_invalid(c, "The requested hash is not supported");
+        return ctl_bad_argument(c, "The requested hash is not supported");
     if (iterations < 1 || iterations > SEALED_ITERATIONS_MAX)
-        return ctl_invalid(c, "The requested number of iterations is incorrect");
+        return ctl_bad_argument(c, "The requested number of iterations is incorrect");
     return EX_OK;
 }
 

@@ -218,9 +218,11 @@ check_watermark(struct ctl *c)
         return ctl_invalid(c, "not enough arguments.");
     if (!is_absolute && c->arg_count > 1)
         return ctl_invalid(c, "too many arguments.");
-    bool is_good = is_absolute ? parse_bytes(c->args[1], &bytes)
-                               : parse_fraction(c->args[0], &fraction) && fraction >= 0 && fraction <= 1;
-    return is_good ? 0 : ctl_invalid(c, "bad argument");
+    if (is_absolute ? !parse_bytes(c->args[1], &bytes) : !parse_fraction(c->args[0], &fraction))
+        return ctl_bad_argument(c, NULL);
+    if (!is_absolute && (fraction < 0 || fraction > 1))
+        return ctl_bad_argument(c, "The threshold should be a fraction between 0.0 and 1.0");
+    return EX_OK;
 }
 
 static int
@@ -252,7 +254,7 @@ check_disk_limit(struct ctl *c)
         return ctl_invalid(c, "too many arguments.");
     bool is_good = is_relative ? parse_fraction(c->args[1], &fraction) && fraction >= 0
                                : parse_bytes(c->args[0], &bytes);
-    return is_good ? 0 : ctl_invalid(c, "bad argument");
+    return is_good ? 0 : ctl_bad_argument(c, NULL);
 }
 
 static int
@@ -433,7 +435,7 @@ eval(struct ctl *c)
 static int
 check_eval(struct ctl *c)
 {
-    return *c->args[0] ? 0 : ctl_invalid(c, "Expression must not be blank");
+    return *c->args[0] ? 0 : ctl_invalid(c, "\"Expression must not be blank\"");
 }
 
 /* ---- the table ---- */

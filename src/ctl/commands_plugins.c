@@ -208,7 +208,7 @@ static int
 check_mode(struct ctl *c)
 {
     if (ctl_has(c, "online") && ctl_has(c, "offline"))
-        return ctl_invalid(c, "Cannot set both online and offline");
+        return ctl_bad_argument(c, "Cannot set both online and offline");
     return EX_OK;
 }
 
@@ -218,7 +218,7 @@ check_change(struct ctl *c)
     if (c->arg_count == 0 && !ctl_has(c, "all"))
         return ctl_invalid(c, "not enough arguments.");
     if (c->arg_count && ctl_has(c, "all"))
-        return ctl_invalid(c, "Cannot set both --all and a list of plugins");
+        return ctl_bad_argument(c, "Cannot set both --all and a list of plugins");
     return check_mode(c);
 }
 
@@ -357,7 +357,7 @@ static int
 check_list(struct ctl *c)
 {
     return ctl_has(c, "verbose") && ctl_has(c, "minimal")
-               ? ctl_invalid(c, "Cannot set both verbose and minimal")
+               ? ctl_bad_argument(c, "Cannot set both verbose and minimal")
                : EX_OK;
 }
 

@@ -187,7 +187,10 @@ set_user_limits(struct ctl *c)
 static int
 clear_user_limits(struct ctl *c)
 {
-    ctl_banner(c, "Clearing \"%s\" limit for user \"%s\" ...", c->args[1], c->args[0]);
+    if (strcmp(c->args[1], "all") == 0)
+        ctl_banner(c, "Clearing all limits for user \"%s\" ...", c->args[0]);
+    else
+        ctl_banner(c, "Clearing \"%s\" limit for user \"%s\" ...", c->args[1], c->args[0]);
     return ctl_do(c, "clear_user_limits", json_pack("{s:s, s:s}", "name", c->args[0], "limit", c->args[1]));
 }
 

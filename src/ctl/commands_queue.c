@@ -4,7 +4,7 @@
 static int
 check_name(struct ctl *c)
 {
-    return c->args[0][0] ? 0 : ctl_invalid(c, "queue name cannot be empty string.");
+    return c->args[0][0] ? 0 : ctl_bad_argument(c, "queue name cannot be an empty string");
 }
 
 static int

@@ -164,7 +164,7 @@ ctl_error(struct ctl *c, int exit_code, const char *fmt, ...)
     return exit_code;
 }
 
-static int
+static void
 usage_error(struct ctl *c, const char *text)
 {
     struct buffer usage = {0};
@@ -173,7 +173,6 @@ usage_error(struct ctl *c, const char *text)
     help_usage(&usage, c->tool, c->command);
     fprintf(stderr, "%s\nArguments given:\n\t%s\n%.*s", text, c->given, SLICE_FMT(buffer_slice(&usage)));
     buffer_fini(&usage);
-    return EX_USAGE;
 }
 
 int
@@ -192,13 +191,25 @@ ctl_invalid(struct ctl *c, const char *fmt, ...)
 }
 
 int
+ctl_bad_argument(struct ctl *c, const char *why)
+{
+    char *whole;
+    CHECK(asprintf(&whole, "Error (argument validation): Bad argument%s%s", why ? ": " : ".",
+                   why ? why : "") >= 0);
+    usage_error(c, whole);
+    free(whole);
+    return EX_DATAERR;
+}
+
+int
 ctl_wrong_state(struct ctl *c, bool must_run)
 {
-    return usage_error(
-        c, must_run ? "Error: this command requires the 'rabbit' app to be running on the target node. "
-                      "Start it with 'rabbitmqctl start_app'."
-                    : "Error: this command requires the 'rabbit' app to be stopped on the target node. "
-                      "Stop it with 'rabbitmqctl stop_app'.");
+    usage_error(c, must_run
+                       ? "Error: this command requires the 'rabbit' app to be running on the target node. "
+                         "Start it with 'rabbitmqctl start_app'."
+                       : "Error: this command requires the 'rabbit' app to be stopped on the target node. "
+                         "Stop it with 'rabbitmqctl stop_app'.");
+    return EX_USAGE;
 }
 
 int

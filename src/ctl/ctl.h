@@ -96,8 +96,8 @@ struct ctl_command {
     const char *summary; /* one line in `help` */
     const char *details; /* "<name>\n\twhat it is\n\n--flag\n\twhat it does\n"; NULL: nothing more to say */
     int (*run)(struct ctl *c);
-    int (*check)(struct ctl *c);      /* looks at the arguments before the node is asked: 0, or ctl_invalid();
-                                         NULL: counts suffice */
+    int (*check)(struct ctl *c); /* looks at the arguments before the node is asked: 0, or ctl_invalid() and
+                                    the like; NULL: counts suffice */
     const struct ctl_option *options; /* ended by a row without name; NULL: none */
     const char *columns; /* names that may be asked for, between blanks; NULL: arguments are no columns */
     const char *columns_default;
@@ -160,6 +160,9 @@ void ctl_heading(struct ctl *c, const char *title);
 int ctl_error(struct ctl *c, int exit_code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* "Error (argument validation): ...", the arguments and the usage: EX_USAGE. */
 int ctl_invalid(struct ctl *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for what RabbitMQ calls a bad argument, a value as opposed to their number: EX_DATAERR. NULL: no
+ * more to say. */
+int ctl_bad_argument(struct ctl *c, const char *why);
 /* "Error: this command requires the 'rabbit' app to be stopped|running ...": EX_USAGE. */
 int ctl_wrong_state(struct ctl *c, bool must_run);
 

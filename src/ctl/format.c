@@ -76,19 +76,32 @@ add_real(struct buffer *out, double real)
         buffer_add_str(out, ".0");
 }
 
+/*
+ * Control characters, U+0080 to U+009F in UTF-8 included. A client chooses its names and properties: as they
+ * are they could end a row or a column, or tell the operator's terminal what to do.
+ */
+static bool
+is_control(const unsigned char *c)
+{
+    return c[0] < 32 || c[0] == 127 || (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
+}
+
+/* In quotes as Erlang writes a text: \n, \e, \"; \ooo for those that have no letter. */
 static void
 add_quoted(struct buffer *out, const char *text)
 {
+    static const char from[] = "\b\t\n\v\f\r\033\177", letters[] = "btnvfred";
     buffer_add_u8(out, '"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            buffer_add_u8(out, '\\');
-        if (*text == '\n')
-            buffer_add_str(out, "\\n");
-        else if (*text == '\t')
-            buffer_add_str(out, "\\t");
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        const char *at = strchr(from, *c);
+        if (*c == '"' || *c == '\\')
+            buffer_add_fmt(out, "\\%c", *c);
+        else if (at)
+            buffer_add_fmt(out, "\\%c", letters[at - from]);
+        else if (is_control(c))
+            buffer_add_fmt(out, "\\%03o", *c == 0xc2 ? *++c : *c);
         else
-            buffer_add_u8(out, (uint8_t)*text);
+            buffer_add_u8(out, *c);
     }
     buffer_add_u8(out, '"');
 }
@@ -152,16 +165,25 @@ add_amqp_value(struct buffer *out, const char *type, const json_t *value, bool i
 
 /* ---- for people ---- */
 
-/* Control characters would end a row or a column: they are shown as \ooo. */
+/* Control characters are shown as \ooo. */
 static void
 add_escaped(struct buffer *out, const char *text)
 {
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c < 32 || *c == 127)
-            buffer_add_fmt(out, "\\%03o", *c);
+        if (is_control(c))
+            buffer_add_fmt(out, "\\%03o", *c == 0xc2 ? *++c : *c);
         else
             buffer_add_u8(out, *c);
     }
+}
+
+static void
+add_atom(struct buffer *out, const char *text)
+{
+    bool is_plain = islower((unsigned char)text[0]);
+    for (const char *c = text; *c; c++)
+        is_plain = is_plain && (isalnum((unsigned char)*c) || *c == '_' || *c == '@');
+    buffer_add_fmt(out, is_plain ? "%s" : "'%s'", text);
 }
 
 static void
@@ -178,7 +200,9 @@ add_list(struct buffer *out, const json_t *array)
             format_value(out, item);
             continue;
         }
-        buffer_add_fmt(out, "{%s, ", json_string_value(json_array_get(item, 0)));
+        buffer_add_u8(out, '{');
+        add_atom(out, json_string_value(json_array_get(item, 0)));
+        buffer_add_str(out, ", ");
         format_value(out, json_array_get(item, 1));
         buffer_add_u8(out, '}');
     }
@@ -208,15 +232,6 @@ format_value(struct buffer *out, const json_t *value)
 }
 
 /* ---- Erlang terms ---- */
-
-static void
-add_atom(struct buffer *out, const char *text)
-{
-    bool is_plain = islower((unsigned char)text[0]);
-    for (const char *c = text; *c; c++)
-        is_plain = is_plain && (isalnum((unsigned char)*c) || *c == '_' || *c == '@');
-    buffer_add_fmt(out, is_plain ? "%s" : "'%s'", text);
-}
 
 static void
 add_term_members(struct buffer *out, const json_t *value)

@@ -154,8 +154,25 @@ field_tables_keep_their_types_in_terms_alone(void **state)
 static void
 no_name_ends_a_row_or_a_column(void **state)
 {
-    check_value("\"a\\tb\\nc\\u007f\"", "a\\011b\\012c\\177", "<<\"a\\tb\\nc\177\">>");
+    check_value("\"a\\tb\\nc\\u007f\"", "a\\011b\\012c\\177", "<<\"a\\tb\\nc\\d\">>");
     check_value("\"^two\\\\.\"", "^two\\.", "<<\"^two\\\\.\">>");
+}
+
+static void
+nothing_a_client_says_reaches_the_terminal_as_a_control_character(void **state)
+{
+    check_value("\"\\u001b[31m\\u009b1m\\u00e9\"", "\\033[31m\\2331m\u00e9", "<<\"\\e[31m\\2331m\u00e9\">>");
+    check_value("[[\"x\\u001b\", \"longstr\", \"v\\u001b\\u0001\\u009b\"]]",
+                "[{\"x\\e\",\"v\\e\\001\\233\"}]", "[{<<\"x\\e\">>,longstr,<<\"v\\e\\001\\233\">>}]");
+}
+
+static void
+atoms_that_need_quotes_have_them(void **state)
+{
+    check_value("[[\"rabbit@host\", \"running\"]]", "[{rabbit@host, running}]",
+                "[[<<\"rabbit@host\">>,<<\"running\">>]]");
+    check_value("[[\"rabbit@my-host.org\", \"running\"]]", "[{'rabbit@my-host.org', running}]",
+                "[[<<\"rabbit@my-host.org\">>,<<\"running\">>]]");
 }
 
 int
@@ -171,6 +188,8 @@ main(void)
         cmocka_unit_test(values_read_as_rabbitmq_prints_them),
         cmocka_unit_test(field_tables_keep_their_types_in_terms_alone),
         cmocka_unit_test(no_name_ends_a_row_or_a_column),
+        cmocka_unit_test(nothing_a_client_says_reaches_the_terminal_as_a_control_character),
+        cmocka_unit_test(atoms_that_need_quotes_have_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

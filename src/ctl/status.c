@@ -30,7 +30,7 @@ status_check_unit(struct ctl *c)
     const char *unit = ctl_text(c, "unit", "gb");
     return unit_bytes(unit) > 0
                ? 0
-               : ctl_invalid(c, "unit '%s' is not supported. Please use one of: bytes, mb, gb", unit);
+               : ctl_invalid(c, "\"unit '%s' is not supported. Please use one of: bytes, mb, gb\"", unit);
 }
 
 /* As Erlang prints a rounded float: no zeros at the end but the one behind the point. */

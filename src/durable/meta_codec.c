@@ -82,6 +82,7 @@ static const struct field {
     {37, FORM_FLAG, offsetof(struct meta_command, is_operator)},
     {38, FORM_FLAG, offsetof(struct meta_command, is_protected)},
     {39, FORM_FLAG, offsetof(struct meta_command, is_tracing)},
+    {47, FORM_FLAG, offsetof(struct meta_command, is_judged)},
     {48, FORM_NUMBER, offsetof(struct meta_command, connection_id)},
     {49, FORM_NUMBER, offsetof(struct meta_command, queue_id)},
     {50, FORM_NUMBER, offsetof(struct meta_command, random)},

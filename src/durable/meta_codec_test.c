@@ -111,7 +111,7 @@ the_bytes_of_operators_things_never_change(void **state)
     static const uint8_t expected[] = "\1\26"
                                       "\15\1\0\0\0v\16\1\0\0\0c\17\1\0\0\0p\20\1\0\0\0a"
                                       "\21\1\0\0\0d\22\1\0\0\0q"
-                                      "\45\46\47"
+                                      "\45\46\47\57"
                                       "\66\377\377\377\377\377\377\377\377\67\3\0\0\0\0\0\0\0";
     const struct meta_command c = {.kind = META_POLICY_SET,
                                    .value = slice_str("v"),
@@ -123,6 +123,7 @@ the_bytes_of_operators_things_never_change(void **state)
                                    .is_operator = true,
                                    .is_protected = true,
                                    .is_tracing = true,
+                                   .is_judged = true,
                                    .priority = -1,
                                    .changes = 3};
     struct buffer out = {0};

@@ -7,6 +7,7 @@
  * in their order, without a gap. (Once the store has failed, nothing is logged any more.)
  * - Whether a command is lasting is asked when it is at the head: then the state is the one it will meet.
  * - Every command up to the last applied lasting one is on the disk.
+ * - What is refused for its own words is not logged. It waits for its turn, and is answered then.
  *
  * A batch is written when somebody waits for it. Commands that made transient things alone stay in the open
  * one until then, or until there is a lot: clients that come and go with queues of their own cost no syncs.
@@ -44,12 +45,13 @@ enum {
     META_LOG_LAZY_MAX = 128 << 10,   /* bytes that nobody waits for and that are not worth a sync yet */
     META_LOG_BACKLOG_MAX = 16 << 20, /* bytes that wait for the disk: beyond it, transient things wait, too */
 };
-#define NEVER_LOGGED UINT64_MAX /* the batch of a command that came after the store had failed */
+#define NEVER_KEPT UINT64_MAX /* the batch of a command that came after the store had failed */
 
 struct waiting {
     struct waiting *next;
     struct meta_request *request;
     uint64_t batch;
+    bool is_logged;
     bool is_placed; /* we chose the shard of its queue */
 };
 
@@ -168,9 +170,8 @@ drain(struct meta_log *l)
         if (must_be_kept ||
             (!is_kept && !l->is_failed && journal_bytes_waiting(l->journal) > META_LOG_BACKLOG_MAX))
             return;
+        l->applied += l->first->is_logged && !l->is_failed;
         meta_commit(l->broker, take_first(l));
-        if (!l->is_failed)
-            l->applied++;
     }
 }
 
@@ -203,8 +204,11 @@ meta_log_submit(struct meta_log *l, struct broker *b, struct meta_request *r)
     bool is_placed = r->command.kind == META_QUEUE_DECLARE && !r->command.placed;
     if (is_placed)
         r->command.placed = meta_queue_place(l->node->meta, &r->command);
-    *w = (struct waiting){
-        .request = r, .is_placed = is_placed, .batch = l->is_failed ? NEVER_LOGGED : append(l, &r->command)};
+    *w = (struct waiting){.request = r, .is_placed = is_placed};
+    if (!meta_is_refused(&r->command)) {
+        r->command.is_judged = w->is_logged = !l->is_failed;
+        w->batch = w->is_logged ? append(l, &r->command) : NEVER_KEPT;
+    }
     *l->end = w;
     l->end = &w->next;
     l->waiting_count++;

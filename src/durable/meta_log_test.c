@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 enum { SHARDS = 2, WINDOW = 4, COMMANDS_MAX = 2000, BOOT_BITS = 40, PATIENCE_MS = 60000 };
+#define NOT_LOGGED UINT64_MAX /* the cookie of a command that is refused for its own words */
 
 /* One command of a boot, in the order of the log. */
 struct entry {
@@ -56,7 +57,7 @@ struct world {
     /* its commands */
     struct meta_random random;
     const struct meta_command *script; /* the next one; NULL: random ones */
-    unsigned to_send, sent, answered, count;
+    unsigned to_send, sent, answered, count, refused;
     struct entry entries[COMMANDS_MAX];
 };
 
@@ -121,10 +122,15 @@ static void
 on_done(struct broker *b, struct meta_request *r)
 {
     struct world *w = b->node->durability_arg;
-    struct entry *e = &w->entries[r->cookie[0]];
-    assert_false(e->is_answered);
-    e->is_answered = true;
-    e->result = r->result;
+    if (r->cookie[0] == NOT_LOGGED) {
+        assert_true(r->result.code != 0 || r->result.existed);
+        w->refused++;
+    } else {
+        struct entry *e = &w->entries[r->cookie[0]];
+        assert_false(e->is_answered);
+        e->is_answered = true;
+        e->result = r->result;
+    }
     w->answered++;
     meta_request_free(r);
     send_next(w, b);
@@ -209,6 +215,11 @@ submit(void *arg, struct broker *b, struct meta_request *r)
     struct buffer bytes = {0};
     assert_int_equal(b->index, 0);
     assert_true(w->count < COMMANDS_MAX);
+    if (meta_is_refused(&r->command)) {
+        r->cookie[0] = NOT_LOGGED;
+        meta_log_submit(w->log, b, r);
+        return;
+    }
     meta_codec_put(&bytes, &r->command);
     w->entries[w->count] = (struct entry){.bytes = bytes.data, .size = bytes.len};
     r->cookie[0] = w->count++;
@@ -253,7 +264,7 @@ forget_commands(struct world *w)
     for (unsigned i = 0; i < w->count; i++)
         free(w->entries[i].bytes);
     memset(w->entries, 0, sizeof w->entries);
-    w->to_send = w->sent = w->answered = w->count = 0;
+    w->to_send = w->sent = w->answered = w->count = w->refused = 0;
 }
 
 /* Everything of the process, dead or ended. */
@@ -601,7 +612,8 @@ the_log_does_not_grow_beyond_its_files(void **state)
     assert_int_equal(file_stat(w->machine, path, &st), ERR_NOT_FOUND);
     stop_node(w);
     must_open(w);
-    assert_int_equal(check_recovered(w), 600);
+    assert_int_equal(check_recovered(w), w->count);
+    assert_int_equal(w->count + w->refused, 600);
     world_free(w);
 }
 
@@ -715,7 +727,8 @@ without_room_lasting_commands_wait(void **state)
     assert_int_equal(store_failure(&w->store), ERR_OK);
     stop_node(w);
     must_open(w);
-    assert_int_equal(check_recovered(w), 1200);
+    assert_int_equal(check_recovered(w), w->count);
+    assert_int_equal(w->count + w->refused, 1200);
     world_free(w);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "durable/meta_codec.h"
+#include "durable/meta_legacy.h"
 #include "durable/meta_snapshot.h"
 #include "store/chain.h"
 #include "store/manifest.h"
@@ -67,7 +68,8 @@ on_batch(void *arg, const struct chain_file *f, uint64_t offset, const struct ba
         enum err e = meta_codec_get(record.command, &cmd);
         if (e != ERR_OK)
             return stop(r, e, f, offset, record.index);
-        meta_apply(r->meta, &cmd, &result); /* refused now as it was then */
+        if (cmd.is_judged || !meta_legacy_is_refused(&cmd))
+            meta_apply(r->meta, &cmd, &result); /* refused for what there is, now as it was then */
         r->index++;
     }
     return true;

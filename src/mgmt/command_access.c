@@ -229,17 +229,18 @@ run_clear_auth_backend_cache(struct control_call *call)
 
 /* ---- permissions ---- */
 
-/* An expression; one that is none is told as RabbitMQ's tools print it. */
+/* An expression; one that is none is told as RabbitMQ's tools print it, those for topics between double
+ * quotes. */
 static bool
-access_pattern(struct control_call *call, const char *name, struct slice *out)
+access_pattern(struct control_call *call, const char *name, char quote, struct slice *out)
 {
     struct regex_error error;
     if (!argument_text(call, name, NULL, ACCESS_PATTERN_MAX, out))
         return false;
     struct regex *regex = regex_new(*out, &error);
     if (!regex)
-        control_fail(call, CONTROL_REFUSED, "{:invalid_regexp, '%.*s', {'%s', %zu}}", SLICE_FMT(*out),
-                     error.why, error.offset);
+        control_fail(call, CONTROL_REFUSED, "{:invalid_regexp, %c%.*s%c, {'%s', %zu}}", quote,
+                     SLICE_FMT(*out), quote, error.why, error.offset);
     regex_free(regex);
     return regex != NULL;
 }
@@ -247,8 +248,8 @@ access_pattern(struct control_call *call, const char *name, struct slice *out)
 static bool
 access_patterns(struct control_call *call, struct meta_command *cmd)
 {
-    return access_pattern(call, "configure", &cmd->configure) && access_pattern(call, "write", &cmd->write) &&
-           access_pattern(call, "read", &cmd->read);
+    return access_pattern(call, "configure", '\'', &cmd->configure) &&
+           access_pattern(call, "write", '\'', &cmd->write) && access_pattern(call, "read", '\'', &cmd->read);
 }
 
 static void
@@ -337,8 +338,8 @@ run_set_topic_permissions(struct control_call *call)
 {
     struct meta_command cmd = {.kind = META_TOPIC_PERMISSION_SET};
     if (argument_name(call, "vhost", "/", &cmd.vhost) && argument_name(call, "user", NULL, &cmd.user) &&
-        argument_name(call, "exchange", NULL, &cmd.name) && access_pattern(call, "write", &cmd.write) &&
-        access_pattern(call, "read", &cmd.read))
+        argument_name(call, "exchange", NULL, &cmd.name) && access_pattern(call, "write", '"', &cmd.write) &&
+        access_pattern(call, "read", '"', &cmd.read))
         control_meta(call, &cmd, access_permission_changed);
 }
 

@@ -51,8 +51,9 @@ set_level(struct control_call *call)
     if (!text)
         return;
     if (!parse_level(text, &level)) {
-        control_fail(call, CONTROL_BAD_ARGUMENT,
-                     "level %s is not supported. Try one of debug, info, warning, error, none", text);
+        control_fail(call, CONTROL_REFUSED,
+                     "level %s is not supported. Try one of debug, info, warning, error, critical, none",
+                     text);
         return;
     }
     for (unsigned category = 0; category < LOG_CATEGORIES; category++)
@@ -124,8 +125,10 @@ tail(struct control_call *call)
     CHECK(t);
     control_set_data(call, t, tail_free);
     enum err e = host->log_tail(host->arg, (unsigned)lines, &t->text);
-    if (e)
-        control_fail(call, CONTROL_REFUSED, "the log has no file that could be read: %s", err_text(e));
+    if (e == ERR_NOT_FOUND)
+        control_fail(call, CONTROL_REFUSED, "the node's log goes to no file that could be read (log.file)");
+    else if (e)
+        control_fail(call, CONTROL_REFUSED, "the log's file cannot be read: %s", err_text(e));
     else
         tail_go_on(call);
 }

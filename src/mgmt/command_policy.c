@@ -4,7 +4,9 @@
  * answer is.
  */
 #include "base/check.h"
+#include "broker/jsontext.h"
 #include "broker/parameter.h"
+#include "broker/parameter_check.h"
 #include "broker/policy.h"
 #include "broker/quota.h"
 #include "broker/user.h"
@@ -88,13 +90,30 @@ policy_component(struct control_call *call, struct slice *out)
     return out->len > 0;
 }
 
+/* Would the component take the value? What is no JSON is left to whoever applies the command. */
+static bool
+policy_parameter(struct control_call *call, const struct meta_command *cmd)
+{
+    char why[128];
+    struct buffer wrong = {0};
+    json_t *value = jsontext_parse(cmd->value, PARAMETER_VALUE_MAX, why);
+    if (value)
+        parameter_check(&wrong, cmd->component, cmd->name, value);
+    bool is_good = wrong.len == 0;
+    if (!is_good)
+        control_fail(call, CONTROL_REFUSED, "Validation failed\n\n%.*s", SLICE_FMT(buffer_slice(&wrong)));
+    json_decref(value);
+    buffer_fini(&wrong);
+    return is_good;
+}
+
 static void
 run_set_parameter(struct control_call *call)
 {
     struct meta_command cmd = {.kind = META_PARAMETER_SET};
     if (argument_name(call, "vhost", "/", &cmd.vhost) && policy_component(call, &cmd.component) &&
         argument_name(call, "name", NULL, &cmd.name) &&
-        argument_text(call, "value", NULL, PARAMETER_VALUE_MAX, &cmd.value))
+        argument_text(call, "value", NULL, PARAMETER_VALUE_MAX, &cmd.value) && policy_parameter(call, &cmd))
         control_meta(call, &cmd, policy_changed);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "broker/jsontext.h"
+#include "broker/parameter_check.h"
 #include "broker/password.h"
 #include "io/random.h"
 #include "mgmt/definitions_impl.h"
@@ -280,18 +281,27 @@ make_metadata(const struct reader *r, struct meta_command *cmd)
     return cmd->changes ? MADE : MADE_NOTHING;
 }
 
-/* An object, or (RabbitMQ 3.10) pairs: [["max-queues",7]]. A new reference. */
+/*
+ * An object; RabbitMQ 3.10 exports some as Erlang's property lists, [["max-queues",7]]. A new reference;
+ * NULL: it is neither.
+ */
 static json_t *
-limits_of(const json_t *limits)
+object_of(const json_t *value)
 {
-    json_t *all = json_is_object(limits) ? json_copy((json_t *)limits) : json_object();
-    for (size_t i = 0; i < json_array_size(limits); i++) {
-        const json_t *pair = json_array_get(limits, i);
-        const char *name = json_string_value(json_array_get(pair, 0));
-        if (name && json_array_size(pair) == 2)
-            json_object_set(all, name, json_array_get(pair, 1));
+    size_t i;
+    json_t *pair;
+    if (json_is_object(value))
+        return json_incref((json_t *)value);
+    json_t *object = json_is_array(value) ? json_object() : NULL;
+    json_array_foreach(value, i, pair)
+    {
+        const char *key = json_string_value(json_array_get(pair, 0));
+        if (key && json_array_size(pair) == 2 && json_object_set(object, key, json_array_get(pair, 1)) == 0)
+            continue;
+        json_decref(object);
+        return NULL;
     }
-    return all;
+    return object;
 }
 
 static enum made
@@ -309,7 +319,9 @@ make_vhost(const struct reader *r, struct meta_command *cmd)
         if (made != MADE_NOTHING)
             return made;
     }
-    json_t *all = limits_of(limits);
+    json_t *all = limits ? object_of(limits) : json_object();
+    if (!all)
+        return wrong(r, "\"limits\" is not an object");
     *cmd = (struct meta_command){.kind = META_VHOST_LIMITS, .vhost = cmd->name, .value = json_text(r, all)};
     enum made made = json_object_size(all) > 0 ? MADE_LAST : MADE_NOTHING;
     json_decref(all);
@@ -340,7 +352,18 @@ make_topic_permission(const struct reader *r, struct meta_command *cmd)
 
 /* ---- policies and parameters ---- */
 
-/* A policy's own fields; its definition may be an object, or (files of old) the text of one. */
+static struct slice
+definition_text(const struct reader *r, const json_t *definition)
+{
+    if (json_is_string(definition)) /* files of old */
+        return string_of(definition);
+    json_t *object = object_of(definition);
+    struct slice text = json_text(r, object ? object : definition);
+    json_decref(object);
+    return text;
+}
+
+/* A policy's own fields. */
 static enum made
 make_any_policy(const struct reader *r, struct meta_command *cmd)
 {
@@ -354,7 +377,7 @@ make_any_policy(const struct reader *r, struct meta_command *cmd)
     if (!definition)
         return wrong(r, "\"definition\" is missing");
     cmd->priority = json_integer_value(priority);
-    cmd->value = json_is_string(definition) ? string_of(definition) : json_text(r, definition);
+    cmd->value = definition_text(r, definition);
     return MADE_LAST;
 }
 
@@ -364,6 +387,23 @@ make_policy(const struct reader *r, struct meta_command *cmd)
     if (!get_vhost(r, &cmd->vhost) || !get_name(r, "name", &cmd->name))
         return MADE_ERROR;
     return make_any_policy(r, cmd);
+}
+
+/* Would its component take the value? An address may hold a password, and what is wrong may be logged: it is
+ * not repeated. */
+static enum made
+judge_parameter(const struct reader *r, const struct meta_command *cmd, const json_t *value)
+{
+    struct buffer why = {0};
+    parameter_check(&why, cmd->component, cmd->name, value);
+    bool has_login = why.len > 0 && memchr(why.data, '@', why.len);
+    if (has_login)
+        wrong(r, "an address of %.*s '%.*s' is not valid", SLICE_FMT(cmd->component), SLICE_FMT(cmd->name));
+    else if (why.len > 0)
+        wrong(r, "%.*s", (int)why.len - 1, why.data);
+    bool is_good = why.len == 0;
+    buffer_fini(&why);
+    return is_good ? MADE_LAST : MADE_ERROR;
 }
 
 /* Policies and limits of vhosts are parameters in RabbitMQ. */
@@ -388,8 +428,9 @@ make_parameter(const struct reader *r, struct meta_command *cmd)
     if (slice_eq_str(cmd->component, "vhost-limits")) {
         cmd->kind = META_VHOST_LIMITS;
         cmd->component = cmd->name = slice_of(NULL, 0);
+        return MADE_LAST;
     }
-    return MADE_LAST;
+    return judge_parameter(r, cmd, value);
 }
 
 static enum made

@@ -184,6 +184,30 @@ what_operators_declared_in_rabbitmq_is_imported(void **state)
     fixture_free(f);
 }
 
+/* rabbitmqctl export_definitions of 3.10 writes what is in an operator policy as a list of pairs. */
+static void
+an_operator_policy_of_pairs_is_imported(void **state)
+{
+    static const char format[] =
+        "{\"vhosts\":[{\"name\":\"/\"}],\"parameters\":[{\"component\":\"operator_policy\","
+        "\"name\":\"o\",\"vhost\":\"/\",\"value\":{\"apply-to\":\"all\",\"definition\":%s,"
+        "\"pattern\":\"^q\",\"priority\":0}}]}";
+    static const char *const wrong[] = {"[[\"max-length\"]]", "[[\"max-length\",1,2]]", "[[1,2]]", "[5]",
+                                        "5"};
+    char text[512];
+    struct fixture *f = fixture_new();
+    snprintf(text, sizeof text, format, "[[\"max-length\",10],[\"expires\",5]]");
+    assert_null(import(f, text, NULL));
+    const struct policy *p = policy_find(root(f), true, slice_str("o"));
+    assert_non_null(p);
+    assert_true(slice_eq_str(p->definition, "{\"expires\":5,\"max-length\":10}"));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(text, sizeof text, format, wrong[i]);
+        assert_non_null(strstr(import(f, text, NULL), "parameter 'o' in vhost '/'"));
+    }
+    fixture_free(f);
+}
+
 /* Streams are not here: which thing cannot be had is said, and nothing is half done. */
 static void
 a_type_of_queue_that_is_not_here_is_named(void **state)
@@ -214,8 +238,9 @@ an_export_makes_an_equal_node(void **state)
         "username}\","
         "\"read\":\"\"}],"
         "\"global_parameters\":[{\"name\":\"cluster_name\",\"value\":\"here\"}],"
-        "\"parameters\":[{\"component\":\"shovel\",\"vhost\":\"two\",\"name\":\"s\",\"value\":{\"a\":[1,null]"
-        "}},"
+        "\"parameters\":[{\"component\":\"shovel\",\"vhost\":\"two\",\"name\":\"s\",\"value\":"
+        "{\"src-uri\":[\"amqp://\"],\"dest-uri\":\"amqp://"
+        "h\",\"src-queue\":\"q\",\"src-queue-args\":{\"x\":null}}},"
         "{\"component\":\"operator_policy\",\"vhost\":\"two\",\"name\":\"o\",\"value\":{\"pattern\":\"^q\","
         "\"definition\":{\"max-length\":5},\"priority\":2,\"apply-to\":\"queues\"}},"
         "{\"component\":\"vhost-limits\",\"vhost\":\"/"
@@ -300,6 +325,12 @@ bad_definitions_are_refused_as_a_whole(void **state)
         {"{\"permissions\":[{\"vhost\":\"/"
          "\",\"user\":\"eve\",\"configure\":\"\",\"write\":\"\",\"read\":\"\"}]}",
          "the definitions refer to user 'eve', which is neither in them nor on the node"},
+        {"{\"parameters\":[{\"vhost\":\"/"
+         "\",\"component\":\"federation-upstream\",\"name\":\"u\",\"value\":{}}]}",
+         "parameters[0]: Key \"uri\" not found in u"},
+        {"{\"parameters\":[{\"vhost\":\"/\",\"component\":\"federation-upstream\",\"name\":\"u\",\"value\":"
+         "{\"uri\":\"amqp://u:secret@h:0\"}}]}",
+         "parameters[0]: an address of federation-upstream 'u' is not valid"},
     };
     struct fixture *f = fixture_new();
     struct buffer before = {0}, after = {0};
@@ -446,6 +477,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_rabbitmqs_http_api_exported_is_imported),
         cmocka_unit_test(what_operators_declared_in_rabbitmq_is_imported),
+        cmocka_unit_test(an_operator_policy_of_pairs_is_imported),
         cmocka_unit_test(a_type_of_queue_that_is_not_here_is_named),
         cmocka_unit_test(an_export_makes_an_equal_node),
         cmocka_unit_test(bad_definitions_are_refused_as_a_whole),

@@ -4,22 +4,19 @@
 bench_test.py LEVERET_BENCH LEVERET
 """
 import json
+import os
 import pathlib
 import select
-import socket
 import subprocess
 import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from ports import free_port  # noqa: E402  (its place is known only now)
+
 BENCH, LEVERET = sys.argv[1:3]
 DEADLINE_S = 30
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def bench(*words):

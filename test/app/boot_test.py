@@ -16,14 +16,11 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from ports import free_port  # noqa: E402  (its place is known only now)
+
 LEVERET = sys.argv.pop(1) if len(sys.argv) > 1 else "build/debug/leveret"
 DEADLINE_S = 20
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def line_with(process, word):

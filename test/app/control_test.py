@@ -27,15 +27,12 @@ except ModuleNotFoundError:  # Debian's package is seen by the system's own inte
         raise
     os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from ports import free_port  # noqa: E402  (its place is known only now)
+
 LEVERET = sys.argv.pop(1) if len(sys.argv) > 1 else "build/debug/leveret"
 DEADLINE_S = 30
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Failure(Exception):
@@ -354,15 +351,8 @@ class ControlTest(unittest.TestCase):
         self.assertNotIn(cookie, log)
 
     def test_the_peer_port_is_the_clients_port_and_20000(self):
-        with socket.socket() as s:  # a port below the system's own choices, so that both are free
-            while True:
-                port = random.randrange(10000, 12000)
-                try:
-                    s.bind(("127.0.0.1", port + 20000))
-                    break
-                except OSError:
-                    continue
-            s.listen()
+        port = free_port()
+        with socket.create_server(("127.0.0.1", port + 20000)):
             node = self.node(port=port, peer=None)  # in use: a single node goes on without
             self.assertIn("without a peer port", pathlib.Path(self.data + ".log").read_text(encoding="utf-8"))
             self.assertEqual(node.end(), 0)

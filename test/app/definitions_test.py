@@ -8,7 +8,6 @@ import os
 import pathlib
 import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,16 +20,13 @@ except ModuleNotFoundError:  # Debian's package is seen by the system's own inte
         raise
     os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from ports import free_port  # noqa: E402  (its place is known only now)
+
 CTL = os.path.abspath(sys.argv.pop(2)) if len(sys.argv) > 2 else "build/debug/leveretctl"
 LEVERET = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/debug/leveret"
 RECORDED = pathlib.Path(__file__).parent.parent / "definitions" / "rabbitmq-3.10.8-http.json"
 DEADLINE_S = 60
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Definitions(unittest.TestCase):

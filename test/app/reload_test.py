@@ -17,16 +17,13 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from ports import free_port  # noqa: E402  (its place is known only now)
+
 LEVERET = sys.argv.pop(1) if len(sys.argv) > 1 else "build/debug/leveret"
 DEADLINE_S = 20
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def certificate(directory, name):

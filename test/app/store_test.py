@@ -22,15 +22,12 @@ except ModuleNotFoundError:  # Debian's package is seen by the system's own inte
         raise
     os.execv("/usr/bin/python3", ["/usr/bin/python3", *sys.argv])
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients"))
+from ports import free_port  # noqa: E402  (its place is known only now)
+
 LEVERET = sys.argv.pop(1) if len(sys.argv) > 1 else "build/debug/leveret"
 DEADLINE_S = 30
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Node:

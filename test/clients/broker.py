@@ -6,25 +6,14 @@ The program is Leveret, or anything that takes --listen, --data-dir, --shards an
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
 
+from ports import free_port
+
 START_SECONDS = 120
 STOP_SECONDS = 20
-
-
-def free_ports(count):
-    """Ports nobody listens on; held all at once while they are chosen, so that they differ."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for s in held:
-            s.bind(('127.0.0.1', 0))
-        return [s.getsockname()[1] for s in held]
-    finally:
-        for s in held:
-            s.close()
 
 
 class Broker:
@@ -33,7 +22,7 @@ class Broker:
     def __init__(self, program, shards=1, config='', port=None):
         self.program = program
         self.shards = shards
-        self.port = port or free_ports(1)[0]
+        self.port = port or free_port()
         self.dir = tempfile.mkdtemp(prefix='leveret-clients.')
         self.config = os.path.join(self.dir, 'broker.conf')
         self.output = []

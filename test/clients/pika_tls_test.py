@@ -8,9 +8,9 @@ import threading
 import pika
 
 import certs
-from broker import free_ports
 from harness import HOST, WAIT_SECONDS
 from pika_base import PikaTest
+from ports import free_port
 
 APPLICATION_DATA = 23  # a record's type
 
@@ -88,7 +88,7 @@ class Tls(PikaTest):
 
     def test_client_that_does_not_begin_tls_is_dropped(self):
         _, certs_dir = self.tls()
-        tls_port, = free_ports(1)
+        tls_port = free_port()
         self.own_broker(certs.tls_config(certs_dir, tls_port) +
                         'ssl_handshake_timeout = 300\nhandshake_timeout = 600000\n')
         with socket.create_connection((HOST, tls_port), WAIT_SECONDS) as s:
@@ -98,7 +98,7 @@ class Tls(PikaTest):
 
     def test_proxy_header_comes_before_tls(self):
         _, certs_dir = self.tls()
-        tls_port, = free_ports(1)
+        tls_port = free_port()
         broker = self.own_broker(certs.tls_config(certs_dir, tls_port) + 'proxy_protocol = true\n'
                                  'loopback_users = none\n')
         wire = Wire(tls_port, b'PROXY TCP4 192.0.2.7 192.0.2.8 40007 5671\r\n')

@@ -2,11 +2,13 @@
 """Data directories of earlier versions: a node that starts on a copy of one serves exactly what is listed beside it.
 
   store_dirs.py check LEVERET [NAME...]     for each NAME.tar.gz here: starts on a copy, compares with NAME.txt
-  store_dirs.py make LEVERET NAME           makes them both: NAME is the format's version, perhaps `operator`, and how
-                                            the node ended, as in `1-killed`, `1-stopped` or `1-operator-killed`
+  store_dirs.py make LEVERET NAME           makes them both: NAME is the format's version, perhaps `operator` or `refused`,
+                                            and how the node ended, as in `1-killed` or `1-operator-killed`
 
 `operator`: what operators declare is there, too, and listed as the node exports it (with the leveretctl beside LEVERET,
 or in the build's folder of it).
+`refused`: clients asked for what that version refused and later ones know, before anything else was declared.
+From version 2 on some messages expire: those that do so soon are never served, wherever they were.
 
 A new format version gets directories of its own, made by the last commit that wrote the old ones. They are never made
 anew.
@@ -18,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 
 for candidate in ("", "/usr/bin/python3"):
     try:
@@ -36,6 +39,8 @@ QUEUES = ["plain", "deep", "acked", "given", "fan1", "fan2", "big", "args", "emp
 EXCHANGES = ["x.direct", "x.fanout", "x.topic", "x.headers", "x.up"]
 ROUTES = [("x.direct", "k"), ("x.direct", "none"), ("x.fanout", ""), ("x.topic", "a.b"), ("x.topic", "b.a.c"),
           ("x.up", "k"), ("", "plain")]
+SOON_MS = 10000  # a node is made and killed meanwhile
+EVER = "315360000000"  # the longest time that a message may have: ten years
 CONFIG = """leveret.store.log_file_size = 1MiB
 leveret.store.log_files = 1
 leveret.store.segment_size = 1MiB
@@ -114,15 +119,37 @@ def get(channel, queue, count, ack_every):
             channel.basic_ack(method.delivery_tag)
 
 
-def fill(one):
+def ask_for_unknown(one):
+    for ask in (lambda ch: ch.exchange_declare("x.none", "x-random", durable=True),
+                lambda ch: ch.exchange_declare("x.none", "x-consistent-hash"),
+                lambda ch: ch.queue_declare("none", durable=True, arguments={"x-queue-type": "quorum"})):
+        try:
+            with connect(one) as other:
+                ask(other.channel())
+        except pika.exceptions.AMQPError:
+            continue
+        sys.exit("what should be refused was not")
+
+
+def expire(channel, first):
+    publish(channel, "", "empty", first, 100, expiration=str(SOON_MS))
+    publish(channel, "", "empty", first + 1, 100, expiration=EVER)
+
+
+def fill(one, name):
+    if "refused" in name:
+        ask_for_unknown(one)
+    is_expiring = int(name.split("-")[0]) >= 2
     connection = connect(one)
     channel = connection.channel()
     channel.confirm_delivery()
     declare(channel)
+    if is_expiring:
+        expire(channel, 9000)  # they end up in segments
     publish(channel, "", "deleted", 1, 100)
     channel.queue_delete("deleted")
     publish(channel, "", "plain", 2, 100, headers={"n": 1, "list": [1, "two", {"three": 3}]}, content_type="text/plain",
-            correlation_id="c", reply_to="r", expiration="86400000000", type="t", user_id="guest", app_id="a",
+            correlation_id="c", reply_to="r", expiration=EVER if is_expiring else "86400000000", type="t", user_id="guest", app_id="a",
             timestamp=1700000000, priority=2)
     publish(channel, "", "plain", 3, 0)
     publish(channel, "", "plain", 4, 10, delivery_mode=1)  # transient: not there after the start
@@ -149,6 +176,8 @@ def fill(one):
         publish(tx, "", "args", 8001, 50)
         tx.tx_commit()
         publish(tx, "", "plain", 8002, 50)  # never committed
+    if is_expiring:
+        expire(channel, 9002)  # and these in the log
     channel.queue_declare("given", passive=True)
     return connection
 
@@ -157,7 +186,7 @@ def make(program, name):
     one = broker.Broker(program, shards=2, config=CONFIG)
     try:
         one.start()
-        connection = fill(one)
+        connection = fill(one, name)
         if "operator" in name:
             ctl(program, one, "import_definitions", "-", input=json.dumps(OPERATOR))
         if name.endswith("killed"):
@@ -169,7 +198,10 @@ def make(program, name):
             tar.add(os.path.join(one.dir, "data"), "data", filter=without_secrets)
     finally:
         one.close()
-    text = serve(program, name, shards=1)
+    deadline = time.monotonic() + 60
+    while f'"expiration": "{SOON_MS}"' in (text := serve(program, name, shards=1)):
+        if time.monotonic() > deadline:
+            sys.exit(f"{name}: what expires soon is still served")
     if text != serve(program, name, shards=3):
         sys.exit(f"{name}: two starts serve different things")
     with open(os.path.join(HERE, name + ".txt"), "w", encoding="utf-8") as f:
