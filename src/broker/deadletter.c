@@ -246,8 +246,9 @@ without_cycles(struct deadletters *ds, const struct route *route, struct slice h
     uint32_t kept = 0;
     struct deadletter_cycle cycle;
     deadletter_cycle_init(&cycle, headers);
-    if (ds->route_cap < route->count) {
-        ds->route_cap = route->count;
+    uint32_t need = route->count + route->history_count; /* a history needs less than a target */
+    if (ds->route_cap < need) {
+        ds->route_cap = need;
         ds->route = realloc(ds->route, sizeof *ds->route + ds->route_cap * sizeof ds->route->targets[0]);
         CHECK(ds->route);
     }
@@ -257,7 +258,11 @@ without_cycles(struct deadletters *ds, const struct route *route, struct slice h
     if (kept == route->count)
         return route;
     ds->route->count = kept;
-    ds->route->only_shard = kept ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
+    ds->route->history_count = route->history_count;
+    if (route->history_count > 0)
+        memcpy(ds->route->targets + kept, route_histories(route), route->history_count * sizeof(uint64_t));
+    ds->route->only_shard =
+        kept && route->history_count == 0 ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
     for (uint32_t i = 1; i < kept; i++)
         if (ds->route->targets[i].shard != ds->route->only_shard)
             ds->route->only_shard = ROUTE_MANY_SHARDS;

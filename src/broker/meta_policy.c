@@ -17,7 +17,9 @@
 
 #include <stdlib.h>
 
-enum { META_POLICY_SLICE = 512 }; /* patterns that are tried in a turn, about */
+enum {
+    META_POLICY_SLICE = 512
+}; /* patterns that are tried in a turn, about; those that backtrack count more */
 
 /* ---- sweeping ---- */
 
@@ -46,8 +48,7 @@ policy_count(const struct vhost *v)
 static void
 sweep(struct meta *m, struct vhost *v)
 {
-    unsigned cost = 1 + policy_count(v);
-    for (unsigned spent = 0; spent < META_POLICY_SLICE; spent += cost) {
+    for (uint64_t end = v->policy_work + META_POLICY_SLICE; v->policy_work < end; v->policy_work++) {
         void *item = cmap_next(v->policy_sweep_queues ? &v->queues : &v->exchanges, &v->policy_sweep_cursor);
         if (item && v->policy_sweep_queues)
             update_queue(m, item);

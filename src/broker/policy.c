@@ -50,11 +50,12 @@ policy_find(const struct vhost *v, bool is_operator, struct slice name)
 }
 
 const struct policy *
-policy_match(const struct vhost *v, bool is_operator, enum policy_target target, struct slice name)
+policy_match(struct vhost *v, bool is_operator, enum policy_target target, struct slice name)
 {
     LIST_FOREACH (node, &v->policies[is_operator]) {
         const struct policy *p = LIST_ENTRY(node, struct policy, node);
-        if (applies_targets[p->apply_to] & target && regex_matches_within(p->regex, name, POLICY_MATCH_LIMIT))
+        if (applies_targets[p->apply_to] & target &&
+            regex_matches_within(p->regex, name, POLICY_WORK_MAX, &v->policy_work))
             return p;
     }
     return NULL;

@@ -18,7 +18,7 @@ enum {
     POLICY_PATTERN_MAX = 4096,     /* bytes */
     POLICY_DEFINITION_MAX = 65536, /* bytes of JSON */
     POLICIES_PER_VHOST_MAX = 1000, /* user's and operator's, each */
-    POLICY_MATCH_LIMIT = 10000,    /* of backtracking in one match: beyond it the pattern does not match */
+    POLICY_WORK_MAX = 128 * 1024,  /* of backtracking in one match: beyond it the pattern does not match */
 };
 
 enum policy_applies {
@@ -52,8 +52,9 @@ bool policy_applies_parse(struct slice name, enum policy_applies *out);
 
 /* Writer only. */
 const struct policy *policy_find(const struct vhost *v, bool is_operator, struct slice name);
-/* The one that applies to a thing of that kind and name, or NULL. */
-const struct policy *policy_match(const struct vhost *v, bool is_operator, enum policy_target target,
+/* The one that applies to a thing of that kind and name, or NULL. Adds what the search cost to the vhost's
+ * policy_work. */
+const struct policy *policy_match(struct vhost *v, bool is_operator, enum policy_target target,
                                   struct slice name);
 /* In the order in which they apply. */
 void policy_each(const struct vhost *v, bool is_operator, void (*fn)(void *arg, const struct policy *p),

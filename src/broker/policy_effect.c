@@ -89,7 +89,7 @@ effect_free(void *effect)
 }
 
 struct policy_effect *
-policy_effect_take(const struct vhost *v, enum policy_target target, struct slice name)
+policy_effect_take(struct vhost *v, enum policy_target target, struct slice name)
 {
     const struct policy *user = policy_match(v, false, target, name);
     const struct policy *operators = policy_match(v, true, target, name);

@@ -42,7 +42,7 @@ policy_effect_has(const struct policy_effect *e, enum policy_key key)
 /* ---- for the writer ---- */
 
 /* What applies to a thing now, with a hold for it; NULL: nothing. */
-struct policy_effect *policy_effect_take(const struct vhost *v, enum policy_target target, struct slice name);
+struct policy_effect *policy_effect_take(struct vhost *v, enum policy_target target, struct slice name);
 /* One thing less points to it. NULL is harmless. */
 void policy_effect_drop(struct epoch *epoch, struct policy_effect *e);
 /* Does it make the same of a thing? Either may be NULL. */

@@ -4,6 +4,7 @@
 #include "broker/meta_test.h"
 #include "broker/policy.h"
 #include "broker/queue_policy.h"
+#include "broker/regex.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -182,6 +183,41 @@ a_pattern_that_explodes_does_not_match(void **state)
     declare_queue(f, name);
     set(f, "p", "^(a|a)*$", 0, "{\"max-length\":1}");
     assert_null(effect(f, name));
+    /* Not so much at one place, but it may begin at two hundred. */
+    char many[201];
+    snprintf(many, sizeof many, "%0199dc", 0);
+    declare_queue(f, many);
+    declare_queue(f, "0000000000c");
+    set(f, "p", "(?:0?){10}[bc]", 0, "{\"max-length\":1}");
+    assert_non_null(effect(f, "0000000000c"));
+    assert_null(effect(f, many));
+    fixture_free(f);
+}
+
+/* Nearly as much as is allowed, at each place where a match may begin; many such names, and many such
+ * policies: a turn takes few of them. */
+static void
+a_dear_pattern_makes_slices_short(void **state)
+{
+    enum { NAMES = 200 };
+    struct fixture *f = fixture_new(1);
+    char name[256];
+    for (unsigned i = 0; i < NAMES; i++) {
+        snprintf(name, sizeof name, "q%03u%0250d", i, 0);
+        declare_queue(f, name);
+    }
+    struct vhost *v = (struct vhost *)root(f);
+    set(f, "p", "0*0*[ab]", 0, "{\"max-length\":1}");
+    uint64_t work = v->policy_work, most = 0;
+    unsigned turns = 0;
+    for (bool more = true; more; turns++) {
+        more = meta_turn(f->node.meta);
+        most = v->policy_work - work > most ? v->policy_work - work : most;
+        work = v->policy_work;
+    }
+    assert_in_range(turns, NAMES / 16, NAMES);
+    assert_in_range(most, 1, 512 + REGEX_COST_DEAR);
+    assert_null(effect(f, name));
     fixture_free(f);
 }
 
@@ -225,6 +261,7 @@ main(void)
         cmocka_unit_test(an_argument_and_a_policy_come_to_one_behaviour),
         cmocka_unit_test(many_queues_learn_of_a_change_in_turns),
         cmocka_unit_test(a_pattern_that_explodes_does_not_match),
+        cmocka_unit_test(a_dear_pattern_makes_slices_short),
         cmocka_unit_test(a_policy_gives_an_exchange_its_alternate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,24 +29,35 @@ regex_free(struct regex *r)
     pcre2_code_free((pcre2_code *)r);
 }
 
-bool
-regex_matches_within(const struct regex *r, struct slice subject, uint32_t match_limit)
+/* Of the library's answers. */
+static int
+match(const struct regex *r, struct slice subject, uint32_t work_max)
 {
     pcre2_match_context *context = pcre2_match_context_create(NULL);
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     CHECK(context && data);
-    pcre2_set_match_limit(context, match_limit);
+    pcre2_set_match_limit(context, work_max / (uint32_t)(subject.len + 1) + 1);
     pcre2_set_depth_limit(context, REGEX_DEPTH_LIMIT);
     pcre2_set_heap_limit(context, REGEX_HEAP_LIMIT_KIB);
     const uint8_t *bytes = subject.len > 0 ? subject.data : (const uint8_t *)"";
     int rc = pcre2_match((const pcre2_code *)r, bytes, subject.len, 0, 0, data, context);
     pcre2_match_data_free(data);
     pcre2_match_context_free(context);
+    return rc;
+}
+
+bool
+regex_matches_within(const struct regex *r, struct slice subject, uint32_t work_max, uint64_t *cost)
+{
+    int rc = match(r, subject, work_max / REGEX_COST_DEAR);
+    *cost += rc == PCRE2_ERROR_MATCHLIMIT ? REGEX_COST_DEAR : 1;
+    if (rc == PCRE2_ERROR_MATCHLIMIT)
+        rc = match(r, subject, work_max);
     return rc >= 0;
 }
 
 bool
 regex_matches(const struct regex *r, struct slice subject)
 {
-    return regex_matches_within(r, subject, REGEX_MATCH_LIMIT);
+    return match(r, subject, REGEX_WORK_MAX) >= 0;
 }

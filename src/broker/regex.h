@@ -10,8 +10,11 @@
 
 struct regex;
 
+/* A match may begin anywhere in the subject, and the library counts backtracking anew for each place: what is
+ * limited here is the sum. Beyond it the answer is no. */
 enum {
-    REGEX_MATCH_LIMIT = 100000, /* of backtracking in one match: beyond it the answer is no */
+    REGEX_WORK_MAX = 512 * 1024,
+    REGEX_COST_DEAR = 32, /* of a match that is not cheap: see regex_matches_within() */
     REGEX_DEPTH_LIMIT = 1000,
     REGEX_HEAP_LIMIT_KIB = 1024,
     REGEX_WHY_SIZE = 120,
@@ -27,7 +30,8 @@ struct regex_error {
 struct regex *regex_new(struct slice pattern, struct regex_error *error);
 void regex_free(struct regex *r);
 bool regex_matches(const struct regex *r, struct slice subject);
-/* The same with a limit of backtracking of the caller's. */
-bool regex_matches_within(const struct regex *r, struct slice subject, uint32_t match_limit);
+/* The same with a limit of the caller's. Adds to `cost` what it was, about: 1, or REGEX_COST_DEAR if more
+ * than that part of the limit was needed. */
+bool regex_matches_within(const struct regex *r, struct slice subject, uint32_t work_max, uint64_t *cost);
 
 #endif

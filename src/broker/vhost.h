@@ -50,6 +50,7 @@ struct vhost {
     struct list policy_sweep;     /* writer only: in meta.policy_sweeps (meta_policy.c) */
     size_t policy_sweep_cursor;   /* writer only */
     bool policy_sweep_queues;     /* writer only: the exchanges are done */
+    uint64_t policy_work;         /* writer only: patterns that were tried, by what they cost */
     _Atomic uint32_t connections; /* that are open */
     _Atomic uint32_t holds;
     _Atomic bool deleted; /* unpublished and empty; the hook vhost_deleted closed the connections on it */
