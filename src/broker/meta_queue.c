@@ -129,7 +129,12 @@ check_arguments(const struct vhost *v, struct slice name, const struct meta_comm
         return 0;
     char what[EQUIVALENCE_NAME_MAX];
     equivalence_name(what, "queue", name, v);
-    return queue_args_check(cmd->arguments, what, text);
+    uint16_t code = cmd->name.len > 0 ? 0 : queue_args_check_unnamed(cmd->arguments, text);
+    if (!code)
+        code = queue_args_check(cmd->arguments, what, text);
+    const struct queue_properties p = {
+        .durable = cmd->durable, .exclusive = cmd->exclusive, .auto_delete = cmd->auto_delete};
+    return code ? code : queue_args_check_properties(cmd->arguments, &p, what, text);
 }
 
 bool

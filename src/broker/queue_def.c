@@ -4,7 +4,6 @@
 #include "base/hash.h"
 #include "broker/equivalence.h"
 #include "broker/meta_impl.h"
-#include "broker/policy_key.h"
 #include "broker/queue_args.h"
 #include "broker/reply.h"
 #include "wire/amqp.h"
@@ -37,10 +36,7 @@ queue_def_find_id(const struct meta *m, uint64_t id)
 unsigned
 queue_def_target(const struct queue_def *q)
 {
-    struct slice type;
-    if (table_get_str(q->arguments, "x-queue-type", &type) != ERR_OK || slice_eq_str(type, "classic"))
-        return POLICY_CLASSIC;
-    return slice_eq_str(type, "quorum") ? POLICY_QUORUM : POLICY_STREAM;
+    return queue_args_type(q->arguments);
 }
 
 static uint16_t
@@ -83,7 +79,8 @@ queue_def_check_redeclare(const struct queue_def *q, const struct meta_command *
     code = equivalence_bool("durable", what, cmd->durable && !cmd->exclusive, q->durable, text);
     if (!code)
         code = equivalence_bool("auto_delete", what, cmd->auto_delete, q->auto_delete, text);
-    for (const char *const *key = queue_args_known; *key && !code; key++)
-        code = equivalence_argument(*key, what, cmd->arguments, q->arguments, text);
+    unsigned at = 0;
+    for (const char *key; !code && (key = queue_args_known(queue_def_target(q), &at));)
+        code = equivalence_argument(key, what, cmd->arguments, q->arguments, text);
     return code;
 }
