@@ -192,7 +192,9 @@ bool connection_has_room(struct connection *c);
 
 /* ---- connection_read.c ---- */
 
-/* One read from the socket, at most read_turn_bytes, and all whole frames in it. */
+/* Where the broker's route_work will be when this connection has had its part of a turn. */
+uint64_t connection_work_end(const struct connection *c);
+/* One read from the socket, at most read_turn_bytes, and the whole frames in it, up to read_turn_work. */
 void connection_read(struct connection *c);
 /* What is not consumed stays for later. */
 void connection_keep(struct connection *c, struct slice rest);
