@@ -11,6 +11,7 @@
 #include "broker/queue.h"
 #include "broker/queue_log.h"
 #include "broker/queue_rules.h"
+#include "broker/recent_history.h"
 
 #include <stdlib.h>
 
@@ -22,7 +23,11 @@ enum { COURIER_MESSAGE_COST = 48 };
 bool
 courier_can_publish(struct broker *b, const struct route *route, unsigned *to)
 {
-    if (__builtin_expect(route->only_shard == b->index || route->count == 0, 1))
+    if (__builtin_expect(route->only_shard == b->index, 1))
+        return true;
+    if (route->history_count > 0 && !courier_has_room(b, *to = 0))
+        return false;
+    if (route->count == 0)
         return true;
     if (route->only_shard != ROUTE_MANY_SHARDS) {
         *to = route->only_shard;
@@ -181,16 +186,31 @@ courier_publish(struct broker *b, const struct route *route, struct message **m,
         return __builtin_expect(how == QUEUE_TAKEN, 1) ? PUBLISH_DONE
                                                        : publish_result_of(b, how, from, seq, pending);
     }
+    if (__builtin_expect(route->history_count > 0, 0))
+        recent_history_keep(b, route, *m);
     if (route->only_shard == b->index || route->count == 0) {
         struct pushed_counts all = publish_here_many(b, route, m, in_tx ? courier_tx_id(from, seq) : 0);
         return publish_result(b, &all, 0, from, seq, pending);
     }
-    if (route->count == 1) {
+    if (route->count == 1 && route->only_shard != ROUTE_MANY_SHARDS) {
         publish_one_there(b, route, route->only_shard, m, from, seq, in_tx);
         *pending = 1;
         return PUBLISH_PENDING;
     }
     return publish_across(b, route, m, from, seq, in_tx, pending);
+}
+
+void
+courier_keep_history(struct broker *b, uint64_t exchange_id, struct message **m)
+{
+    if (b->index == 0) {
+        recent_history_store(meta_histories(b->node->meta), b, exchange_id, m);
+        return;
+    }
+    struct message *there = message_hand_over(b, m);
+    uint32_t bytes = (uint32_t)(message_size(there) + COURIER_MESSAGE_COST);
+    b->courier->lanes[0].window -= bytes;
+    courier_post(b, 0, &(struct mail){.type = MAIL_HISTORY, .a = exchange_id, .u32 = bytes, .p = there});
 }
 
 void

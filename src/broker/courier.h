@@ -66,6 +66,10 @@ void courier_confirm_range(struct broker *b, struct channel_ref to, uint64_t fir
 /* Room towards one shard, for what has no route (direct replies); false as courier_can_publish(). */
 bool courier_has_room(struct broker *b, unsigned to);
 
+/* The exchange's history keeps the message (recent_history.h). Takes the hold. In the order of commands that
+ * this shard submits; counts in the window to shard 0, which courier_can_publish() has asked for. */
+void courier_keep_history(struct broker *b, uint64_t exchange_id, struct message **m);
+
 /* A direct reply to a channel on any shard. Takes the hold. Never refused for lack of room (counts in the
  * same window). */
 void courier_direct_reply(struct broker *b, struct channel_ref to, uint64_t key, struct message **m);

@@ -45,6 +45,7 @@ enum courier_mail {
     MAIL_QUEUE_MADE, /* a: queue; it expires */
     MAIL_ALARM,      /* u32: struct broker.alarms */
     MAIL_CLAIM,      /* to shard 0: a: enum alarm_source, u32: raised */
+    MAIL_HISTORY,    /* to shard 0: a: exchange, u32: bytes charged to the window, p: message */
     MAIL_DURABLE,    /* durability's own */
     MAIL_COURIER_END
 };
@@ -167,6 +168,8 @@ void courier_return(struct broker *b, struct message *m);
 void courier_data_handled(struct broker *b, unsigned from, uint32_t bytes);
 /* True: the mail waits for its fence and comes to courier_handle() later. */
 bool courier_hold(struct broker *b, const struct mail *m, uint64_t fence);
+/* So much of its window was used beside the data lane. */
+void courier_window_used(struct broker *b, unsigned from, uint32_t bytes);
 void courier_on_window(struct broker *b, unsigned from, uint32_t bytes);
 
 /* courier_mail.c: what a held mail does when its time has come. */

@@ -102,6 +102,13 @@ courier_on_room(struct broker *b, unsigned to)
 }
 
 void
+courier_window_used(struct broker *b, unsigned from, uint32_t bytes)
+{
+    b->courier->lanes[from].handled_bytes += bytes;
+    courier_touch(b, from);
+}
+
+void
 courier_on_window(struct broker *b, unsigned from, uint32_t bytes)
 {
     struct courier_lane *lane = &b->courier->lanes[from];

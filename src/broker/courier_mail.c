@@ -8,6 +8,7 @@
 #include "broker/durability.h"
 #include "broker/message.h"
 #include "broker/queue_log.h"
+#include "broker/recent_history.h"
 
 #include <stdlib.h>
 
@@ -81,6 +82,14 @@ on_direct_reply(struct broker *b, const struct mail *m)
 }
 
 /* ---- reserved lane ---- */
+
+static void
+on_history(struct broker *b, const struct mail *m)
+{
+    struct message *message = m->p;
+    recent_history_store(meta_histories(b->node->meta), b, m->a, &message);
+    courier_window_used(b, m->from, m->u32);
+}
 
 static void
 on_return(struct broker *b, struct message_batch *batch)
@@ -206,6 +215,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_QUEUE_MADE: (void)queue_get(b, m->a); break;
     case MAIL_ALARM: alarm_on_mail(b, m->u32); break;
     case MAIL_CLAIM: alarm_on_claim(b, (enum alarm_source)m->a, m->u32 != 0); break;
+    case MAIL_HISTORY: on_history(b, m); break;
     case MAIL_DURABLE: b->node->durability->mail(b->node->durability_arg, b, m); break;
     case MAIL_COURIER_END: CHECK_UNREACHABLE("no such mail");
     }

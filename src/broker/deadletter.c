@@ -12,7 +12,8 @@
  * message.
  *
  * What is in the line is bounded for messages that leave by themselves: above DEADLETTER_LINE_MAX their
- * queues wait.
+ * queues wait. Those that a full queue refuses cannot: there whoever publishes is slowed, and in the end
+ * the memory's alarm stops it.
  */
 #include "broker/deadletter.h"
 
@@ -81,9 +82,8 @@ find_policy(const struct broker *b, uint64_t queue_id, const struct queue_def **
 static bool
 has_exchange(const struct queue *q)
 {
-    const struct queue_def *def;
-    struct queue_policy p;
-    return find_policy(q->broker, q->id, &def, &p);
+    const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->id);
+    return def && queue_policy_has_dead_letter_exchange(def);
 }
 
 static void
@@ -118,6 +118,8 @@ deadletter_refused(struct queue *q, struct message **m)
     }
     depart(q->broker, &(struct departure){.queue_id = q->id, .refused = *m, .reason = DEADLETTER_MAXLEN});
     *m = NULL;
+    if (seqdeque_count(&q->broker->deadletters->line) >= DEADLETTER_LINE_MAX)
+        q->broker->has_backlog = true; /* who publishes into a full queue is slowed, not the others */
 }
 
 bool
@@ -242,18 +244,25 @@ static const struct route *
 without_cycles(struct deadletters *ds, const struct route *route, struct slice headers)
 {
     uint32_t kept = 0;
-    if (ds->route_cap < route->count) {
-        ds->route_cap = route->count;
+    struct deadletter_cycle cycle;
+    deadletter_cycle_init(&cycle, headers);
+    uint32_t need = route->count + route->history_count; /* a history needs less than a target */
+    if (ds->route_cap < need) {
+        ds->route_cap = need;
         ds->route = realloc(ds->route, sizeof *ds->route + ds->route_cap * sizeof ds->route->targets[0]);
         CHECK(ds->route);
     }
     for (uint32_t i = 0; i < route->count; i++)
-        if (!deadletter_is_cycle(headers, queue_def_name(route->targets[i].queue)))
+        if (!deadletter_is_cycle(&cycle, queue_def_name(route->targets[i].queue)))
             ds->route->targets[kept++] = route->targets[i];
     if (kept == route->count)
         return route;
     ds->route->count = kept;
-    ds->route->only_shard = kept ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
+    ds->route->history_count = route->history_count;
+    if (route->history_count > 0)
+        memcpy(ds->route->targets + kept, route_histories(route), route->history_count * sizeof(uint64_t));
+    ds->route->only_shard =
+        kept && route->history_count == 0 ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
     for (uint32_t i = 1; i < kept; i++)
         if (ds->route->targets[i].shard != ds->route->only_shard)
             ds->route->only_shard = ROUTE_MANY_SHARDS;

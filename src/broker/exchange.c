@@ -17,6 +17,7 @@ static const char *const type_names[EXCHANGE_TYPES] = {
     [EXCHANGE_MODULUS_HASH] = "x-modulus-hash",
     [EXCHANGE_RANDOM] = "x-random",
     [EXCHANGE_LOCAL_RANDOM] = "x-local-random",
+    [EXCHANGE_RECENT_HISTORY] = "x-recent-history",
 };
 
 static bool

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "broker/meta_impl.h"
 #include "broker/permission.h"
+#include "broker/recent_history.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,6 +68,12 @@ meta_set_id_last(struct meta *m, uint64_t id)
     m->id_last = id;
 }
 
+struct recent_histories *
+meta_histories(const struct meta *m)
+{
+    return m->histories;
+}
+
 struct meta *
 meta_new(struct node *node)
 {
@@ -79,6 +86,7 @@ meta_new(struct node *node)
     m->shard_queues = calloc(m->shard_count, sizeof *m->shard_queues);
     m->shard_placed = calloc(m->shard_count, sizeof *m->shard_placed);
     CHECK(m->shard_queues && m->shard_placed);
+    m->histories = recent_history_all_new();
     list_init(&m->doomed);
     list_init(&m->policy_sweeps);
     meta_cmap_init(m, &m->vhosts, meta_vhost_hash);
@@ -116,6 +124,7 @@ meta_free(struct meta *m)
     cmap_fini(&m->parameters);
     cmap_fini(&m->queues);
     cmap_fini(&m->bindings);
+    recent_history_all_free(m->histories);
     free(m->shard_queues);
     free(m->shard_placed);
     free(m);

@@ -20,6 +20,8 @@
 #include "broker/user.h"
 #include "broker/vhost.h"
 
+struct recent_histories;
+
 enum meta_kind {
     META_VHOST_ADD,
     META_VHOST_DELETE,
@@ -158,6 +160,9 @@ void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vh
 /* Of all vhosts; any shard, until the end of the turn. */
 void meta_each_queue(const struct meta *m, void (*fn)(void *arg, void *queue_def), void *arg);
 void meta_each_user(const struct meta *m, void (*fn)(void *arg, const struct user *u), void *arg);
+
+/* What exchanges of the type x-recent-history keep: recent_history.h. Shard 0 only. */
+struct recent_histories *meta_histories(const struct meta *m);
 
 /* ---- submitting from any shard ---- */
 

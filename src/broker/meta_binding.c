@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "broker/meta_impl.h"
+#include "broker/recent_history.h"
 #include "wire/amqp.h"
 
 #include <stdlib.h>
@@ -95,6 +96,8 @@ add(struct meta *m, const struct meta_command *cmd, const struct ends *ends)
         meta_exchange_leads_to(m, source, ends->exchange);
     router_ops_of(source->type)->add(source->router, b);
     meta_exchange_touch(m, source);
+    if (source->type == EXCHANGE_RECENT_HISTORY)
+        recent_history_bound(m->histories, m->node->brokers[0], b);
 }
 
 static void

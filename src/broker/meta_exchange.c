@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "broker/meta_impl.h"
 #include "broker/policy_effect.h"
+#include "broker/recent_history.h"
 #include "wire/amqp.h"
 #include "wire/table.h"
 
@@ -249,6 +250,8 @@ publish(struct meta *m, struct exchange *x)
     cmap_insert(map, exchange_hash(x), x);
     if (atomic_load_explicit(&map->table, memory_order_relaxed) != table)
         meta_policy_restart(x->vhost);
+    if (x->type == EXCHANGE_RECENT_HISTORY)
+        recent_history_open(m->histories, x);
     if (x->is_default)
         return;
     alternate_publish(m, x);
@@ -288,6 +291,8 @@ void
 meta_exchange_remove(struct meta *m, struct exchange *x)
 {
     x->is_removed = true;
+    if (x->type == EXCHANGE_RECENT_HISTORY)
+        recent_history_close(m->histories, m->is_ending ? NULL : m->node->brokers[0], x);
     list_remove(&x->doomed_node);
     CHECK(cmap_remove(&x->vhost->exchanges, exchange_hash(x), x));
     LIST_FOREACH_SAFE (node, tmp, &x->bindings_from)

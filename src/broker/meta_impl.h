@@ -32,7 +32,8 @@ struct meta {
     uint32_t *shard_placed;    /* how many were placed there, and their commands are not applied yet */
     struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
     struct list doomed;        /* auto-delete exchanges that lost their last binding */
-    bool is_ending;            /* within meta_free() */
+    struct recent_histories *histories;
+    bool is_ending; /* within meta_free() */
     struct meta_hooks hooks;
     void *hooks_arg;
 };

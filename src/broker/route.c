@@ -24,6 +24,7 @@ enum {
     ROUTE_LARGE_SHARE = 8,  /* a route of more than this part of the cache's bytes is not cached */
     ROUTE_KEPT_TARGETS = 8, /* a route for one turn has room for so many, and then can be used again */
     ROUTE_KEPT_MAX = 4096,  /* so many of them wait */
+    ROUTE_HISTORIES_MAX = 64, /* of further exchanges the history misses the message */
 };
 
 struct route_entry {
@@ -54,6 +55,8 @@ struct route_cache {
     uint32_t work_count, work_capacity;
     struct route_target *targets;
     uint32_t target_count, target_capacity;
+    uint64_t histories[ROUTE_HISTORIES_MAX];
+    uint16_t history_count;
     bool saw_by_message;
 };
 
@@ -162,6 +165,8 @@ visit(struct route_cache *c, const struct exchange *x, const struct router_query
         return;
     }
     c->saw_by_message |= x->is_by_message;
+    if (x->type == EXCHANGE_RECENT_HISTORY && c->history_count < ROUTE_HISTORIES_MAX)
+        c->histories[c->history_count++] = x->id;
     c->scratch.found_count = 0;
     router_ops_of(x->type)->route(x->router, query, &c->scratch);
     c->scratch.work += c->scratch.found_count;
@@ -183,7 +188,7 @@ compute(struct broker *b, const struct exchange *x, const struct router_query *q
 {
     struct route_cache *c = b->routes;
     uint64_t work = c->scratch.work;
-    c->target_count = c->work_count = 0;
+    c->target_count = c->work_count = c->history_count = 0;
     c->saw_by_message = false;
     ptrset_clear(&c->queues);
     ptrset_clear(&c->exchanges);
@@ -230,6 +235,12 @@ entry_fill(const struct route_cache *c, struct route_entry *e, struct slice key)
         if (c->targets[i].shard != e->route.only_shard)
             e->route.only_shard = ROUTE_MANY_SHARDS;
     }
+    e->route.history_count = c->history_count;
+    if (c->history_count > 0) {
+        CHECK(key.len == 0); /* it is for one turn */
+        e->route.only_shard = ROUTE_MANY_SHARDS;
+        memcpy(e->route.targets + e->route.count, c->histories, c->history_count * sizeof c->histories[0]);
+    }
     e->key_size = (uint8_t)key.len;
     if (key.len > 0)
         memcpy(e->route.targets + e->route.count, key.data, key.len);
@@ -248,8 +259,9 @@ static const struct route *
 route_once(struct route_cache *c)
 {
     struct route_entry *e = c->kept;
-    if (c->target_count > ROUTE_KEPT_TARGETS) {
-        e = entry_alloc(entry_size(c->target_count, 0));
+    size_t bytes = entry_size(c->target_count, c->history_count * sizeof c->histories[0]);
+    if (bytes > entry_size(ROUTE_KEPT_TARGETS, 0)) {
+        e = entry_alloc(bytes);
     } else if (e) {
         c->kept = e->next;
         c->kept_count--;

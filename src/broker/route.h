@@ -26,10 +26,18 @@ struct route_target {
 
 struct route {
     uint32_t count;
-    uint16_t only_shard; /* the shard of all targets, or ROUTE_MANY_SHARDS */
-    struct route_target targets[];
+    uint16_t only_shard; /* the shard of all targets, or ROUTE_MANY_SHARDS; that, too, with histories */
+    uint16_t history_count;
+    struct route_target targets[]; /* behind them: the histories */
 };
 #define ROUTE_MANY_SHARDS UINT16_MAX
+
+/* The ids of exchanges that it leads through and that keep what they see (recent_history.h). */
+static inline const uint64_t *
+route_histories(const struct route *r)
+{
+    return (const uint64_t *)(r->targets + r->count);
+}
 
 struct route_cache *route_cache_new(size_t entries_max);
 void route_cache_free(struct route_cache *c);

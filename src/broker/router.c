@@ -18,6 +18,7 @@ router_ops_of(enum exchange_type type)
     case EXCHANGE_MODULUS_HASH: return &exchange_modulus_hash_ops;
     case EXCHANGE_RANDOM: return &exchange_random_ops;
     case EXCHANGE_LOCAL_RANDOM: return &exchange_local_random_ops;
+    case EXCHANGE_RECENT_HISTORY: return &exchange_recent_history_ops;
     case EXCHANGE_TYPES: break;
     }
     CHECK_UNREACHABLE("no such exchange type");
@@ -30,7 +31,8 @@ router_is_by_message(enum exchange_type type, struct slice arguments)
     switch (type) {
     case EXCHANGE_HEADERS:
     case EXCHANGE_RANDOM:
-    case EXCHANGE_LOCAL_RANDOM: return true;
+    case EXCHANGE_LOCAL_RANDOM:
+    case EXCHANGE_RECENT_HISTORY: return true;
     case EXCHANGE_CONSISTENT_HASH:
         return table_find_str(arguments, "hash-header", &v) || table_find_str(arguments, "hash-property", &v);
     default: return false;

@@ -68,7 +68,7 @@ struct router_ops {
 
 extern const struct router_ops exchange_direct_ops, exchange_fanout_ops, exchange_topic_ops,
     exchange_headers_ops, exchange_consistent_hash_ops, exchange_modulus_hash_ops, exchange_random_ops,
-    exchange_local_random_ops;
+    exchange_local_random_ops, exchange_recent_history_ops;
 const struct router_ops *router_ops_of(enum exchange_type type);
 /* Do the routes of such an exchange depend on more than the routing key? Then they are not cached by it. */
 bool router_is_by_message(enum exchange_type type, struct slice arguments);

@@ -227,6 +227,31 @@ is_own_host(const struct node *n)
     return strcmp(n->host, host) == 0;
 }
 
+/* Hosts have several names; the part before the @ is the node's own. */
+static bool
+same_own_name(const char *a, const char *b)
+{
+    size_t len = strcspn(a, "@");
+    return len == strcspn(b, "@") && memcmp(a, b, len) == 0;
+}
+
+static bool
+connect_tcp(struct node *n, uint64_t timeout_ms)
+{
+    n->why = control_client_tcp(n->host, n->port, slice_str(n->cookie), timeout_ms, &n->client, n->why_text);
+    if (n->why != ERR_OK)
+        return false;
+    const char *name = control_client_node(n->client);
+    if (!n->is_named || same_own_name(name, n->name))
+        return true;
+    n->why = ERR_NOT_FOUND;
+    snprintf(n->why_text, sizeof n->why_text, "the node at %.200s, port %u, is %.200s", n->host, n->port,
+             name);
+    control_client_close(n->client);
+    n->client = NULL;
+    return false;
+}
+
 bool
 node_connect(struct node *n, uint64_t timeout_ms)
 {
@@ -242,8 +267,7 @@ node_connect(struct node *n, uint64_t timeout_ms)
     /* A socket that is there and refuses says more than a port where nobody may have listened ever. */
     if (has_dir && n->why != ERR_NOT_FOUND && !n->is_named)
         return false;
-    n->why = control_client_tcp(n->host, n->port, slice_str(n->cookie), timeout_ms, &n->client, n->why_text);
-    n->has_failed = n->why != ERR_OK;
+    n->has_failed = !connect_tcp(n, timeout_ms);
     return !n->has_failed;
 }
 
@@ -277,7 +301,8 @@ suggestion(const struct node *n)
     case ERR_SYNTAX: return "check the node's peer port; --node NAME@HOST:PORT says another one";
     case ERR_TIMEOUT:
         return "check the network between here and there, and whether the node is busy or stopped";
-    case ERR_NOT_FOUND: return "check the host's name; --data-dir DIR finds a node of this machine";
+    case ERR_NOT_FOUND:
+        return "check the node's name and its host; --data-dir DIR finds a node of this machine";
     default: return "start the node";
     }
 }

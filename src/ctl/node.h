@@ -4,8 +4,9 @@
  * The name: --node, LEVERET_NODENAME, RABBITMQ_NODENAME, else rabbit; without a host it gets this machine's.
  * The place: the socket of a data directory on this machine (--data-dir, LEVERET_DATA_DIR,
  * RABBITMQ_MNESIA_DIR, RABBITMQ_MNESIA_BASE/NAME, ./data, /var/lib/rabbitmq/mnesia/NAME, /var/lib/leveret:
- * the first that has one), else the peer port of the name's host, where the cookie opens. A socket whose node
- * has another name than the one asked for is passed over.
+ * the first that has one), else the peer port of the name's host, where the cookie opens. A node that has
+ * another name than the one asked for is passed over; over TCP its host may have been called by any of its
+ * names.
  */
 #ifndef LEVERET_CTL_NODE_H
 #define LEVERET_CTL_NODE_H

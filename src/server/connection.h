@@ -200,13 +200,10 @@ void connection_read(struct connection *c);
 void connection_keep(struct connection *c, struct slice rest);
 /* read() has given `got`, which is 0 or NET_ERROR. */
 void connection_ended(struct connection *c, ssize_t got);
-
-/* ---- connection_proxy.c ---- */
-
-/* In CONNECTION_PROXY. True: the header is complete, and the state CONNECTION_HEADER. */
-bool connection_read_proxy(struct connection *c);
-/* Frames that were left unhandled while the connection was blocked. */
+/* Frames that were left unhandled: it was blocked, or had had its part. */
 void connection_resume(struct connection *c);
+/* connection_proxy.c. In CONNECTION_PROXY. True: the header is complete, the state is CONNECTION_HEADER. */
+bool connection_read_proxy(struct connection *c);
 
 /* ---- class_connection.c: methods on channel 0 ---- */
 

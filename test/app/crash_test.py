@@ -4,7 +4,8 @@
   crash_test.py LEVERET [--cycles N] [--seed N] [--keep] [--alive]
 
 Each cycle: the broker starts with 1, 2 or 3 shards in turn; everything in its queues is compared with what the clients
-were told in all cycles before; publishers with confirms, a transactional one, consumers and a declarer go to work
+were told in all cycles before; publishers with confirms, a transactional one, consumers and a declarer go to work, and one
+whose messages die: what was confirmed in kdying must turn up in its dead-letter queue, at least once; all
 through pika; after some tenths of a second the process is killed (in every eighth cycle it is asked to stop). --keep
 leaves the data directory of a failure, and beside it what it was before the last start. --alive tests the test: the broker lives on, only the clients go. The clients'
 choices come from the seed, the moments do not.
@@ -34,6 +35,7 @@ from pika.adapters.select_connection import IOLoop  # noqa: E402
 QUEUES = ["kq0", "kq1", "kq2", "kq3"]
 FANOUT = {"kq1", "kq2"}
 NEVER_CONSUMED = "kq3"  # but by the look at the beginning of a cycle
+DYING, GRAVE, DYING_MS = "kdying", "kgrave", 30  # from the one to the other by TTL, or rejected
 WINDOW = 100  # unanswered publishes of a client
 DEADLINE_S = 60
 # As small as they can be, so that log files are used again and segments come and go.
@@ -88,6 +90,7 @@ class Model:
         self.has_been_asked = set()
         self.declared, self.declaring = set(), {}  # names that are there; names in doubt
         self.confirms = self.looked = 0
+        self.dying, self.buried = {}, set()  # confirmed messages by their name, with their bodies; those that were found
 
     def publish(self, publisher, number, queues, persistent, size, tx=None):
         m = Message(publisher, number, queues, persistent, size, tx)
@@ -304,6 +307,39 @@ class Consumer(Client):
         self.later(self.work)
 
 
+class Dying(Client):
+    """Publishes to the queue whose messages die, and rejects some of them before their time."""
+
+    def begin(self):
+        self.sent, self.number = {}, 0
+        self.channel.confirm_delivery(self.on_confirm, callback=lambda frame: self.publish())
+        self.channel.basic_qos(prefetch_count=3)
+        self.channel.basic_consume(DYING, lambda channel, method, properties, body:
+                                   self.later(lambda: self.reject(method.delivery_tag), 0.001, 0.02))
+
+    def reject(self, tag):
+        if self.channel.is_open:
+            self.channel.basic_nack(tag, requeue=False)
+
+    def on_confirm(self, frame):
+        tag = frame.method.delivery_tag
+        for t in [t for t in self.sent if t <= tag] if frame.method.multiple else [tag]:
+            name, body = self.sent.pop(t)
+            self.model.dying[name] = body
+            self.model.confirms += 1
+
+    def publish(self):
+        for _ in range(self.load.random.randrange(1, 8)):
+            if len(self.sent) >= WINDOW or not self.channel.is_open:
+                break
+            self.number += 1
+            name = f"{self.name}-{self.number}"
+            self.sent[self.number] = name, (name.encode() * 80)[:self.load.random.randrange(1, 900)]
+            self.channel.basic_publish("", DYING, self.sent[self.number][1],
+                                       pika.BasicProperties(message_id=name, delivery_mode=2))
+        self.later(self.publish)
+
+
 class Declarer(Client):
     def begin(self):
         self.work()
@@ -338,7 +374,7 @@ class Load:
         self.is_over = False
         self.parameters = pika.ConnectionParameters("127.0.0.1", one.port, heartbeat=0)
         self.clients = [Publisher(self, f"c{cycle}p{i}") for i in range(3)]
-        self.clients += [Transactional(self, f"c{cycle}t"), Declarer(self, f"c{cycle}d"),
+        self.clients += [Transactional(self, f"c{cycle}t"), Declarer(self, f"c{cycle}d"), Dying(self, f"c{cycle}x"),
                          Consumer(self, f"c{cycle}k0", "kq0"), Consumer(self, f"c{cycle}k1", "kq1")]
 
     def on_end(self, *reason):
@@ -424,16 +460,40 @@ def check_declared(model, connection, is_alive):
             raise Finding(f"queue {name} is {'there: it was deleted' if is_there else 'lost'}")
         (model.declared.add if is_there else model.declared.discard)(name)
     model.declaring.clear()
-    for name in QUEUES:
+    for name in [*QUEUES, DYING, GRAVE]:
         if not is_declared(connection, name):
             raise Finding(f"queue {name} is lost")
     if is_declared(connection, "kfleeting") and not is_alive:
         raise Finding("a queue that is not durable has outlived its broker")
 
 
+def look_at_graves(model, connection):
+    """What was confirmed and has not been found yet comes to the dead-letter queue in the end."""
+    channel = connection.channel()
+    deadline = time.monotonic() + DEADLINE_S
+    while missing := model.dying.keys() - model.buried:
+        if time.monotonic() > deadline:
+            raise Finding(f"{len(missing)} messages of {DYING} are lost on their way to {GRAVE}: "
+                          f"{' '.join(sorted(missing)[:20])}")
+        got, last = content(connection, channel, GRAVE)
+        for _, properties, body in got:
+            deaths = [(d["queue"], d["reason"], d["count"]) for d in properties.headers["x-death"]]
+            if deaths not in ([(DYING, "expired", 1)], [(DYING, "rejected", 1)]):
+                raise Finding(f"{properties.message_id} in {GRAVE} has died so: {deaths}")
+            if model.dying.get(properties.message_id, body) != body:
+                raise Finding(f"{properties.message_id} in {GRAVE} has another body")
+            model.buried.add(properties.message_id)
+        model.looked += len(got)
+        if last:
+            channel.basic_ack(last, multiple=True)
+        connection.process_data_events(0.01)
+    channel.close()
+
+
 def look(model, one, rng, cycle, take_all, is_alive):
     connection = connect(one)
     check_declared(model, connection, is_alive)
+    look_at_graves(model, connection)
     for queue in QUEUES:
         channel = connection.channel()  # what is only looked at goes back with it
         channel.confirm_delivery()
@@ -461,6 +521,9 @@ def declare(one):
         channel.queue_declare(queue, durable=True)
     for queue in FANOUT:
         channel.queue_bind(queue, "kx")
+    channel.queue_declare(GRAVE, durable=True)
+    channel.queue_declare(DYING, durable=True, arguments={"x-message-ttl": DYING_MS, "x-dead-letter-exchange": "",
+                                                          "x-dead-letter-routing-key": GRAVE})
     connection.close()
 
 

@@ -26,7 +26,7 @@ class Others(threading.Thread):
         super().__init__()
         self.connections = [node.connect() for _ in range(4)]
         self.channels = [c.channel() for c in self.connections]
-        self.is_over, self.worst, self.count = threading.Event(), 0, 0
+        self.is_over, self.round, self.worst = threading.Event(), threading.Event(), 0
 
     def run(self):
         while not self.is_over.is_set():
@@ -34,7 +34,7 @@ class Others(threading.Thread):
                 asked = time.monotonic()
                 channel.basic_qos()
                 self.worst = max(self.worst, time.monotonic() - asked)
-                self.count += 1
+            self.round.set()
 
     def end(self):
         self.is_over.set()
@@ -67,11 +67,9 @@ class StallTest(unittest.TestCase):
         others.start()
         try:
             deed()
-            asked = others.count
-            end = time.monotonic() + DEADLINE_S
-            while others.count < asked + len(others.channels):  # who was asked during the deed has answered
-                self.assertLess(time.monotonic(), end)
-                time.sleep(0.01)
+            for _ in range(2):  # who was asked during the deed has answered
+                others.round.clear()
+                self.assertTrue(others.round.wait(DEADLINE_S), "the others are not answered")
         finally:
             others.end()
         self.assertLess(others.worst, ROUND_TRIP_MAX_S)

@@ -12,8 +12,10 @@
  *   recovery   it goes once at the end, and once more at the operation while the node starts again
  *   io, io_on  the operation fails with ERR_IO, alone or with all that follow; then the process is killed
  *   space, space_on  the same with ERR_NO_SPACE
+ *   dead, dead_kill, dead_recovery  as power, kill and recovery, while messages move between queues
+ * (dead_run.h) dead_memory      as memory
  */
-#include "crash_run.h"
+#include "dead_run.h"
 
 #include "base/check.h"
 
@@ -40,7 +42,7 @@ struct mode {
     const char *name;
     bool (*run)(const struct mode *mode, const struct options *o, uint64_t seed);
     enum err fails_with;
-    bool fails_on, is_recovery, keeps;
+    bool fails_on, is_recovery, keeps, is_dead;
 };
 
 static void
@@ -49,7 +51,10 @@ one_run(const struct mode *mode, const struct options *o, uint64_t seed, const s
 {
     static struct trial t;
     t = (struct trial){.workload = mode->name, .seed = seed, .is_verbose = o->is_verbose};
-    crash_run(&t, plan, report);
+    if (mode->is_dead)
+        dead_run(&t, plan, report);
+    else
+        crash_run(&t, plan, report);
 }
 
 static void
@@ -83,6 +88,24 @@ run_memory(const struct mode *mode, const struct options *o, uint64_t seed)
     plan.arg = &lost;
     one_run(mode, o, seed, &plan, &report);
     printf("memory, seed %llu: killed, and the checker finds %llu losses in %llu confirms\n",
+           (unsigned long long)seed, (unsigned long long)lost, (unsigned long long)report.confirms);
+    return lost > 0;
+}
+
+/* Without a store the checker must find losses, and of every kind of way. */
+static bool
+run_dead_memory(const struct mode *mode, const struct options *o, uint64_t seed)
+{
+    struct crash_plan plan;
+    struct crash_report report;
+    uint64_t lost = 0;
+    crash_plan_init(&plan);
+    plan.is_in_memory = true;
+    plan.acts = CRASH_TEST_ACTS;
+    plan.on_finding = count_finding;
+    plan.arg = &lost;
+    one_run(mode, o, seed, &plan, &report);
+    printf("dead_memory, seed %llu: the checker finds %llu losses in %llu confirms\n",
            (unsigned long long)seed, (unsigned long long)lost, (unsigned long long)report.confirms);
     return lost > 0;
 }
@@ -208,6 +231,10 @@ static const struct mode modes[] = {
     {.name = "io_on", .run = run_each, .fails_with = ERR_IO, .fails_on = true},
     {.name = "space", .run = run_each, .fails_with = ERR_NO_SPACE},
     {.name = "space_on", .run = run_each, .fails_with = ERR_NO_SPACE, .fails_on = true},
+    {.name = "dead", .run = run_each, .is_dead = true},
+    {.name = "dead_kill", .run = run_each, .is_dead = true, .keeps = true},
+    {.name = "dead_recovery", .run = run_each, .is_dead = true, .is_recovery = true},
+    {.name = "dead_memory", .run = run_dead_memory, .is_dead = true},
 };
 /* clang-format on */
 enum { MODES = sizeof modes / sizeof *modes };

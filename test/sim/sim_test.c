@@ -19,9 +19,9 @@ static const struct workload {
     const char *name;
     trial_workload *run;
 } workloads[] = {
-    {"found", workload_found},     {"general", workload_general}, {"flood", workload_flood},
-    {"hostile", workload_hostile}, {"churn", workload_churn},     {"alarms", workload_alarms},
-    {"moves", workload_moves},     {"crash", workload_crash},
+    {"found", workload_found},     {"general", workload_general},   {"flood", workload_flood},
+    {"hostile", workload_hostile}, {"churn", workload_churn},       {"alarms", workload_alarms},
+    {"moves", workload_moves},     {"features", workload_features}, {"crash", workload_crash},
 };
 enum { WORKLOADS = sizeof workloads / sizeof *workloads };
 

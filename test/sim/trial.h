@@ -74,6 +74,6 @@ void trial_end_full(struct trial *t);
 /* The workloads. */
 typedef void trial_workload(struct trial *t);
 trial_workload workload_found, workload_general, workload_flood, workload_hostile, workload_churn,
-    workload_alarms, workload_moves, workload_crash;
+    workload_alarms, workload_moves, workload_features, workload_crash;
 
 #endif
