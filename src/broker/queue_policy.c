@@ -66,6 +66,14 @@ overflow_of(const struct queue_def *q, const struct policy_effect *e, bool is_qu
     return slice_eq_str(text, "reject-publish-dlx") ? QUEUE_OVERFLOW_REJECT_DLX : QUEUE_OVERFLOW_DROP_HEAD;
 }
 
+bool
+queue_policy_has_dead_letter_exchange(const struct queue_def *q)
+{
+    struct slice name;
+    return text_of(q, policy_effect_of_queue(q), "x-dead-letter-exchange", POLICY_KEY_DEAD_LETTER_EXCHANGE,
+                   &name);
+}
+
 void
 queue_policy_of(const struct queue_def *q, struct queue_policy *out)
 {

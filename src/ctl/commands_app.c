@@ -96,10 +96,7 @@ do_reset(struct ctl *c, const char *request)
 {
     json_t *result = ctl_ask(c, request, NULL);
     if (!result && strcmp(ctl_failure(c), "refused") == 0)
-        return ctl_error(
-            c, EX_SOFTWARE,
-            "Mnesia is still running on node %s.\nPlease stop RabbitMQ with 'rabbitmqctl stop_app' first.",
-            ctl_node(c));
+        return ctl_error(c, EX_SOFTWARE, "%s", ctl_failure_text(c));
     if (!result)
         return ctl_failed(c);
     json_decref(result);

@@ -53,13 +53,6 @@ cluster_value(const char *node, json_t *cluster, json_t *status)
                      "Leveret", "rabbitmq_version", LEVERET_VERSION);
 }
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 static void
 print_list(struct ctl *c, const char *title, const json_t *names)
 {
@@ -94,8 +87,8 @@ print_listeners(struct ctl *c, const char *node, const json_t *listeners)
     ctl_heading(c, "Listeners");
     json_array_foreach(listeners, i, l)
         ctl_print(c, "Node: %s, interface: %s, port: %lld, protocol: %s, purpose: %s\n", node,
-                  text_of(l, "interface"), (long long)json_integer_value(json_object_get(l, "port")),
-                  text_of(l, "protocol"), text_of(l, "purpose"));
+                  ctl_member(l, "interface"), (long long)json_integer_value(json_object_get(l, "port")),
+                  ctl_member(l, "protocol"), ctl_member(l, "purpose"));
 }
 
 static void
@@ -104,7 +97,7 @@ print_status(struct ctl *c, const char *node, const json_t *value)
     size_t i;
     json_t *flag;
     ctl_heading(c, "Basics");
-    ctl_print(c, "Cluster name: %s\n", text_of(value, "cluster_name"));
+    ctl_print(c, "Cluster name: %s\n", ctl_member(value, "cluster_name"));
     print_list(c, "Disk Nodes", json_object_get(value, "disk_nodes"));
     print_list(c, "RAM Nodes", json_object_get(value, "ram_nodes"));
     print_list(c, "Running Nodes", json_object_get(value, "running_nodes"));
@@ -121,7 +114,7 @@ print_status(struct ctl *c, const char *node, const json_t *value)
     ctl_print(c, "\n");
     ctl_heading(c, "Feature flags");
     json_array_foreach(json_object_get(value, "feature_flags"), i, flag)
-        ctl_print(c, "Flag: %s, state: %s\n", text_of(flag, "name"), text_of(flag, "state"));
+        ctl_print(c, "Flag: %s, state: %s\n", ctl_member(flag, "name"), ctl_member(flag, "state"));
 }
 
 static int
@@ -276,8 +269,8 @@ cancel_sync_queue(struct ctl *c)
         ctl_ask(c, "cancel_sync_queue", json_pack("{s:s, s:s}", "vhost", c->vhost, "name", c->args[0]));
     if (!result)
         return ctl_failed(c);
-    if (*text_of(result, "state"))
-        ctl_say(c, "%s", text_of(result, "state"));
+    if (*ctl_member(result, "state"))
+        ctl_say(c, "%s", ctl_member(result, "state"));
     json_decref(result);
     return EX_OK;
 }

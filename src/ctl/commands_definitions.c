@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -138,29 +137,21 @@ export_definitions(struct ctl *c)
 
 /* ---- import ---- */
 
-/* All of it, to be free()d; NULL: `*code` is what to end with. */
-static char *
-read_all(struct ctl *c, FILE *in, const char *name, size_t *len, int *code)
+/* All of it, into `data`; false: `*code` is what to end with. */
+static bool
+read_all(struct ctl *c, FILE *in, const char *name, struct buffer *data, int *code)
 {
-    char *data = NULL;
     size_t got = 1;
-    *len = 0;
-    while (got > 0 && *len <= BODY_MAX) {
-        data = realloc(data, *len + READ_SIZE);
-        if (!data)
-            abort();
-        got = fread(data + *len, 1, READ_SIZE, in);
-        *len += got;
+    while (got > 0 && data->len <= BODY_MAX) {
+        got = fread(buffer_reserve(data, READ_SIZE), 1, READ_SIZE, in);
+        data->len += got;
     }
     if (ferror(in))
         *code = ctl_error(c, EX_IOERR, "cannot read %s: %s", name, strerror(errno));
-    else if (*len > BODY_MAX)
+    else if (data->len > BODY_MAX)
         *code = ctl_error(c, EX_DATAERR, "%s has more than %d MiB, which definitions may have at most", name,
                           BODY_MAX >> 20);
-    else
-        return data;
-    free(data);
-    return NULL;
+    return *code == 0;
 }
 
 /* "users: 3": what is as the file says now. */
@@ -189,24 +180,26 @@ static int
 import_definitions(struct ctl *c)
 {
     int code = 0;
-    size_t len;
+    struct buffer data = {0};
     const char *name = is_stream(c) ? "standard input" : c->args[0];
     FILE *in = is_stream(c) ? stdin : fopen(name, "r");
     if (!in)
         return ctl_error(c, EX_DATAERR, "cannot open %s: %s", name, strerror(errno));
-    char *data = read_all(c, in, name, &len, &code);
+    bool is_read = read_all(c, in, name, &data, &code);
     if (in != stdin)
         fclose(in);
-    if (!data)
+    if (!is_read) {
+        buffer_fini(&data);
         return code;
+    }
     if (is_stream(c))
         ctl_banner(c, "Importing definitions in JSON from standard input ...");
     else
         ctl_banner(c, "Importing definitions in JSON from a file at \"%s\" ...", name);
     json_t *result = ctl_ask_body(c, "import_definitions",
                                   json_pack("{s:b}", "skip_if_unchanged", ctl_has(c, "skip-if-unchanged")),
-                                  data, len, NULL);
-    free(data);
+                                  data.data, data.len, NULL);
+    buffer_fini(&data);
     if (!result)
         return ctl_failed(c);
     if (json_is_true(json_object_get(result, "unchanged")))

@@ -21,13 +21,6 @@
 
 enum { CONNECT_TIMEOUT_MS = 5000 };
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 /* Passed: the text, {"result":"ok"} in JSON. */
 static int
 pass(struct ctl *c, const char *text)
@@ -48,7 +41,7 @@ server_version(struct ctl *c)
     json_t *result = ctl_ask(c, "status", NULL);
     if (!result)
         return ctl_failed(c);
-    ctl_say(c, "%s", text_of(result, "rabbitmq_version"));
+    ctl_say(c, "%s", ctl_member(result, "rabbitmq_version"));
     json_decref(result);
     return EX_OK;
 }
@@ -60,7 +53,8 @@ erlang_version(struct ctl *c)
     json_t *result = ctl_ask(c, "product", NULL);
     if (!result)
         return ctl_failed(c);
-    ctl_say(c, "none: %s %s is a C program", text_of(result, "product"), text_of(result, "product_version"));
+    ctl_say(c, "none: %s %s is a C program", ctl_member(result, "product"),
+            ctl_member(result, "product_version"));
     json_decref(result);
     return EX_OK;
 }
@@ -282,8 +276,8 @@ check_protocol_listener(struct ctl *c)
         return ctl_failed(c);
     json_array_foreach(json_object_get(result, "listeners"), i, l)
     {
-        is_there |= strcmp(text_of(l, "protocol"), protocol_of(c->args[0])) == 0;
-        buffer_add_fmt(&found, "%s%s", i ? ", " : "", text_of(l, "protocol"));
+        is_there |= strcmp(ctl_member(l, "protocol"), protocol_of(c->args[0])) == 0;
+        buffer_add_fmt(&found, "%s%s", i ? ", " : "", ctl_member(l, "protocol"));
     }
     json_decref(result);
     snprintf(text, sizeof text, "A listener for protocol %s is running on node %s.", c->args[0], ctl_node(c));
@@ -334,7 +328,7 @@ can_connect(const char *host, long long port)
 static void
 target_of(struct ctl *c, const json_t *l, char *out, size_t size)
 {
-    const char *interface = text_of(l, "interface"), *host = ctl_text(c, "address", NULL);
+    const char *interface = ctl_member(l, "interface"), *host = ctl_text(c, "address", NULL);
     size_t len = strlen(interface);
     if (host)
         snprintf(out, size, "%s", host);
@@ -363,8 +357,9 @@ check_port_connectivity(struct ctl *c)
     {
         target_of(c, l, host, sizeof host);
         if (!can_connect(host, json_integer_value(json_object_get(l, "port"))))
-            buffer_add_fmt(&failed, "\nInterface: %s, port: %lld, protocol: %s", text_of(l, "interface"),
-                           (long long)json_integer_value(json_object_get(l, "port")), text_of(l, "protocol"));
+            buffer_add_fmt(&failed, "\nInterface: %s, port: %lld, protocol: %s", ctl_member(l, "interface"),
+                           (long long)json_integer_value(json_object_get(l, "port")),
+                           ctl_member(l, "protocol"));
     }
     json_decref(result);
     snprintf(text, sizeof text, "Successfully connected to ports %.*s on node %s.",
@@ -380,15 +375,6 @@ check_port_connectivity(struct ctl *c)
 }
 
 /* ---- memory, the log ---- */
-
-static int
-check_unit(struct ctl *c)
-{
-    const char *unit = ctl_text(c, "unit", "gb");
-    return status_unit_is_known(unit)
-               ? 0
-               : ctl_invalid(c, "\"unit '%s' is not supported. Please use one of: bytes, mb, gb\"", unit);
-}
 
 static int
 memory_breakdown(struct ctl *c)
@@ -486,7 +472,7 @@ erlang_cookie_hash(struct ctl *c)
     json_t *result = ctl_ask(c, "cookie_hash", NULL);
     if (!result)
         return ctl_failed(c);
-    ctl_say(c, "%s", text_of(result, "hash"));
+    ctl_say(c, "%s", ctl_member(result, "hash"));
     json_decref(result);
     return EX_OK;
 }
@@ -547,8 +533,8 @@ certificates(struct ctl *c)
     else
         json_array_foreach(all, i, x)
             ctl_print(c, "%sFile: %s (%s)\nSubject: %s\nIssuer: %s\nValidity: %s - %s\n", i ? "\n" : "",
-                      text_of(x, "file"), text_of(x, "kind"), text_of(x, "subject"), text_of(x, "issuer"),
-                      text_of(x, "not_before"), text_of(x, "not_after"));
+                      ctl_member(x, "file"), ctl_member(x, "kind"), ctl_member(x, "subject"),
+                      ctl_member(x, "issuer"), ctl_member(x, "not_before"), ctl_member(x, "not_after"));
     json_decref(result);
     return code;
 }
@@ -597,8 +583,8 @@ check_certificate_expiration(struct ctl *c)
     json_array_foreach(json_object_get(result, "certificates"), i,
                        x) if (json_integer_value(json_object_get(x, "seconds_left")) <=
                               within * days_of(unit) * 86400)
-        buffer_add_fmt(&expiring, "%s%s in %s expires at %s", expiring.len ? "\n" : "", text_of(x, "subject"),
-                       text_of(x, "file"), text_of(x, "not_after"));
+        buffer_add_fmt(&expiring, "%s%s in %s expires at %s", expiring.len ? "\n" : "",
+                       ctl_member(x, "subject"), ctl_member(x, "file"), ctl_member(x, "not_after"));
     json_decref(result);
     snprintf(text, sizeof text, "No certificates are expiring within %lld %.*s.", within,
              (int)strlen(unit) - (within == 1), unit);
@@ -788,7 +774,7 @@ const struct ctl_command commands_diagnostics[] = {
                "Connects to every port that the node listens on", check_port_connectivity,
                .options = address_options, .flags = CTL_NEEDS_APP | CTL_TIMED),
     DIAGNOSTIC("memory_breakdown", MONITORING, "[--unit <unit>]", "Shows what the node's memory is used for",
-               memory_breakdown, .check = check_unit, .options = unit_options,
+               memory_breakdown, .check = status_check_unit, .options = unit_options,
                .flags = CTL_NEEDS_APP | CTL_TIMED),
     DIAGNOSTIC("log_location", CONFIGURATION, "[--all|-a]", "Prints where the node's log is", log_location,
                .options = location_options, .flags = CTL_TIMED),

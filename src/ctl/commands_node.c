@@ -27,15 +27,6 @@ ping(struct ctl *c)
 /* ---- status, environment ---- */
 
 static int
-status_check(struct ctl *c)
-{
-    const char *unit = ctl_text(c, "unit", "gb");
-    return status_unit_is_known(unit)
-               ? 0
-               : ctl_invalid(c, "\"unit '%s' is not supported. Please use one of: bytes, mb, gb\"", unit);
-}
-
-static int
 status(struct ctl *c)
 {
     ctl_banner(c, "Status of node %s ...", ctl_node(c));
@@ -469,7 +460,7 @@ const struct ctl_command commands_node[] = {
         .summary = "Tells what the node is, where its files are, and what it uses",
         .details = "--unit <unit>\n\tfor memory and disk space: bytes, mb, gb, ...; gb by default\n",
         .run = status,
-        .check = status_check,
+        .check = status_check_unit,
         .options = unit_options,
         .flags = CTL_NEEDS_APP | CTL_TIMED,
     },

@@ -18,21 +18,6 @@ struct change {
     char path[NODE_PATH_SIZE];
 };
 
-static const char *const actions[] = {[PLUGINS_LIST] = "list",
-                                      [PLUGINS_ENABLE] = "enable",
-                                      [PLUGINS_DISABLE] = "disable",
-                                      [PLUGINS_SET] = "set"};
-
-static json_t *
-names_of(plugins_set set)
-{
-    json_t *names = json_array();
-    for (unsigned i = 0; i < plugins_row_count; i++)
-        if (set >> i & 1)
-            json_array_append_new(names, json_string(plugins_rows[i].name));
-    return names;
-}
-
 static plugins_set
 set_of(const json_t *names)
 {
@@ -75,7 +60,8 @@ do_change(struct ctl *c, struct change *change, enum plugins_action action, plug
     if (ctl_has(c, "offline"))
         return change_file(c, change, action, named);
     json_t *result =
-        ctl_ask(c, "plugins", json_pack("{s:s, s:o}", "action", actions[action], "names", names_of(named)));
+        ctl_ask(c, action == PLUGINS_LIST ? "plugins" : "change_plugins",
+                json_pack("{s:s, s:o}", "action", plugins_actions[action], "names", plugins_names(named)));
     if (!result && strcmp(ctl_failure(c), "unreachable") == 0 && !ctl_has(c, "online"))
         return change_file(c, change, action, named);
     if (!result)
@@ -123,8 +109,8 @@ print_change(struct ctl *c, const struct change *change, enum plugins_action act
     const char *done = action == PLUGINS_ENABLE ? "enabled" : "disabled";
     if (!ctl_is_for_people(c))
         return ctl_show(c, json_pack("{s:s, s:o, s:o, s:o}", "mode", change->is_online ? "online" : "offline",
-                                     "set", names_of(after), "started", names_of(started), "stopped",
-                                     names_of(stopped)));
+                                     "set", plugins_names(after), "started", plugins_names(started),
+                                     "stopped", plugins_names(stopped)));
     if (after)
         print_names(c, "The following plugins have been configured:", after);
     else

@@ -293,6 +293,13 @@ struct listener {
     void (*on_text)(struct ctl *c, const char *text, size_t len);
 };
 
+const char *
+ctl_member(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
 static uint64_t
 deadline_ms(const struct ctl *c)
 {

@@ -187,6 +187,8 @@ json_t *ctl_ask(struct ctl *c, const char *request, json_t *arguments);
 /* The same with a body behind the request and somewhere for the pieces of a long text ("d" lines) to go. */
 json_t *ctl_ask_body(struct ctl *c, const char *request, json_t *arguments, const void *body, size_t body_len,
                      void (*on_text)(struct ctl *c, const char *text, size_t len));
+/* A text in such a result: "" where there is none. */
+const char *ctl_member(const json_t *object, const char *key);
 /* Why the last request failed: a word of mgmt/control_error.h, or "unreachable"; and the text. */
 const char *ctl_failure(const struct ctl *c);
 const char *ctl_failure_text(const struct ctl *c);

@@ -24,10 +24,13 @@ unit_bytes(const char *unit)
     return 0;
 }
 
-bool
-status_unit_is_known(const char *unit)
+int
+status_check_unit(struct ctl *c)
 {
-    return unit_bytes(unit) > 0;
+    const char *unit = ctl_text(c, "unit", "gb");
+    return unit_bytes(unit) > 0
+               ? 0
+               : ctl_invalid(c, "\"unit '%s' is not supported. Please use one of: bytes, mb, gb\"", unit);
 }
 
 /* As Erlang prints a rounded float: no zeros at the end but the one behind the point. */
@@ -57,13 +60,6 @@ number_of(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 static void
 heading(struct ctl *c, const char *title, bool is_first)
 {
@@ -80,17 +76,18 @@ print_runtime(struct ctl *c, const json_t *s)
     const json_t *processes = json_object_get(s, "processes");
     heading(c, "Runtime", true);
     ctl_print(c, "OS PID: %.0f\n", number_of(s, "pid"));
-    ctl_print(c, "OS: %s\n", text_of(s, "os"));
+    ctl_print(c, "OS: %s\n", ctl_member(s, "os"));
     ctl_print(c, "Uptime (seconds): %.0f\n", number_of(s, "uptime"));
     ctl_print(c, "Is under maintenance?: %s\n",
               json_is_true(json_object_get(s, "is_under_maintenance")) ? "true" : "false");
-    ctl_print(c, "RabbitMQ version: %s\n", text_of(s, "rabbitmq_version"));
-    ctl_print(c, "RabbitMQ release series support status: %s\n", text_of(s, "release_series_support_status"));
-    ctl_print(c, "Product name: %s\nProduct version: %s\n", text_of(s, "product_name"),
-              text_of(s, "product_version"));
-    ctl_print(c, "Node name: %s\n", text_of(s, "node"));
-    ctl_print(c, "Erlang configuration: %s\n", text_of(s, "erlang_version"));
-    ctl_print(c, "Crypto library: %s\n", text_of(s, "crypto_lib_version"));
+    ctl_print(c, "RabbitMQ version: %s\n", ctl_member(s, "rabbitmq_version"));
+    ctl_print(c, "RabbitMQ release series support status: %s\n",
+              ctl_member(s, "release_series_support_status"));
+    ctl_print(c, "Product name: %s\nProduct version: %s\n", ctl_member(s, "product_name"),
+              ctl_member(s, "product_version"));
+    ctl_print(c, "Node name: %s\n", ctl_member(s, "node"));
+    ctl_print(c, "Erlang configuration: %s\n", ctl_member(s, "erlang_version"));
+    ctl_print(c, "Crypto library: %s\n", ctl_member(s, "crypto_lib_version"));
     ctl_print(c, "Erlang processes: %.0f used, %.0f limit\n", number_of(processes, "used"),
               number_of(processes, "limit"));
     ctl_print(c, "Scheduler run queue: %.0f\n", number_of(s, "run_queue"));
@@ -109,11 +106,11 @@ static void
 print_files(struct ctl *c, const json_t *s)
 {
     heading(c, "Plugins", false);
-    ctl_print(c, "Enabled plugin file: %s\nEnabled plugins:\n\n", text_of(s, "enabled_plugin_file"));
+    ctl_print(c, "Enabled plugin file: %s\nEnabled plugins:\n\n", ctl_member(s, "enabled_plugin_file"));
     print_names(c, json_object_get(s, "active_plugins"));
     heading(c, "Data directory", false);
-    ctl_print(c, "Node data directory: %s\nRaft data directory: %s\n", text_of(s, "data_directory"),
-              text_of(s, "raft_data_directory"));
+    ctl_print(c, "Node data directory: %s\nRaft data directory: %s\n", ctl_member(s, "data_directory"),
+              ctl_member(s, "raft_data_directory"));
     heading(c, "Config files", false);
     print_names(c, json_object_get(s, "config_files"));
     heading(c, "Log file(s)", false);
@@ -127,9 +124,9 @@ status_alarm_lines(struct buffer *out, const json_t *alarms)
     json_t *alarm;
     json_array_foreach(alarms, i, alarm)
     {
-        bool is_memory = strcmp(text_of(alarm, "resource"), "memory") == 0;
+        bool is_memory = strcmp(ctl_member(alarm, "resource"), "memory") == 0;
         buffer_add_fmt(out, "%s%s alarm on node %s", i ? "\n" : "", is_memory ? "Memory" : "Free disk space",
-                       text_of(alarm, "node"));
+                       ctl_member(alarm, "node"));
     }
 }
 
@@ -185,7 +182,7 @@ print_memory(struct ctl *c, const json_t *s, const char *unit)
     heading(c, "Memory", false);
     ctl_print(c, "Total memory used: %s\n",
               amount_text(number_of(json_object_get(memory, "total"), "rss"), unit, amount));
-    ctl_print(c, "Calculation strategy: %s\n", text_of(s, "vm_memory_calculation_strategy"));
+    ctl_print(c, "Calculation strategy: %s\n", ctl_member(s, "vm_memory_calculation_strategy"));
     amount_text(number_of(s, "vm_memory_high_watermark_limit"), unit, amount);
     if (json_object_get(setting, "relative"))
         ctl_print(c, "Memory high watermark setting: %s of available memory, computed to: %s\n\n",
@@ -220,8 +217,8 @@ status_print_listeners(struct ctl *c, const json_t *listeners)
     size_t i;
     json_t *l;
     json_array_foreach(listeners, i, l)
-        ctl_print(c, "Interface: %s, port: %.0f, protocol: %s, purpose: %s\n", text_of(l, "interface"),
-                  number_of(l, "port"), text_of(l, "protocol"), text_of(l, "purpose"));
+        ctl_print(c, "Interface: %s, port: %.0f, protocol: %s, purpose: %s\n", ctl_member(l, "interface"),
+                  number_of(l, "port"), ctl_member(l, "protocol"), ctl_member(l, "purpose"));
 }
 
 void

@@ -6,7 +6,8 @@
 #include "ctl/ctl.h"
 
 /* Units of --unit: "bytes", "kb", "mb", "gb", "tb", and with an i ("kib") those of 1024. */
-bool status_unit_is_known(const char *unit);
+/* Of a command that has it: 0, or ctl_invalid(). */
+int status_check_unit(struct ctl *c);
 /* The whole page. */
 void status_print(struct ctl *c, const json_t *status, const char *unit);
 /* "binary: 0.1266 gb (29.36 %)", the largest first; RabbitMQ's two pages differ in the blank before the sign.

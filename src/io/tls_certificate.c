@@ -6,6 +6,7 @@
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdint.h>
 #include <string.h>
 #include <time.h>
 
@@ -18,7 +19,9 @@ print_name(const X509_NAME *from, char *out, size_t size)
     if (bio && X509_NAME_print_ex(bio, from, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
         len = BIO_get_mem_data(bio, &text);
     size_t n = len > 0 ? (size_t)len : 0;
-    n = n < size ? n : size - 1;
+    if (n >= size)
+        for (n = size - 1; n > 0 && ((uint8_t)text[n] & 0xc0) == 0x80; n--)
+            ; /* between two characters of UTF-8 */
     memcpy(out, text ? text : "", n);
     out[n] = 0;
     BIO_free(bio);

@@ -23,7 +23,7 @@
     X("name") X("user") X("vhost") X("tags") X("exchange") X("configure") X("write") X("read") \
     X("component") X("pattern") X("apply_to") X("priority") X("definition") X("limit") X("limits") \
     X("queue") X("if_empty") X("if_unused") X("pid") X("reason") X("global") X("delay_ms") \
-    X("description") X("default_queue_type") X("is_tracing") X("is_protected") X("node") X("plugins") X("forced") X("file") \
+    X("description") X("default_queue_type") X("is_tracing") X("is_protected") X("node") X("action") X("names") X("forced") X("file") \
     X("level") X("category")
 /* clang-format on */
 

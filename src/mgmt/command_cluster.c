@@ -6,12 +6,12 @@
 #include "broker/parameter.h"
 #include "broker/queue_def.h"
 #include "broker/vhost.h"
+#include "mgmt/argument.h"
 #include "mgmt/control_table.h"
+#include "mgmt/info_value.h"
 #include "server/server.h"
 
 #include <stdlib.h>
-
-enum { NAME_SIZE = 4096 };
 
 /* RabbitMQ 3.10's, and whether what it stands for is here. */
 static const struct {
@@ -38,40 +38,39 @@ flag_value(unsigned i)
 
 /* ---- cluster_status, set_cluster_name ---- */
 
-struct name_question {
-    char name[NAME_SIZE];
-    size_t len;
-};
+static void
+free_buffer(void *data)
+{
+    buffer_fini(data);
+    free(data);
+}
 
 static void
 find_name(void *arg, struct server_shard *home)
 {
-    struct name_question *q = arg;
-    struct slice name = parameter_cluster_name(home->broker->node->meta);
-    q->len = name.len < sizeof q->name ? name.len : sizeof q->name;
-    memcpy(q->name, name.data, q->len);
+    buffer_add_slice(arg, parameter_cluster_name(home->broker->node->meta));
 }
 
 static void
 then_status(struct control_call *call, void *arg, bool discarded)
 {
-    struct name_question *q = arg;
-    if (!discarded) {
-        json_t *list = json_array();
-        for (unsigned i = 0; i < FLAG_COUNT; i++)
-            json_array_append_new(list, flag_value(i));
-        control_done(call, json_pack("{s:o, s:s, s:o}", "cluster_name", json_stringn(q->name, q->len), "node",
-                                     control_hosts(control_of(call))->node_name, "feature_flags", list));
-    }
-    free(q);
+    const struct buffer *name = arg;
+    if (discarded)
+        return;
+    json_t *list = json_array();
+    for (unsigned i = 0; i < FLAG_COUNT; i++)
+        json_array_append_new(list, flag_value(i));
+    control_done(call, json_pack("{s:s%, s:s, s:o}", "cluster_name", name->data, name->len, "node",
+                                 control_hosts(control_of(call))->node_name, "feature_flags", list));
 }
 
 static void
 run_cluster_status(struct control_call *call)
 {
-    struct name_question *q = calloc(1, sizeof *q);
-    CHECK(q);
-    control_ask(call, 0, find_name, q, then_status);
+    struct buffer *name = calloc(1, sizeof *name);
+    CHECK(name);
+    control_set_data(call, name, free_buffer);
+    control_ask(call, 0, find_name, name, then_status);
 }
 
 static void
@@ -83,21 +82,26 @@ then_named(struct control_call *call, const struct meta_result *result)
         control_done(call, NULL);
 }
 
+/* The name is read from the parameter's JSON as it stands (parameter_cluster_name()), so nothing in it may
+ * need an escape. */
 static void
 run_set_cluster_name(struct control_call *call)
 {
-    const char *name = control_string(call, "name", NULL);
-    if (!name)
+    struct slice name;
+    if (!argument_name(call, "name", NULL, &name))
         return;
-    json_t *value = json_string(name);
-    char *text = json_dumps(value, JSON_ENCODE_ANY);
-    CHECK(text);
-    control_meta(call,
-                 &(struct meta_command){
-                     .kind = META_PARAMETER_SET, .name = slice_str("cluster_name"), .value = slice_str(text)},
-                 then_named);
-    free(text);
-    json_decref(value);
+    struct buffer json = {0};
+    info_value_string(&json, name);
+    if (name.len == 0 || memchr(json.data, '\\', json.len))
+        control_fail(call, CONTROL_BAD_ARGUMENT,
+                     "a cluster's name is not empty, and has no quotes, backslashes and control characters");
+    else
+        control_meta(call,
+                     &(struct meta_command){.kind = META_PARAMETER_SET,
+                                            .name = slice_str("cluster_name"),
+                                            .value = buffer_slice(&json)},
+                     then_named);
+    buffer_fini(&json);
 }
 
 /* ---- feature flags ---- */
@@ -153,7 +157,7 @@ run_enable_feature_flag(struct control_call *call)
 /* ---- mirrors, of which there are none ---- */
 
 struct queue_question {
-    char *vhost, *name;
+    struct slice vhost, name;
     bool is_there;
 };
 
@@ -161,50 +165,36 @@ static void
 find_queue(void *arg, struct server_shard *home)
 {
     struct queue_question *q = arg;
-    const struct vhost *v = vhost_find(home->broker->node->meta, slice_str(q->vhost));
-    q->is_there = v && queue_def_find(v, slice_str(q->name));
-}
-
-static void
-free_question(struct queue_question *q)
-{
-    free(q->vhost);
-    free(q->name);
-    free(q);
+    const struct vhost *v = vhost_find(home->broker->node->meta, q->vhost);
+    q->is_there = v && queue_def_find(v, q->name);
 }
 
 static void
 then_sync(struct control_call *call, void *arg, bool discarded)
 {
-    struct queue_question *q = arg;
+    const struct queue_question *q = arg;
     if (!discarded)
         control_fail(call, CONTROL_REFUSED, q->is_there ? "not_mirrored" : "not_found");
-    free_question(q);
 }
 
 static void
 then_cancel(struct control_call *call, void *arg, bool discarded)
 {
-    struct queue_question *q = arg;
+    const struct queue_question *q = arg;
     if (!discarded && q->is_there)
         control_done(call, json_pack("{s:s}", "state", "not_syncing"));
     else if (!discarded)
         control_fail(call, CONTROL_REFUSED, "not_found");
-    free_question(q);
 }
 
 static void
 ask_queue(struct control_call *call, void (*then)(struct control_call *call, void *arg, bool discarded))
 {
-    const char *vhost = control_string(call, "vhost", "/");
-    const char *name = vhost ? control_string(call, "name", NULL) : NULL;
-    if (!name)
-        return;
     struct queue_question *q = calloc(1, sizeof *q);
     CHECK(q);
-    CHECK(q->vhost = strdup(vhost));
-    CHECK(q->name = strdup(name));
-    control_ask(call, 0, find_queue, q, then);
+    control_set_data(call, q, free);
+    if (argument_name(call, "vhost", "/", &q->vhost) && argument_name(call, "name", NULL, &q->name))
+        control_ask(call, 0, find_queue, q, then);
 }
 
 static void

@@ -1,8 +1,8 @@
 /*
- * plugins: what is enabled, and changing it. Everything is built in, so nothing is started or stopped: the
- * change is the file's.
+ * plugins: what is enabled; change_plugins: another set. Everything is built in, so nothing is started or
+ * stopped: the change is the file's.
  *
- *     {"action": "list" | "enable" | "disable" | "set", "names": [...]}
+ *     {"action": "enable" | "disable" | "set", "names": [...]}
  *     o {"file": PATH, "before": [...], "enabled": [...]}      what is enabled explicitly
  */
 #include "mgmt/control_table.h"
@@ -12,16 +12,6 @@
 #include <stdio.h>
 
 enum { PATH_SIZE = 4096 };
-
-static json_t *
-names_of(plugins_set set)
-{
-    json_t *names = json_array();
-    for (unsigned i = 0; i < plugins_row_count; i++)
-        if (set >> i & 1)
-            json_array_append_new(names, json_string(plugins_rows[i].name));
-    return names;
-}
 
 /* False: the call has its answer. */
 static bool
@@ -46,15 +36,11 @@ read_names(struct control_call *call, plugins_set *set)
 static bool
 read_action(struct control_call *call, enum plugins_action *action)
 {
-    static const char *const words[] = {[PLUGINS_LIST] = "list",
-                                        [PLUGINS_ENABLE] = "enable",
-                                        [PLUGINS_DISABLE] = "disable",
-                                        [PLUGINS_SET] = "set"};
-    const char *word = control_string(call, "action", "list");
+    const char *word = control_string(call, "action", NULL);
     if (!word)
         return false;
-    for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcmp(words[i], word) == 0) {
+    for (unsigned i = 0; i < PLUGINS_ACTIONS; i++)
+        if (i != PLUGINS_LIST && strcmp(plugins_actions[i], word) == 0) {
             *action = (enum plugins_action)i;
             return true;
         }
@@ -63,13 +49,10 @@ read_action(struct control_call *call, enum plugins_action *action)
 }
 
 static void
-run_plugins(struct control_call *call)
+do_action(struct control_call *call, enum plugins_action action, plugins_set named)
 {
     char path[PATH_SIZE];
-    enum plugins_action action;
-    plugins_set named, before;
-    if (!read_action(call, &action) || !read_names(call, &named))
-        return;
+    plugins_set before;
     const struct control_host *host = control_hosts(control_of(call));
     if (host->node && host->node->enabled_plugins_file)
         snprintf(path, sizeof path, "%s", host->node->enabled_plugins_file);
@@ -86,11 +69,27 @@ run_plugins(struct control_call *call)
         control_fail(call, CONTROL_FAILED, "cannot write %s: %s", path, err_text(e));
         return;
     }
-    control_done(call, json_pack("{s:s, s:o, s:o}", "file", path, "before", names_of(before), "enabled",
-                                 names_of(after)));
+    control_done(call, json_pack("{s:s, s:o, s:o}", "file", path, "before", plugins_names(before), "enabled",
+                                 plugins_names(after)));
+}
+
+static void
+run_plugins(struct control_call *call)
+{
+    do_action(call, PLUGINS_LIST, 0);
+}
+
+static void
+run_change_plugins(struct control_call *call)
+{
+    enum plugins_action action;
+    plugins_set named;
+    if (read_action(call, &action) && read_names(call, &named))
+        do_action(call, action, named);
 }
 
 const struct control_command command_plugins_table[] = {
     {"plugins", run_plugins, 0},
+    {"change_plugins", run_change_plugins, CONTROL_AUDITED},
     {0},
 };

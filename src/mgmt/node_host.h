@@ -26,7 +26,7 @@ struct node_host {
      * that name, or the value is none for it. */
     bool (*set_variable)(void *arg, const char *name, json_t *value);
     struct slice cookie;
-    const char *enabled_plugins_file; /* where there is one: "" */
+    const char *enabled_plugins_file; /* NULL: plugins_path() knows */
     /* Of TLS listeners: the server's, or those that clients' are checked with. False: none. */
     bool (*certificate_file)(void *arg, bool is_authority, char *path, size_t size);
 };

@@ -68,6 +68,22 @@ const struct plugins_row plugins_rows[] = {
 const unsigned plugins_row_count = sizeof plugins_rows / sizeof *plugins_rows;
 _Static_assert(sizeof plugins_rows / sizeof *plugins_rows <= 64, "a set of plugins is 64 bits");
 
+const char *const plugins_actions[] = {
+#define X(name, word) [PLUGINS_##name] = word,
+    PLUGINS_ACTION_TABLE(X)
+#undef X
+};
+
+json_t *
+plugins_names(plugins_set set)
+{
+    json_t *names = json_array();
+    for (unsigned i = 0; i < plugins_row_count; i++)
+        if (set >> i & 1)
+            json_array_append_new(names, json_string(plugins_rows[i].name));
+    return names;
+}
+
 int
 plugins_find(struct slice name)
 {
@@ -122,7 +138,8 @@ plugins_set
 plugins_after(plugins_set before, enum plugins_action action, plugins_set named)
 {
     switch (action) {
-    case PLUGINS_LIST: break;
+    case PLUGINS_LIST:
+    case PLUGINS_ACTIONS: break;
     case PLUGINS_ENABLE: return before | (named & ~plugins_with_needs(before));
     case PLUGINS_DISABLE: return plugins_without(before, named);
     case PLUGINS_SET: return named;

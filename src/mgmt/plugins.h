@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,13 +31,26 @@ extern const unsigned plugins_row_count; /* at most 64 */
 /* A set of plugins: bit i is plugins_rows[i]. */
 typedef uint64_t plugins_set;
 
+/* ["rabbitmq_shovel", ...]: a new reference. */
+json_t *plugins_names(plugins_set set);
 /* -1: no such plugin. */
 int plugins_find(struct slice name);
 /* With everything that they need. */
 plugins_set plugins_with_needs(plugins_set set);
 /* Without these and whatever needs one of them. */
 plugins_set plugins_without(plugins_set set, plugins_set gone);
-enum plugins_action { PLUGINS_LIST, PLUGINS_ENABLE, PLUGINS_DISABLE, PLUGINS_SET };
+#define PLUGINS_ACTION_TABLE(X)                                                                              \
+    X(LIST, "list")                                                                                          \
+    X(ENABLE, "enable")                                                                                      \
+    X(DISABLE, "disable")                                                                                    \
+    X(SET, "set")
+enum plugins_action {
+#define X(name, word) PLUGINS_##name,
+    PLUGINS_ACTION_TABLE(X)
+#undef X
+        PLUGINS_ACTIONS
+};
+extern const char *const plugins_actions[PLUGINS_ACTIONS]; /* their words in requests */
 /* What is enabled explicitly after the action. Enabling what something enabled needs anyway adds nothing. */
 plugins_set plugins_after(plugins_set before, enum plugins_action action, plugins_set named);
 /* Those that RabbitMQ's tools show. */

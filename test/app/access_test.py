@@ -81,6 +81,8 @@ class AccessTest(unittest.TestCase):
         self.fails("no_such_vhost", control, "set_policy", vhost="x", name="p", pattern="^q", definition='{"max-length":3}')
         control.ask("list_policies", vhost="v", columns=["name"])
         control.ask("close_all_connections", reason="be gone")
+        control.ask("plugins")
+        control.ask("change_plugins", action="enable", names=["rabbitmq_shovel"])
         control.ask("stop_app")
         self.fails("not_running", control, "delete_vhost", name="v")
         self.assertEqual(node.end(), 0)
@@ -91,6 +93,7 @@ class AccessTest(unittest.TestCase):
             f'done by {who}: set_policy name="p" vhost="v" pattern="^q" definition="{{\\"max-length\\":3}}"',
             f'refused to {who}, no_such_vhost: set_policy name="p" vhost="x" pattern="^q" definition="{{\\"max-length\\":3}}"',
             f'done by {who}: close_all_connections reason="be gone"',
+            f'done by {who}: change_plugins action="enable" names=["rabbitmq_shovel"]',
             f'done by {who}: stop_app',
             f'refused to {who}, not_running: delete_vhost name="v"',
         ])
@@ -141,6 +144,15 @@ class AccessTest(unittest.TestCase):
         self.assertEqual(node.end(), 0)
         node, control = self.node()  # and reads everything that it kept
         control.ask("authenticate_user", name="guest", password="guest")
+
+    def test_the_clusters_name_is_shown_as_it_was_set_or_refused(self):
+        _, control = self.node()
+        for name in ("mine", "n" * 255, "\u00e9" * 127, "a 'b' / {c}"):
+            control.ask("set_cluster_name", name=name)
+            self.assertEqual(control.ask("cluster_status")["cluster_name"], name)
+        for name in ("", 'a"b', "a\\b", "a\nb", "n" * 256):
+            self.fails("bad_argument", control, "set_cluster_name", name=name)
+            self.assertEqual(control.ask("cluster_status")["cluster_name"], "a 'b' / {c}")
 
     def connect(self, node, count, user="guest"):
         """Connections on both shards, half of which have moved to a queue's."""

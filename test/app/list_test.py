@@ -226,6 +226,12 @@ class NodeRequests(unittest.TestCase):
                 [found] = control.ask("certificates")["certificates"]
                 self.assertEqual((found["file"], found["kind"], found["subject"]), (cert, "server", "CN=here"))
                 self.assertTrue(8 * 86400 < found["seconds_left"] <= 10 * 86400, found)
+                for first in ("x", "xy"):  # names that are cut, at either half of a character
+                    subject = f"/OU={'é' * 60}" * 10 + f"/CN={first}"
+                    subprocess.run(["openssl", "req", "-x509", "-utf8", "-key", key, "-days", "10", "-subj", subject, "-out", cert], check=True,
+                                   capture_output=True)
+                    [found] = control.ask("certificates")["certificates"]
+                    self.assertRegex(found["subject"], f"^CN={first},OU=é+,")
                 pathlib.Path(cert).unlink()
                 with self.assertRaises(Failure):
                     control.ask("certificates")
