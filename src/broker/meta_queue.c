@@ -194,6 +194,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
         meta_policy_restart(v);
     meta_exchange_touch(m, v->default_exchange);
     describe(q, r);
+    meta_event_queue(m, q, true);
     if (m->hooks.queue_declared)
         m->hooks.queue_declared(m->hooks_arg, q);
 }
@@ -205,8 +206,12 @@ meta_queue_remove(struct meta *m, struct queue_def *q)
     CHECK(cmap_remove(&v->queues, name_hash(q), q));
     CHECK(cmap_remove(&m->queues, meta_queue_hash(q), q));
     meta_exchange_touch(m, v->default_exchange);
+    struct slice actor = m->actor;
+    m->actor = slice_of(NULL, 0); /* bindings follow by themselves */
     while (!list_is_empty(&q->bindings))
         meta_binding_remove(m, LIST_ENTRY(q->bindings.next, struct binding, to_node));
+    m->actor = actor;
+    meta_event_queue(m, q, false);
     m->shard_queues[q->shard]--;
     if (m->hooks.queue_deleted)
         m->hooks.queue_deleted(m->hooks_arg, q);
