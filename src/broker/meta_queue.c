@@ -122,21 +122,27 @@ describe(const struct queue_def *q, struct meta_result *r)
     memcpy(r->name, q->name, (size_t)q->name_size + 1);
 }
 
+/* All that is asked of the command's words alone; `name`: made up, if it has none. */
 static uint16_t
-check_arguments(const struct vhost *v, struct slice name, const struct meta_command *cmd, char text[256])
+check_words(struct slice name, const struct meta_command *cmd, char text[256])
 {
-    if (meta_is_trusted(cmd) || cmd->arguments.len == 0)
+    if (cmd->arguments.len == 0)
         return 0;
     char what[EQUIVALENCE_NAME_MAX];
-    equivalence_name(what, "queue", name, v);
-    return queue_args_check(cmd->arguments, what, text);
+    equivalence_name(what, "queue", name, cmd->vhost);
+    uint16_t code = cmd->name.len > 0 ? 0 : queue_args_check_unnamed(cmd->arguments, text);
+    if (!code)
+        code = queue_args_check(cmd->arguments, what, text);
+    const struct queue_properties p = {
+        .durable = cmd->durable, .exclusive = cmd->exclusive, .auto_delete = cmd->auto_delete};
+    return code ? code : queue_args_check_properties(cmd->arguments, &p, what, text);
 }
 
 bool
 meta_queue_is_refused(const struct meta_command *cmd)
 {
     char text[256];
-    return queue_def_check_name(cmd->name, text) || queue_args_check(cmd->arguments, "queue", text);
+    return queue_def_check_name(cmd->name, text) || check_words(cmd->name, cmd, text);
 }
 
 /* The vhost's limit. */
@@ -173,7 +179,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
     }
     if (name.len == 0)
         name = make_name(m, v, cmd->random, made_up);
-    r->code = check_arguments(v, name, cmd, r->text);
+    r->code = meta_is_trusted(cmd) ? 0 : check_words(name, cmd, r->text);
     if (!r->code)
         r->code = check_room(v, name, cmd, r->text);
     if (r->code)

@@ -198,7 +198,8 @@ declare(struct rig *r)
         struct meta_command command = {.kind = META_QUEUE_DECLARE,
                                        .vhost = slice_str("/"),
                                        .name = slice_str(name),
-                                       .arguments = r->arguments,
+                                       .arguments =
+                                           i == RIG_TRANSIENT_QUEUE ? slice_of(NULL, 0) : r->arguments,
                                        .durable = i != RIG_TRANSIENT_QUEUE,
                                        .first_of_connection = true,
                                        .placed = i % r->shards + 1};

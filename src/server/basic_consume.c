@@ -201,7 +201,7 @@ basic_consume(struct channel *ch, struct slice payload)
         !channel_may(ch, AMQP_BASIC_CONSUME, PERMISSION_READ, "queue", m.queue))
         return VERDICT_DONE;
     const struct queue_def *q = channel_queue(ch, AMQP_BASIC_CONSUME, m.queue);
-    if (!q || !basic_consume_priority(ch, &m, &priority))
+    if (!q || !quorum_may_consume(ch, q) || !basic_consume_priority(ch, &m, &priority))
         return VERDICT_DONE;
     if (connection_move(c, q->shard))
         return VERDICT_NOT_YET;
