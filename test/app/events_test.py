@@ -12,10 +12,10 @@ import tempfile
 import time
 import unittest
 
-LEVERETCTL = sys.argv.pop(2) if len(sys.argv) > 2 else "build/debug/leveretctl"
-os.environ["RABBITMQ_ENABLED_PLUGINS"] = "rabbitmq_event_exchange"
+from control_test import DEADLINE_S, Node, pika  # it takes the first argument
 
-from control_test import DEADLINE_S, Node, pika  # noqa: E402  (it takes its own argument)
+LEVERETCTL = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/debug/leveretctl"
+os.environ["RABBITMQ_ENABLED_PLUGINS"] = "rabbitmq_event_exchange"
 
 EXCHANGE = "amq.rabbitmq.event"
 VARYING = {"timestamp_in_ms", "pid", "connection", "channel", "connected_at", "node"}
