@@ -25,6 +25,7 @@
 #include "broker/queue_impl.h"
 #include "broker/queue_policy.h"
 #include "broker/queue_rank.h"
+#include "broker/queue_rules.h"
 #include "io/timer.h"
 #include "wire/properties.h"
 
@@ -82,6 +83,8 @@ find_policy(const struct broker *b, uint64_t queue_id, const struct queue_def **
 static bool
 has_exchange(const struct queue *q)
 {
+    if (q->has_rules) /* ranks of a priority queue have their front's */
+        return q->rules->settings.has_dead_letters;
     const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->id);
     return def && queue_policy_has_dead_letter_exchange(def);
 }
