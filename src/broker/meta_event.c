@@ -225,19 +225,46 @@ tell_vhost_limits(const struct meta *m, const struct meta_command *cmd)
     tell_limits(m, "vhost.limits.set", "vhost.limits.cleared", slice_of(NULL, 0), cmd->value);
 }
 
+/* What it consists of. */
+static void
+add_policy(struct event *e, const struct meta_command *cmd)
+{
+    add_str(e, "apply-to", cmd->apply_to.len ? cmd->apply_to : slice_str("all"));
+    table_add_int64(&e->headers, "priority", cmd->priority);
+    event_add_json(e, "definition", cmd->value);
+    add_str(e, "pattern", cmd->pattern);
+}
+
+/* RabbitMQ tells of an operator policy as of a parameter, too. */
+static void
+tell_operator_parameter(const struct meta *m, const struct meta_command *cmd, bool is_set)
+{
+    struct event e;
+    if (!begin(&e, m, is_set ? "parameter.set" : "parameter.cleared"))
+        return;
+    add_actor(&e, m);
+    if (is_set) {
+        size_t at = table_add_table_begin(&e.headers, "value");
+        add_policy(&e, cmd);
+        table_end(&e.headers, at);
+    }
+    add_str(&e, "name", cmd->name);
+    add_str(&e, "component", slice_str("operator_policy"));
+    add_str(&e, "vhost", cmd->vhost);
+    event_end(&e);
+}
+
 static void
 tell_policy(const struct meta *m, const struct meta_command *cmd, bool is_set)
 {
     struct event e;
     const char *cleared = cmd->is_operator ? "operator.policy.cleared" : "policy.cleared";
+    if (cmd->is_operator)
+        tell_operator_parameter(m, cmd, is_set);
     if (!begin(&e, m, is_set ? "policy.set" : cleared))
         return;
-    if (is_set) {
-        add_str(&e, "apply-to", cmd->apply_to.len ? cmd->apply_to : slice_str("all"));
-        table_add_int64(&e.headers, "priority", cmd->priority);
-        event_add_json(&e, "definition", cmd->value);
-        add_str(&e, "pattern", cmd->pattern);
-    }
+    if (is_set)
+        add_policy(&e, cmd);
     add_actor(&e, m);
     add_str(&e, "vhost", cmd->vhost);
     add_str(&e, "name", cmd->name);
