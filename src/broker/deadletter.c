@@ -12,7 +12,8 @@
  * message.
  *
  * What is in the line is bounded for messages that leave by themselves: above DEADLETTER_LINE_MAX their
- * queues wait.
+ * queues wait. Those that a full queue refuses cannot: there whoever publishes is slowed, and in the end
+ * the memory's alarm stops it.
  */
 #include "broker/deadletter.h"
 
@@ -81,9 +82,8 @@ find_policy(const struct broker *b, uint64_t queue_id, const struct queue_def **
 static bool
 has_exchange(const struct queue *q)
 {
-    const struct queue_def *def;
-    struct queue_policy p;
-    return find_policy(q->broker, q->id, &def, &p);
+    const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->id);
+    return def && queue_policy_has_dead_letter_exchange(def);
 }
 
 static void
@@ -118,6 +118,8 @@ deadletter_refused(struct queue *q, struct message **m)
     }
     depart(q->broker, &(struct departure){.queue_id = q->id, .refused = *m, .reason = DEADLETTER_MAXLEN});
     *m = NULL;
+    if (seqdeque_count(&q->broker->deadletters->line) >= DEADLETTER_LINE_MAX)
+        q->broker->has_backlog = true; /* who publishes into a full queue is slowed, not the others */
 }
 
 bool
@@ -242,6 +244,8 @@ static const struct route *
 without_cycles(struct deadletters *ds, const struct route *route, struct slice headers)
 {
     uint32_t kept = 0;
+    struct deadletter_cycle cycle;
+    deadletter_cycle_init(&cycle, headers);
     uint32_t need = route->count + route->history_count; /* a history needs less than a target */
     if (ds->route_cap < need) {
         ds->route_cap = need;
@@ -249,7 +253,7 @@ without_cycles(struct deadletters *ds, const struct route *route, struct slice h
         CHECK(ds->route);
     }
     for (uint32_t i = 0; i < route->count; i++)
-        if (!deadletter_is_cycle(headers, queue_def_name(route->targets[i].queue)))
+        if (!deadletter_is_cycle(&cycle, queue_def_name(route->targets[i].queue)))
             ds->route->targets[kept++] = route->targets[i];
     if (kept == route->count)
         return route;

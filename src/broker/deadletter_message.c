@@ -215,20 +215,30 @@ deadletter_letter_fini(struct deadletter_letter *l)
 
 /* ---- cycles ---- */
 
-bool
-deadletter_is_cycle(struct slice headers, struct slice queue)
+void
+deadletter_cycle_init(struct deadletter_cycle *c, struct slice headers)
 {
     struct slice deaths, name, reason;
     struct table_value v;
+    c->count = 0;
     if (table_get_array(headers, "x-death", &deaths) != ERR_OK)
-        return false;
-    for (struct table_iter it = table_iter_items(deaths); table_iter_next(&it, NULL, &v);) {
+        return;
+    for (struct table_iter it = table_iter_items(deaths);
+         c->count < DEADLETTER_DEATHS_MAX && table_iter_next(&it, NULL, &v);) {
         if (v.type != TABLE_TABLE)
             continue;
         if (death_text(v.bytes, "reason", &reason) && slice_eq_str(reason, "rejected"))
-            return false;
-        if (death_text(v.bytes, "queue", &name) && slice_eq(name, queue))
-            return true;
+            return;
+        if (death_text(v.bytes, "queue", &name))
+            c->queues[c->count++] = name;
     }
+}
+
+bool
+deadletter_is_cycle(const struct deadletter_cycle *c, struct slice queue)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        if (slice_eq(c->queues[i], queue))
+            return true;
     return false;
 }

@@ -43,10 +43,16 @@ void deadletter_letter_init(struct deadletter_letter *l, const struct message *m
 void deadletter_letter_fini(struct deadletter_letter *l);
 
 /*
- * Must this queue not get it? It was there before, and nothing but time and limits has moved the message
+ * Which queues must not get it: where it was before, if nothing but time and limits has moved the message
  * since: it would go round for ever. A rejection anywhere on the way means that somebody wanted it so.
- * `headers`: of the letter, this death included.
+ * `headers`: of the letter, this death included. Clients can write them, so they are read once, whatever the
+ * number of targets.
  */
-bool deadletter_is_cycle(struct slice headers, struct slice queue);
+struct deadletter_cycle {
+    struct slice queues[DEADLETTER_DEATHS_MAX]; /* in the headers */
+    unsigned count;
+};
+void deadletter_cycle_init(struct deadletter_cycle *c, struct slice headers);
+bool deadletter_is_cycle(const struct deadletter_cycle *c, struct slice queue);
 
 #endif

@@ -30,6 +30,8 @@ struct queue_policy {
     struct slice dead_letter_exchange, dead_letter_routing_key;
 };
 
+/* Of all that only this: asked for every message that leaves. On any shard. */
+bool queue_policy_has_dead_letter_exchange(const struct queue_def *q);
 /* On any shard. */
 void queue_policy_of(const struct queue_def *q, struct queue_policy *out);
 

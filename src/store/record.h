@@ -2,8 +2,9 @@
  * Records of the log and the batches that hold them: bytes to structs and back, no I/O.
  *
  *   record: | length u32 (of all of it) | type u8 | flags u8 | count u16 | ... |
- *   publish: (RECORD_IN_TX: transaction u64) (RECORD_EXPIRES: when u64) count x (queue u64, sequence u64,
- * epoch u32) message flags u8, exchange size u8, routing key size u16, properties size u32, body size u64
+ *   publish: (RECORD_IN_TX: transaction u64) (RECORD_EXPIRES: when u64)
+ *            count x (queue u64, sequence u64, epoch u32)
+ *            message flags u8, exchange size u8, routing key size u16, properties size u32, body size u64
  *            (RECORD_BODY_FILE: body file u64) exchange, routing key, properties, body unless in a file
  *   settle:  (RECORD_IN_TX: transaction u64) queue u64, first u64, epoch u32, count u32 of sequences
  *   delivered: queue u64, below u64, epoch u32; the last one of a queue counts

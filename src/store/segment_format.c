@@ -7,8 +7,8 @@
  *                  u32) | bodies x (id u64, bit u32) | words x u64 of the bitmap of what is not there after a
  *                  restart (0 words: nothing is set)
  *   trailer, 64 B: magic u64 | version u32 | runs u32 | bodies u32 | words u32 | id u64
- *                  | size of the file u64 | XXH3 u64 of the footer | 1 if an entry expires, else 0 u32 |
- * zeros | XXH3 u64 of the 56 bytes before
+ *                  | size of the file u64 | XXH3 u64 of the footer
+ *                  | 1 if an entry expires, else 0 u32 | zeros | XXH3 u64 of the 56 bytes before
  *
  * An entry's checksum is the lower half of XXH3 over what follows it, seeded with the segment's id: an entry
  * of another file never passes. A run's offset and first bit follow from those before it.
