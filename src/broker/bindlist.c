@@ -6,10 +6,14 @@
 
 #include "base/check.h"
 #include "base/epoch.h"
+#include "broker/ptrset.h"
 #include "broker/reply.h"
 #include "wire/amqp.h"
 
 #include <stdlib.h>
+
+/* In binding.slot, which lists have no other use for. */
+enum { BINDLIST_THERE = 0, BINDLIST_REMOVED = 1 };
 
 static struct bindlist_items *
 items_new(uint32_t count)
@@ -55,6 +59,7 @@ bindlist_add(struct bindlist *l, struct binding *b, uint64_t weight, bindlist_be
 {
     const struct bindlist_items *old = current(l);
     uint32_t count = old ? old->count : 0, i = 0;
+    b->slot = BINDLIST_THERE;
     struct bindlist_items *items = items_new(count + 1);
     for (; i < count && !(is_before && is_before(b, old->items[i].binding)); i++)
         items_push(items, old->items[i].binding, items_weight(old, i));
@@ -64,53 +69,43 @@ bindlist_add(struct bindlist *l, struct binding *b, uint64_t weight, bindlist_be
     publish(l, items, epoch);
 }
 
-uint64_t
-bindlist_remove(struct bindlist *l, const struct binding *b, struct epoch *epoch)
+void
+bindlist_remove(struct binding *b)
 {
-    const struct bindlist_items *old = current(l);
-    CHECK(old);
-    uint64_t weight = 0;
-    struct bindlist_items *items = old->count > 1 ? items_new(old->count - 1) : NULL;
-    bool is_found = false;
-    for (uint32_t i = 0; i < old->count; i++) {
-        if (old->items[i].binding == b) {
-            is_found = true;
-            weight = items_weight(old, i);
-        } else {
-            CHECK(items && items->count + 1 < old->count);
-            items_push(items, old->items[i].binding, items_weight(old, i));
-        }
-    }
-    CHECK(is_found);
-    publish(l, items, epoch);
-    return weight;
+    b->slot = BINDLIST_REMOVED;
 }
 
 void
-bindlist_set_weight(struct bindlist *l, const struct binding *b, uint64_t weight, struct epoch *epoch)
+bindlist_settle(struct bindlist *l, bindlist_weight *weight_of, struct epoch *epoch)
 {
     const struct bindlist_items *old = current(l);
-    CHECK(old);
-    struct bindlist_items *items = items_new(old->count);
-    for (uint32_t i = 0; i < old->count; i++) {
-        struct binding *at = old->items[i].binding;
-        items_push(items, at, at == b ? weight : items_weight(old, i));
+    struct bindlist_items *items = items_new(old ? old->count : 0);
+    struct ptrset destinations = {0};
+    for (uint32_t i = 0; old && i < old->count; i++) {
+        struct binding *b = old->items[i].binding;
+        if (b->slot == BINDLIST_REMOVED)
+            continue;
+        uint64_t weight = items_weight(old, i);
+        if (weight_of)
+            weight = ptrset_add(&destinations, b->destination) ? weight_of(b) : 0;
+        items_push(items, b, weight);
+    }
+    ptrset_fini(&destinations);
+    if (items->count == 0) {
+        free(items);
+        items = NULL;
     }
     publish(l, items, epoch);
 }
 
-struct binding *
-bindlist_to(const struct bindlist *l, const void *destination, const struct binding * not, uint64_t *weight)
+bool
+bindlist_has(const struct bindlist *l, const void *destination)
 {
     const struct bindlist_items *items = current(l);
-    for (uint32_t i = 0; items && i < items->count; i++) {
-        struct binding *b = items->items[i].binding;
-        if (b == not || b->destination != destination)
-            continue;
-        *weight = items_weight(items, i);
-        return b;
-    }
-    return NULL;
+    for (uint32_t i = 0; items && i < items->count; i++)
+        if (items->items[i].binding->destination == destination)
+            return true;
+    return false;
 }
 
 uint16_t

@@ -3,9 +3,9 @@
  * for exchanges that choose one of their bindings. The weights lie one behind the other: a reader draws a
  * number below their sum and gets the binding that it falls on.
  *
- * Every change makes a new list, as long as the old one: so a list has a limit, lest a client makes shard 0
- * copy for long by deleting a queue with very many bindings. (Exchanges that take every binding use
- * bindset.h, and need none.)
+ * Every change makes a new list, as long as the old one; but what one command removes goes in one step. A
+ * list has a limit, so that this stays short. (Exchanges that take every binding use bindset.h, and need
+ * none.)
  */
 #ifndef LEVERET_BROKER_BINDLIST_H
 #define LEVERET_BROKER_BINDLIST_H
@@ -39,13 +39,15 @@ struct bindlist {
 typedef bool bindlist_before(const struct binding *a, const struct binding *b);
 void bindlist_add(struct bindlist *l, struct binding *b, uint64_t weight, bindlist_before *is_before,
                   struct epoch *epoch);
-/* Writer. CHECKs that it is there; returns the weight that it had. */
-uint64_t bindlist_remove(struct bindlist *l, const struct binding *b, struct epoch *epoch);
-/* Writer. Changes a weight in its place. */
-void bindlist_set_weight(struct bindlist *l, const struct binding *b, uint64_t weight, struct epoch *epoch);
-/* Writer. The first with that destination, `not` excepted, and its weight; NULL: there is none. */
-struct binding *bindlist_to(const struct bindlist *l, const void *destination, const struct binding * not,
-                            uint64_t *weight);
+/* Writer. It is in the list, and goes with all others that were removed when the list is settled: the end of
+ * a queue with thousands of bindings makes one new list, not thousands. */
+void bindlist_remove(struct binding *b);
+/* Writer. `weight_of`, if not NULL: of each destination the first binding has this weight, and others none.
+ */
+typedef uint64_t bindlist_weight(const struct binding *b);
+void bindlist_settle(struct bindlist *l, bindlist_weight *weight_of, struct epoch *epoch);
+/* Writer. Is there one with that destination? */
+bool bindlist_has(const struct bindlist *l, const void *destination);
 /* Writer. 0, or 406 with a text if there are BINDLIST_MAX. */
 uint16_t bindlist_check_room(const struct bindlist *l, char text[256]);
 /* No reader is left. */

@@ -53,6 +53,7 @@ struct exchange {
     struct list
         alternate_node;      /* writer only: with the others that name the same alternate (meta_exchange.c) */
     struct list doomed_node; /* writer only: waits for its deletion */
+    struct list stale_node;  /* writer only: its router is to be settled when the command ends */
     bool is_removed;         /* writer only */
     uint64_t walk;           /* writer only: the last walk over the graph that came by */
     struct exchange *walk_next; /* writer only */

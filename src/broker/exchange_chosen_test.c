@@ -56,6 +56,34 @@ about(unsigned got, unsigned want)
     assert_in_range(got, want - want / 5, want + want / 5);
 }
 
+/* One list is made when a queue goes, not one for each of its bindings: those were as long as the list, and
+ * lay there until all shards had ended their turns. */
+static void
+a_queue_with_many_bindings_goes_in_one_step(void **state)
+{
+    static const char *const types[] = {"x-consistent-hash", "x-modulus-hash", "x-random"};
+    struct fixture *f = fixture_with_queues();
+    char key[16];
+    for (size_t t = 0; t < 3; t++) {
+        assert_int_equal(declare_exchange(f, types[t], types[t]), 0);
+        for (unsigned i = 1; i < BINDLIST_MAX; i++) {
+            snprintf(key, sizeof key, "%u", i);
+            assert_int_equal(bind_queue(f, types[t], names[t], key), 0);
+        }
+        assert_int_equal(bind_queue(f, types[t], names[5], "7"), 0);
+        while (epoch_collect(&f->epoch) > 0)
+            ;
+        epoch_wake(&f->epoch, 0); /* what is replaced from now on is not freed */
+        struct meta_command c = {.kind = META_QUEUE_DELETE,
+                                 .queue_id = queue_def_find(root(f), slice_str(names[t]))->id};
+        assert_int_equal(apply(f, c), 0);
+        assert_in_range(epoch_collect(&f->epoch), BINDLIST_MAX - 1, BINDLIST_MAX + 16);
+        epoch_sleep(&f->epoch, 0);
+        assert_int_equal(chosen_by_key(f, types[t], 1), 5);
+    }
+    fixture_free(f);
+}
+
 /* Each change copies the list: a client must not make that, or the end of a queue, long. */
 static void
 there_is_a_limit_to_the_bindings(void **state)
@@ -344,6 +372,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_is_a_limit_to_the_bindings),
+        cmocka_unit_test(a_queue_with_many_bindings_goes_in_one_step),
         cmocka_unit_test(shares_follow_the_weights),
         cmocka_unit_test(a_new_queue_takes_its_share_and_moves_nothing_else),
         cmocka_unit_test(the_first_binding_of_a_queue_counts),

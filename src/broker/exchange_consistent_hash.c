@@ -148,21 +148,21 @@ static void
 consistent_hash_add(void *router, struct binding *b)
 {
     struct consistent_hash *h = router;
-    uint64_t others;
-    bool is_first = !bindlist_to(&h->buckets, b->destination, NULL, &others);
+    bool is_first = !bindlist_has(&h->buckets, b->destination);
     bindlist_add(&h->buckets, b, is_first ? weight_of(b) : 0, NULL, h->epoch);
 }
 
 static void
 consistent_hash_remove(void *router, struct binding *b)
 {
+    bindlist_remove(b);
+}
+
+static void
+consistent_hash_settle(void *router)
+{
     struct consistent_hash *h = router;
-    uint64_t weight;
-    if (bindlist_remove(&h->buckets, b, h->epoch) == 0)
-        return;
-    struct binding *next = bindlist_to(&h->buckets, b->destination, b, &weight);
-    if (next)
-        bindlist_set_weight(&h->buckets, next, weight_of(next), h->epoch);
+    bindlist_settle(&h->buckets, weight_of, h->epoch);
 }
 
 /* ---- routing ---- */
@@ -215,5 +215,6 @@ const struct router_ops exchange_consistent_hash_ops = {
     .check_room = consistent_hash_check_room,
     .add = consistent_hash_add,
     .remove = consistent_hash_remove,
+    .settle = consistent_hash_settle,
     .route = consistent_hash_route,
 };

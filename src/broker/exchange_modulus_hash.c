@@ -75,8 +75,14 @@ modulus_hash_add(void *router, struct binding *b)
 static void
 modulus_hash_remove(void *router, struct binding *b)
 {
+    bindlist_remove(b);
+}
+
+static void
+modulus_hash_settle(void *router)
+{
     struct modulus_hash *h = router;
-    bindlist_remove(&h->all, b, h->epoch);
+    bindlist_settle(&h->all, NULL, h->epoch);
 }
 
 static void
@@ -98,5 +104,6 @@ const struct router_ops exchange_modulus_hash_ops = {
     .check_room = modulus_hash_check_room,
     .add = modulus_hash_add,
     .remove = modulus_hash_remove,
+    .settle = modulus_hash_settle,
     .route = modulus_hash_route,
 };

@@ -51,8 +51,14 @@ random_add(void *router, struct binding *b)
 static void
 random_remove(void *router, struct binding *b)
 {
+    bindlist_remove(b);
+}
+
+static void
+random_settle(void *router)
+{
     struct random *r = router;
-    bindlist_remove(&r->all, b, r->epoch);
+    bindlist_settle(&r->all, NULL, r->epoch);
 }
 
 static void
@@ -84,6 +90,7 @@ const struct router_ops exchange_random_ops = {
     .check_room = random_check_room,
     .add = random_add,
     .remove = random_remove,
+    .settle = random_settle,
     .route = random_route,
 };
 
@@ -94,5 +101,6 @@ const struct router_ops exchange_local_random_ops = {
     .check_room = random_check_room,
     .add = random_add,
     .remove = random_remove,
+    .settle = random_settle,
     .route = random_route,
 };

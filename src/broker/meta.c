@@ -88,6 +88,7 @@ meta_new(struct node *node)
     CHECK(m->shard_queues && m->shard_placed);
     m->histories = recent_history_all_new();
     list_init(&m->doomed);
+    list_init(&m->stale);
     list_init(&m->policy_sweeps);
     meta_cmap_init(m, &m->vhosts, meta_vhost_hash);
     meta_cmap_init(m, &m->users, meta_user_hash);

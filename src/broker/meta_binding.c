@@ -145,7 +145,10 @@ meta_binding_remove(struct meta *m, struct binding *b)
     struct exchange *source = b->source;
     meta_event_binding(m, b, false);
     CHECK(cmap_remove(&m->bindings, meta_binding_hash(b), b));
-    router_ops_of(source->type)->remove(source->router, b);
+    const struct router_ops *ops = router_ops_of(source->type);
+    ops->remove(source->router, b);
+    if (ops->settle && !source->is_removed && !list_is_linked(&source->stale_node))
+        list_push_back(&m->stale, &source->stale_node);
     list_remove(&b->from_node);
     list_remove(&b->to_node);
     meta_exchange_touch(m, source);

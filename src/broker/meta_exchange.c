@@ -297,6 +297,7 @@ meta_exchange_remove(struct meta *m, struct exchange *x)
     if (x->type == EXCHANGE_RECENT_HISTORY)
         recent_history_close(m->histories, m->is_ending ? NULL : m->node->brokers[0], x);
     list_remove(&x->doomed_node);
+    list_remove(&x->stale_node);
     CHECK(cmap_remove(&x->vhost->exchanges, exchange_hash(x), x));
     LIST_FOREACH_SAFE (node, tmp, &x->bindings_from)
         meta_binding_remove(m, LIST_ENTRY(node, struct binding, from_node));
@@ -315,6 +316,12 @@ meta_exchanges_sweep(struct meta *m)
 {
     while (!list_is_empty(&m->doomed))
         meta_exchange_remove(m, LIST_ENTRY(m->doomed.next, struct exchange, doomed_node));
+    while (!list_is_empty(&m->stale)) {
+        struct exchange *x = LIST_ENTRY(m->stale.next, struct exchange, stale_node);
+        list_remove(&x->stale_node);
+        router_ops_of(x->type)->settle(x->router);
+        meta_exchange_touch(m, x); /* routes that were computed since the removal are of the old list */
+    }
 }
 
 /* ---- commands ---- */

@@ -32,6 +32,7 @@ struct meta {
     uint32_t *shard_placed;    /* how many were placed there, and their commands are not applied yet */
     struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
     struct list doomed;        /* auto-delete exchanges that lost their last binding */
+    struct list stale;         /* exchanges that lost bindings, and their routers are not settled */
     struct recent_histories *histories;
     struct slice actor; /* whose command is being applied; empty: what follows from others */
     bool is_ending;     /* within meta_free() */
@@ -96,7 +97,7 @@ void meta_exchange_remove(struct meta *m, struct exchange *x);
 void meta_exchange_touch(struct meta *m, struct exchange *x);
 /* `x` now leads to `to`, by a binding or as alternate: passes needs_message on. */
 void meta_exchange_leads_to(struct meta *m, struct exchange *x, const struct exchange *to);
-/* Deletes the exchanges in m->doomed. */
+/* Deletes the exchanges in m->doomed, then settles the routers of those in m->stale. */
 void meta_exchanges_sweep(struct meta *m);
 /* No reader is left, and no binding in it. */
 void meta_exchange_free(void *exchange);

@@ -174,6 +174,8 @@ too_much_of_anything_is_refused(void **state)
     assert_int_equal(apply(f, c), 406);
     c.name = slice_str("p7"); /* is there already */
     assert_int_equal(apply(f, c), 0);
+    c.is_operator = true; /* these are counted apart */
+    assert_int_equal(apply(f, c), 0);
     free(text);
     fixture_free(f);
 }

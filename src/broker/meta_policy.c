@@ -35,12 +35,11 @@ update_queue(struct meta *m, struct queue_def *q)
 }
 
 static unsigned
-policy_count(const struct vhost *v)
+policy_count(const struct vhost *v, bool is_operator)
 {
     unsigned count = 0;
-    for (int i = 0; i < 2; i++)
-        LIST_FOREACH (node, &v->policies[i])
-            count++;
+    LIST_FOREACH (node, &v->policies[is_operator])
+        count++;
     return count;
 }
 
@@ -234,7 +233,7 @@ meta_policy_set(struct meta *m, const struct meta_command *cmd, struct meta_resu
     struct policy *p = policy_new(v, cmd, definition, r);
     if (!p)
         return;
-    if (!old && policy_count(v) >= POLICIES_PER_VHOST_MAX) {
+    if (!old && policy_count(v, cmd->is_operator) >= POLICIES_PER_VHOST_MAX) {
         meta_fail(r, AMQP_REPLY_PRECONDITION_FAILED, "vhost '%s' has %d policies, which is the most", v->name,
                   POLICIES_PER_VHOST_MAX);
         policy_free(p);

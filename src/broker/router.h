@@ -49,7 +49,7 @@ struct router_binding {
 struct router_ops {
     /* `epoch` takes what readers may still look at. */
     void *(*create)(struct epoch *epoch, struct slice arguments);
-    /* No reader is left and no binding is in it. */
+    /* No reader is left and all bindings were removed. */
     void (*destroy)(void *router);
     /* 0, or 406 with RabbitMQ's text if an exchange with such arguments cannot be. May be NULL: all are fine.
      */
@@ -62,6 +62,9 @@ struct router_ops {
      * epoch only. */
     void (*add)(void *router, struct binding *b);
     void (*remove)(void *router, struct binding *b);
+    /* Writer, behind removals and before anything else of the router: NULL if remove() leaves nothing to do.
+     * An exchange that goes is not settled. */
+    void (*settle)(void *router);
     /* Appends what matches to s->found. */
     void (*route)(const void *router, const struct router_query *query, struct router_scratch *s);
 };
