@@ -102,8 +102,9 @@ consumer_set_global(struct consumer *c, bool is_global)
 struct consumer *
 consumer_join(struct queue *q, const struct consumer_request *request)
 {
-    if (q->has_exclusive_consumer || (request->exclusive && q->consumer_count) ||
-        (request->exclusive && q->has_rules && q->rules->settings.is_single_active))
+    bool is_exclusive = request->exclusive && !q->is_quorum; /* those have no exclusive consumers */
+    if (q->has_exclusive_consumer || (is_exclusive && q->consumer_count) ||
+        (is_exclusive && q->has_rules && q->rules->settings.is_single_active))
         return NULL;
     struct broker *b = q->broker;
     struct consumer *c = calloc(1, sizeof *c);
@@ -114,12 +115,12 @@ consumer_join(struct queue *q, const struct consumer_request *request)
     c->shard = request->shard;
     c->prefetch = request->prefetch_count && !request->no_ack ? request->prefetch_count : UINT32_MAX;
     c->no_ack = request->no_ack;
-    c->is_exclusive = request->exclusive;
+    c->is_exclusive = is_exclusive;
     consumer_start_credit(c, request->global_prefetch && !request->no_ack && !request->local);
     c->handle = slots_add(&b->consumers, c);
     c->level = level_get(q, request->priority);
     list_push_back(&c->level->resting, &c->node);
-    q->has_exclusive_consumer = request->exclusive;
+    q->has_exclusive_consumer = is_exclusive;
     q->consumer_count++;
     if (q->has_rules)
         queue_single_joined(c);

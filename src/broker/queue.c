@@ -69,6 +69,7 @@ queue_open(struct broker *b, const struct queue_def *def)
     queue_init(q, b, def->id, def->durable);
     q->auto_delete = def->auto_delete;
     queue_rules_open(q, def);
+    q->is_quorum = q->has_rules && q->rules->settings.is_quorum;
     if (q->has_rules && q->rules->settings.priority_max)
         queue_rank_open(q, q->rules->settings.priority_max);
     idmap_put(&b->queues, q->id, q);

@@ -1,32 +1,17 @@
 /*
- * One row per argument: its name and the test of its value. A test says what is wrong in the words of
- * RabbitMQ's error terms (rabbit_amqqueue:check_declare_arguments), which end up in the reply text.
+ * One row per argument: its name, the test of its value, and the types of queues that know it. A test says
+ * what is wrong in the words of RabbitMQ's error terms (rabbit_amqqueue:check_declare_arguments), which end
+ * up in the reply text.
  */
 #include "broker/queue_args.h"
 
 #include "base/buffer.h"
+#include "broker/policy_key.h"
 #include "broker/reply.h"
 #include "wire/amqp.h"
 #include "wire/table.h"
 
 #define QUEUE_ARGS_EXPIRY_MAX 315360000000 /* ten years in milliseconds */
-
-const char *const queue_args_known[] = {
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-version",
-    "x-single-active-consumer",
-    "x-queue-type",
-    "x-queue-master-locator",
-    NULL,
-};
 
 /* Appends what is wrong with `v`, or nothing. */
 typedef void queue_arg_test(struct buffer *wrong, const struct table_value *v, struct slice arguments);
@@ -144,63 +129,153 @@ test_single_active(struct buffer *wrong, const struct table_value *v, struct sli
         unacceptable_type(wrong, v);
 }
 
-/* Quorum queues and streams are not there: refused as RabbitMQ refuses types that it does not know. */
+static void
+test_strategy(struct buffer *wrong, const struct table_value *v, struct slice arguments)
+{
+    if (v->type != TABLE_LONGSTR)
+        unacceptable_type(wrong, v);
+    else if (!slice_eq_str(v->bytes, "at-most-once") && !slice_eq_str(v->bytes, "at-least-once"))
+        buffer_add_str(wrong, "invalid_dlx_strategy");
+}
+
+static void
+test_group_size(struct buffer *wrong, const struct table_value *v, struct slice arguments)
+{
+    test_length(wrong, v, arguments);
+    if (wrong->len == 0 && v->integer == 0)
+        wrong_value(wrong, "value_zero", 0);
+}
+
+/* Any number: below 0 there is no limit. */
+static void
+test_delivery_limit(struct buffer *wrong, const struct table_value *v, struct slice arguments)
+{
+    (void)test_int(wrong, v);
+}
+
+static void
+test_leader_locator(struct buffer *wrong, const struct table_value *v, struct slice arguments)
+{
+    if (v->type != TABLE_LONGSTR)
+        unacceptable_type(wrong, v);
+    else if (!slice_eq_str(v->bytes, "client-local") && !slice_eq_str(v->bytes, "balanced") &&
+             !slice_eq_str(v->bytes, "random") && !slice_eq_str(v->bytes, "least-leaders"))
+        buffer_add_str(wrong, "invalid_queue_locator_arg");
+}
+
+/* Streams are not there: refused as RabbitMQ refuses types that it does not know. */
 static void
 test_type(struct buffer *wrong, const struct table_value *v, struct slice arguments)
 {
     if (v->type != TABLE_LONGSTR)
         unacceptable_type(wrong, v);
-    else if (!slice_eq_str(v->bytes, "classic"))
+    else if (!slice_eq_str(v->bytes, "classic") && !slice_eq_str(v->bytes, "quorum"))
         unsupported(wrong, "type", v);
 }
 
+enum { CLASSIC = POLICY_CLASSIC, QUORUM = POLICY_QUORUM, STREAM = POLICY_STREAM, BOTH = CLASSIC | QUORUM };
+
+/* In the order in which RabbitMQ looks at them. No test: any value. */
 static const struct {
     const char *name;
     queue_arg_test *test;
+    unsigned types; /* those that know it */
 } rows[] = {
-    {"x-queue-type", test_type}, /* first, as there */
-    {"x-expires", test_expires},
-    {"x-message-ttl", test_ttl},
-    {"x-dead-letter-exchange", test_exchange},
-    {"x-dead-letter-routing-key", test_routing_key},
-    {"x-max-length", test_length},
-    {"x-max-length-bytes", test_length},
-    {"x-max-priority", test_priority},
-    {"x-overflow", test_overflow},
-    {"x-queue-mode", test_mode},
-    {"x-queue-version", test_version},
-    {"x-single-active-consumer", test_single_active},
-    {"x-consumer-timeout", test_length},
+    {"x-queue-type", test_type, BOTH | STREAM}, /* first, as there */
+    {"x-expires", test_expires, BOTH},
+    {"x-message-ttl", test_ttl, BOTH},
+    {"x-dead-letter-exchange", test_exchange, BOTH},
+    {"x-dead-letter-routing-key", test_routing_key, BOTH},
+    {"x-dead-letter-strategy", test_strategy, QUORUM},
+    {"x-max-length", test_length, BOTH},
+    {"x-max-length-bytes", test_length, BOTH | STREAM},
+    {"x-max-in-memory-length", test_length, QUORUM},
+    {"x-max-in-memory-bytes", test_length, QUORUM},
+    {"x-max-priority", test_priority, CLASSIC},
+    {"x-overflow", test_overflow, BOTH},
+    {"x-queue-mode", test_mode, CLASSIC},
+    {"x-queue-version", test_version, CLASSIC},
+    {"x-single-active-consumer", test_single_active, BOTH},
+    {"x-queue-master-locator", NULL, CLASSIC},
+    {"x-quorum-initial-group-size", test_group_size, QUORUM},
+    {"x-delivery-limit", test_delivery_limit, QUORUM},
+    {"x-queue-leader-locator", test_leader_locator, QUORUM | STREAM},
+    {"x-max-age", NULL, STREAM},
+    {"x-stream-max-segment-size-bytes", test_length, STREAM},
+    {"x-initial-cluster-size", test_group_size, STREAM},
+    {"x-consumer-timeout", test_length, BOTH},
 };
 
-/* Arguments of quorum queues and streams. RabbitMQ's text names the implementing module. */
-static const char *const foreign[] = {
-    "x-dead-letter-strategy",
-    "x-max-in-memory-length",
-    "x-max-in-memory-bytes",
-    "x-quorum-initial-group-size",
-    "x-delivery-limit",
-    "x-queue-leader-locator",
-    "x-max-age",
-    "x-stream-max-segment-size-bytes",
-    "x-initial-cluster-size",
-};
+const char *
+queue_args_known(unsigned type, unsigned *at)
+{
+    while (*at < sizeof rows / sizeof rows[0]) {
+        unsigned i = (*at)++;
+        if (rows[i].types & type)
+            return rows[i].name;
+    }
+    return NULL;
+}
 
+unsigned
+queue_args_type(struct slice arguments)
+{
+    struct slice type;
+    if (table_get_str(arguments, "x-queue-type", &type) != ERR_OK || slice_eq_str(type, "classic"))
+        return POLICY_CLASSIC;
+    return slice_eq_str(type, "quorum") ? POLICY_QUORUM : POLICY_STREAM;
+}
+
+/* RabbitMQ's text names the implementing module. */
+static const char *
+module_of(unsigned type)
+{
+    return type == POLICY_CLASSIC ? "rabbit_classic_queue" : "rabbit_quorum_queue";
+}
+
+/* Arguments that other types have. */
 static uint16_t
 check_foreign(struct slice arguments, const char *what, char text[256])
 {
+    unsigned type = queue_args_type(arguments);
     struct table_iter it = table_iter_fields(arguments);
     struct slice name;
     struct table_value v;
     while (table_iter_next(&it, &name, &v)) {
-        for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
-            if (!slice_eq_str(name, foreign[i]))
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            if (rows[i].types & type || !slice_eq_str(name, rows[i].name))
                 continue;
             return reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED,
-                              "invalid arg '%s' for %s of queue type rabbit_classic_queue", foreign[i], what);
+                              "invalid arg '%s' for %s of queue type %s", rows[i].name, what,
+                              module_of(type));
         }
     }
     return 0;
+}
+
+uint16_t
+queue_args_check_properties(struct slice arguments, const struct queue_properties *p, const char *what,
+                            char text[256])
+{
+    if (queue_args_type(arguments) == POLICY_CLASSIC)
+        return 0;
+    const char *wrong = p->auto_delete ? "auto-delete"
+                        : p->exclusive ? "exclusive-owner"
+                        : !p->durable  ? "non-durable"
+                                       : NULL;
+    if (!wrong)
+        return 0;
+    return reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED, "invalid property '%s' for %s", wrong, what);
+}
+
+uint16_t
+queue_args_check_unnamed(struct slice arguments, char text[256])
+{
+    unsigned type = queue_args_type(arguments);
+    if (type != POLICY_QUORUM)
+        return 0;
+    return reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED, "Cannot declare a server-named queue for type %s",
+                      module_of(type));
 }
 
 static uint16_t
@@ -224,7 +299,7 @@ queue_args_check(struct slice arguments, const char *what, char text[256])
     buffer_init(&wrong);
     for (size_t i = 0; !code && i < sizeof rows / sizeof rows[0]; i++) {
         struct table_value v;
-        if (!table_find_str(arguments, rows[i].name, &v))
+        if (!rows[i].test || !table_find_str(arguments, rows[i].name, &v))
             continue;
         rows[i].test(&wrong, &v, arguments);
         if (wrong.len > 0)

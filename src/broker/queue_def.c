@@ -4,7 +4,6 @@
 #include "base/hash.h"
 #include "broker/equivalence.h"
 #include "broker/meta_impl.h"
-#include "broker/policy_key.h"
 #include "broker/queue_args.h"
 #include "broker/reply.h"
 #include "wire/amqp.h"
@@ -37,10 +36,7 @@ queue_def_find_id(const struct meta *m, uint64_t id)
 unsigned
 queue_def_target(const struct queue_def *q)
 {
-    struct slice type;
-    if (table_get_str(q->arguments, "x-queue-type", &type) != ERR_OK || slice_eq_str(type, "classic"))
-        return POLICY_CLASSIC;
-    return slice_eq_str(type, "quorum") ? POLICY_QUORUM : POLICY_STREAM;
+    return queue_args_type(q->arguments);
 }
 
 static uint16_t
@@ -79,11 +75,12 @@ queue_def_check_redeclare(const struct queue_def *q, const struct meta_command *
     if (q->exclusive_owner != (cmd->exclusive ? cmd->connection_id : 0))
         return locked(q, text);
     char what[EQUIVALENCE_NAME_MAX];
-    equivalence_name(what, "queue", queue_def_name(q), q->vhost);
+    equivalence_name(what, "queue", queue_def_name(q), slice_of(q->vhost->name, q->vhost->name_size));
     code = equivalence_bool("durable", what, cmd->durable && !cmd->exclusive, q->durable, text);
     if (!code)
         code = equivalence_bool("auto_delete", what, cmd->auto_delete, q->auto_delete, text);
-    for (const char *const *key = queue_args_known; *key && !code; key++)
-        code = equivalence_argument(*key, what, cmd->arguments, q->arguments, text);
+    unsigned at = 0;
+    for (const char *key; !code && (key = queue_args_known(queue_def_target(q), &at));)
+        code = equivalence_argument(key, what, cmd->arguments, q->arguments, text);
     return code;
 }

@@ -63,6 +63,7 @@ struct queue {
     uint32_t unacked;
     bool durable;
     bool has_rules;    /* rules != NULL */
+    bool is_quorum;    /* keeps everything, gives out what is kept, counts returns: queue_count.h */
     bool is_reserving; /* a higher deliver_limit is on its way */
     bool auto_delete;
     bool has_exclusive_consumer;
@@ -113,6 +114,13 @@ queue_has_nothing(const struct queue *q)
 
 /* queue.c: a queue, or a rank of one, in which nothing is yet. */
 void queue_init(struct queue *q, struct broker *b, uint64_t id, bool durable);
+
+/* Where the next message will stand. */
+static inline uint64_t
+queue_next_position(const struct queue *q)
+{
+    return q->messages ? seqdeque_next_sequence(&q->messages->entries) : q->cursor;
+}
 
 /* queue_messages.c */
 

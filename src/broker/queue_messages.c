@@ -17,6 +17,7 @@
 #include "broker/deadletter.h"
 #include "broker/message.h"
 #include "broker/queue.h"
+#include "broker/queue_count.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
@@ -30,7 +31,8 @@ queue_messages_open(struct queue *q)
     CHECK(ms);
     ms->queue = q;
     ms->window = queue_rank_window(q);
-    seqdeque_init(&ms->entries, sizeof(struct queue_entry), q->cursor);
+    seqdeque_init(&ms->entries, q->is_quorum ? queue_count_entry_size() : sizeof(struct queue_entry),
+                  q->cursor);
     q->messages = ms;
     return ms;
 }
@@ -176,6 +178,8 @@ queue_push_logged(struct queue *q, struct message *m, uint64_t deadline, uint64_
         queue_put(q, ms, &(struct queue_entry){.message = m, .is_logged = 1, .op = op & QUEUE_OP_MASK});
     if (deadline)
         queue_expiry_set(e, deadline);
+    if (__builtin_expect(q->is_quorum, 0))
+        queue_count_begin(e);
     return QUEUE_LOGGED;
 }
 
@@ -190,11 +194,13 @@ queue_messages_push(struct queue *q, struct message *m, uint64_t deadline, uint6
 {
     if (q->front->consumer_count && queue_is_far_ahead(q->front, m))
         q->broker->has_backlog = true;
-    if (queue_is_kept(q, m))
+    if (queue_is_kept(q, m) || (q->is_quorum && q->broker->log))
         return queue_push_logged(q, m, deadline, tx);
     struct queue_entry *e = queue_put(q, q->messages, &(struct queue_entry){.message = m});
     if (deadline)
         queue_expiry_set(e, deadline);
+    if (q->is_quorum)
+        queue_count_begin(e);
     return QUEUE_TAKEN;
 }
 
@@ -249,13 +255,17 @@ queue_take(struct queue *q, bool no_ack, uint64_t *position, bool *redelivered)
     if (q->has_rules)
         queue_mark_dirty(q); /* another one is the first now */
     *redelivered = e->is_redelivered;
-    struct message *m;
+    struct message *m, *told = q->is_quorum ? queue_count_tell(q, e) : NULL;
     if (no_ack) {
         m = queue_messages_shift(q, *position, e);
         queue_messages_rest(q);
     } else {
         m = queue_messages_lend(q, *position, e, QUEUE_NO_CONSUMER);
         message_hold(m);
+    }
+    if (told) {
+        message_drop(q->broker, &m);
+        m = told;
     }
     *position = queue_rank_outside(q, *position);
     return m;
@@ -320,6 +330,17 @@ queue_messages_settle(struct queue *q, uint64_t position)
     return e;
 }
 
+/* It is ready again. */
+static void
+messages_return(struct queue *q, uint64_t position)
+{
+    returned_push(q->messages, position);
+    q->broker->messages_ready++;
+    queue_rank_filled(q);
+    if (q->round_count || q->has_rules)
+        queue_mark_dirty(q);
+}
+
 void
 queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered)
 {
@@ -328,11 +349,12 @@ queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered)
         return;
     uint32_t consumer = e->consumer;
     e->is_redelivered |= is_redelivered;
-    returned_push(q->messages, position);
-    q->broker->messages_ready++;
-    queue_rank_filled(q);
-    if (q->round_count || q->has_rules)
-        queue_mark_dirty(q);
+    if (is_redelivered && q->is_quorum && !queue_count_returned(q, e))
+        deadletter_leave(q, position, e, DEADLETTER_DELIVERY_LIMIT, 0);
+    else
+        messages_return(q, position);
+    if (seqdeque_count(&q->messages->entries) == 0)
+        queue_messages_rest(q);
     if (consumer != QUEUE_NO_CONSUMER)
         consumer_settled(q->broker, consumer);
 }

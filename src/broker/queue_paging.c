@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "broker/courier_impl.h"
 #include "broker/message.h"
+#include "broker/queue_count.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
@@ -35,8 +36,8 @@ enum {
 static void
 paging_reserve(struct queue *q)
 {
-    if (q->is_reserving)
-        return;
+    if (q->is_reserving || (q->is_quorum && q->deliver_limit >= queue_next_position(q)))
+        return; /* a quorum queue has no more to reserve than what it was given */
     q->is_reserving = true;
     q->broker->log->ops->reserve(q->broker->log, q);
 }
@@ -152,6 +153,15 @@ paging_put(struct queue *q, uint64_t position, uint64_t deadline)
     return seqdeque_put(&q->messages->entries, position);
 }
 
+/* What stands behind an entry. */
+static void
+paging_set(const struct queue *q, struct queue_entry *e, uint64_t deadline)
+{
+    queue_expiry_set(e, deadline);
+    if (q->is_quorum)
+        queue_count_begin(e);
+}
+
 bool
 queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_logged, uint64_t deadline)
 {
@@ -165,7 +175,7 @@ queue_paged_in(struct queue *q, uint64_t position, struct message **m, bool is_l
                               .is_logged = is_logged,
                               .is_stored = 1,
                               .is_redelivered = position < q->redelivered_below};
-    queue_expiry_set(e, deadline);
+    paging_set(q, e, deadline);
     ms->bytes += queue_weight(*m);
     queue_tally_page_in(q, (*m)->body_size);
     ms->read_count++;
@@ -262,7 +272,7 @@ queue_recover_put(struct queue *q, uint64_t position, struct message **m, uint64
                               .is_logged = 1,
                               .op = QUEUE_OP_MASK,
                               .is_redelivered = position < q->redelivered_below};
-    queue_expiry_set(e, deadline);
+    paging_set(q, e, deadline);
     ms->bytes += queue_weight(*m);
     q->tally.persistent++;
     q->tally.persistent_bytes += (*m)->body_size;

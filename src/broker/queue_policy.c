@@ -1,7 +1,8 @@
 /*
  * The rules are RabbitMQ's, by type of queue. Classic: of expires, message-ttl and the maximum lengths the
  * lower value counts; for dead-letter-* and overflow the argument does. Quorum: the same, but the policy's
- * overflow and expires go before the argument's.
+ * overflow and expires go before the argument's, it has no reject-publish-dlx, and at-least-once dead letters
+ * need reject-publish: without, they could not hold up publishers that are quicker.
  */
 #include "broker/queue_policy.h"
 
@@ -63,7 +64,8 @@ overflow_of(const struct queue_def *q, const struct policy_effect *e, bool is_qu
         return QUEUE_OVERFLOW_DROP_HEAD;
     if (slice_eq_str(text, "reject-publish"))
         return QUEUE_OVERFLOW_REJECT;
-    return slice_eq_str(text, "reject-publish-dlx") ? QUEUE_OVERFLOW_REJECT_DLX : QUEUE_OVERFLOW_DROP_HEAD;
+    return slice_eq_str(text, "reject-publish-dlx") && !is_quorum ? QUEUE_OVERFLOW_REJECT_DLX
+                                                                  : QUEUE_OVERFLOW_DROP_HEAD;
 }
 
 bool
@@ -96,6 +98,7 @@ queue_policy_of(const struct queue_def *q, struct queue_policy *out)
     out->has_dead_letter_routing_key = text_of(
         q, e, "x-dead-letter-routing-key", POLICY_KEY_DEAD_LETTER_ROUTING_KEY, &out->dead_letter_routing_key);
     out->is_dead_letter_at_least_once =
+        is_quorum && out->overflow == QUEUE_OVERFLOW_REJECT &&
         text_of(q, e, "x-dead-letter-strategy", POLICY_KEY_DEAD_LETTER_STRATEGY, &strategy) &&
         slice_eq_str(strategy, "at-least-once");
 }

@@ -8,6 +8,7 @@
  * a delivery costs O(1) however many consumers are full.
  */
 #include "broker/queue.h"
+#include "broker/queue_count.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
@@ -54,14 +55,25 @@ queue_round_next(struct queue *q)
     return NULL;
 }
 
+/* What is delivered in its place, ours: NULL: itself. */
+static inline struct message *
+round_tell(const struct queue *q, const struct queue_entry *e)
+{
+    return __builtin_expect(q->is_quorum, 0) ? queue_count_tell(q, e) : NULL;
+}
+
 /* A delivery that nobody will settle: the message leaves the queue. */
 static inline void
 queue_give(struct queue *q, struct consumer *c, uint64_t position, struct queue_entry *e)
 {
     struct broker *b = q->broker;
     bool redelivered = e->is_redelivered;
-    struct message *m = queue_messages_shift(q, position, e);
+    struct message *told = round_tell(q, e), *m = queue_messages_shift(q, position, e);
     position = queue_rank_outside(q, position);
+    if (__builtin_expect(told != NULL, 0)) {
+        message_drop(b, &m);
+        m = told;
+    }
     if (__builtin_expect(c->subscription == NULL, 0)) {
         courier_deliver(b, c, &m, position, redelivered);
         return;
@@ -77,13 +89,19 @@ queue_lend(struct queue *q, struct consumer *c, uint64_t position, struct queue_
     bool redelivered = e->is_redelivered;
     struct message *m = queue_messages_lend(q, position, e, (uint32_t)c->handle);
     position = queue_rank_outside(q, position);
+    struct message *told = round_tell(q, e);
     c->unacked++;
     if (__builtin_expect(c->subscription == NULL, 0)) {
-        message_hold(m);
+        if (told)
+            m = told;
+        else
+            message_hold(m);
         courier_deliver(b, c, &m, position, redelivered);
         return;
     }
-    b->effects->deliver(c->subscription, m, position, redelivered);
+    b->effects->deliver(c->subscription, told ? told : m, position, redelivered);
+    if (__builtin_expect(told != NULL, 0))
+        message_drop(b, &told);
 }
 
 enum round_end { ROUND_EMPTY, ROUND_NOBODY, ROUND_LATER };

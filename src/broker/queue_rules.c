@@ -17,6 +17,7 @@
 #include "broker/deadletter.h"
 #include "broker/meta.h"
 #include "broker/policy_effect.h"
+#include "broker/policy_key.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_policy.h"
 #include "broker/queue_rank.h"
@@ -30,7 +31,8 @@
 static const struct queue_settings plain = {.message_ttl_ms = QUEUE_SETTING_NONE,
                                             .expires_ms = QUEUE_SETTING_NONE,
                                             .length_max = QUEUE_SETTING_NONE,
-                                            .length_bytes_max = QUEUE_SETTING_NONE};
+                                            .length_bytes_max = QUEUE_SETTING_NONE,
+                                            .delivery_limit = QUEUE_SETTING_NONE};
 
 static int64_t
 number_or_none(int64_t n)
@@ -52,6 +54,8 @@ queue_settings_of(const struct queue_def *def, struct queue_settings *s)
         .expires_ms = number_or_none(p.expires_ms),
         .length_max = number_or_none(p.max_length),
         .length_bytes_max = number_or_none(p.max_length_bytes),
+        .delivery_limit = number_or_none(p.delivery_limit),
+        .is_quorum = queue_def_target(def) == POLICY_QUORUM,
         .is_rejecting = p.overflow != QUEUE_OVERFLOW_DROP_HEAD,
         .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
         .has_dead_letters = p.has_dead_letter_exchange,
@@ -70,7 +74,7 @@ settings_are_plain(const struct queue_settings *s)
 {
     return s->message_ttl_ms == QUEUE_SETTING_NONE && s->expires_ms == QUEUE_SETTING_NONE &&
            s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE &&
-           !s->is_single_active && !s->priority_max;
+           !s->is_single_active && !s->priority_max && !s->is_quorum;
 }
 
 struct queue_rules *

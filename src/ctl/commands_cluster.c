@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ONE_NODE  "this version knows no clusters of several nodes"
-#define NO_QUORUM "this version has no quorum queues"
+#define ONE_NODE "this version knows no clusters of several nodes"
+#define NO_RAFT  "a quorum queue of one node has no Raft log"
 
 enum { AWAIT_NODES_S = 300, AWAIT_UPGRADE_S = 120 };
 
@@ -276,10 +276,33 @@ cancel_sync_queue(struct ctl *c)
 }
 
 static int
-needs_quorum_queues(struct ctl *c)
+needs_members(struct ctl *c)
 {
     int code = require_app(c, true);
-    return code == EX_OK ? ctl_missing(c, NO_QUORUM) : code;
+    return code == EX_OK ? ctl_missing(c, ONE_NODE) : code;
+}
+
+static int
+needs_raft_log(struct ctl *c)
+{
+    int code = require_app(c, true);
+    return code == EX_OK ? ctl_missing(c, NO_RAFT) : code;
+}
+
+/* One member, which leads; without a Raft log it has no places in one. */
+static int
+quorum_status(struct ctl *c)
+{
+    ctl_banner(c, "Status of quorum queue %s on node %s ...", c->args[0], ctl_node(c));
+    json_t *result =
+        ctl_ask(c, "quorum_status", json_pack("{s:s, s:s}", "vhost", c->vhost, "name", c->args[0]));
+    if (!result)
+        return ctl_failed(c);
+    json_t *rows = json_pack("[[s, s, s, s, s, i, i]]", ctl_member(result, "leader"), "leader", "undefined",
+                             "undefined", "undefined", 1, 0);
+    json_decref(result);
+    return ctl_rows(
+        c, "Node Name\tRaft State\tLog Index\tCommit Index\tSnapshot Index\tTerm\tMachine Version", rows);
 }
 
 static int
@@ -482,25 +505,25 @@ const struct ctl_command commands_cluster[] = {
      .check = check_rebalance, .options = pattern_options, .formatter = "pretty_table"},
     {ROW("grow", CTL_QUEUES, CTL_GROUP_CLUSTER,
          "<node> <all | even> [--vhost-pattern <pattern>] [--queue-pattern <pattern>]",
-         "Adds a member on a node to many quorum queues", needs_quorum_queues, 2, 2),
+         "Adds a member on a node to many quorum queues", needs_members, 2, 2),
      .options = pattern_options},
     {ROW("shrink", CTL_QUEUES, CTL_GROUP_CLUSTER, "<node> [--errors-only]",
-         "Removes a node's members from all quorum queues", needs_quorum_queues, 1, 1),
+         "Removes a node's members from all quorum queues", needs_members, 1, 1),
      .options = shrink_options},
     {ROW("add_member", CTL_QUEUES, CTL_GROUP_REPLICATION, "[--vhost <vhost>] <queue> <node>",
-         "Adds a member to a quorum queue", needs_quorum_queues, 2, 2),
+         "Adds a member to a quorum queue", needs_members, 2, 2),
      .options = pattern_options},
     {ROW("delete_member", CTL_QUEUES, CTL_GROUP_REPLICATION, "[--vhost <vhost>] <queue> <node>",
-         "Removes a member from a quorum queue", needs_quorum_queues, 2, 2)},
+         "Removes a member from a quorum queue", needs_members, 2, 2)},
     {ROW("transfer_leadership", CTL_QUEUES, CTL_GROUP_REPLICATION, "[--vhost <vhost>] <queue> <node>",
-         "Makes another member of a quorum queue its leader", needs_quorum_queues, 2, 2)},
+         "Makes another member of a quorum queue its leader", needs_members, 2, 2)},
     {ROW("quorum_status", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_MONITORING, "[--vhost <vhost>] <queue>",
-         "Shows the members of a quorum queue", needs_quorum_queues, 1, 1)},
+         "Shows the members of a quorum queue", quorum_status, 1, 1),
+     .formatter = "pretty_table", .flags = CTL_NEEDS_APP},
     {ROW("peek", CTL_QUEUES, CTL_GROUP_MONITORING, "[--vhost <vhost>] <queue> <pos>",
-         "Shows a message of a quorum queue without taking it", needs_quorum_queues, 2, 2)},
+         "Shows a message of a quorum queue without taking it", needs_raft_log, 2, 2)},
     {ROW("reclaim_quorum_memory", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_OPERATIONS,
-         "[--vhost <vhost>] <quorum queue>", "Frees what a quorum queue's log holds", needs_quorum_queues, 1,
-         1)},
+         "[--vhost <vhost>] <quorum queue>", "Frees what a quorum queue's log holds", needs_raft_log, 1, 1)},
     {ROW("check_if_node_is_quorum_critical", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_MONITORING, "",
          "Health check: fails when a quorum queue would lose its majority without this node",
          check_quorum_critical, 0, 0)},

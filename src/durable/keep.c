@@ -238,7 +238,8 @@ static void
 keep_reserve(struct queue_log *l, struct queue *q)
 {
     struct keep *k = keep_of(l);
-    uint64_t below = q->cursor + KEEP_RESERVE;
+    /* What comes later is not in this batch: of a quorum queue it may not be given out with it. */
+    uint64_t below = q->is_quorum ? queue_next_position(q) : q->cursor + KEEP_RESERVE;
     if (l->is_failed || k->is_unmarked) { /* the mark says so for all; the next turn tells */
         keep_wait_limit(k, q->id, UINT64_MAX, 0);
         k->has_free_limits = true;

@@ -198,7 +198,8 @@ declare(struct rig *r)
         struct meta_command command = {.kind = META_QUEUE_DECLARE,
                                        .vhost = slice_str("/"),
                                        .name = slice_str(name),
-                                       .arguments = r->arguments,
+                                       .arguments =
+                                           i == RIG_TRANSIENT_QUEUE ? slice_of(NULL, 0) : r->arguments,
                                        .durable = i != RIG_TRANSIENT_QUEUE,
                                        .first_of_connection = true,
                                        .placed = i % r->shards + 1};
@@ -666,7 +667,7 @@ rig_delete(struct rig *r, unsigned queue)
     struct broker *b = rig_broker(r, queue);
     unsigned replies = r->replies;
     courier_delete(b, queue_def_find_id(r->node.meta, r->queue_ids[queue]), channel_on(b->index), 1, false,
-                   false);
+                   false, slice_of(NULL, 0));
     await_reply(r, replies);
 }
 

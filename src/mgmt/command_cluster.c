@@ -4,6 +4,7 @@
  */
 #include "base/check.h"
 #include "broker/parameter.h"
+#include "broker/policy_key.h"
 #include "broker/queue_def.h"
 #include "broker/vhost.h"
 #include "mgmt/argument.h"
@@ -22,7 +23,7 @@ static const struct {
     {"empty_basic_get_metric", "enabled", "basic.get of an empty queue is counted"},
     {"implicit_default_bindings", "enabled", "Bindings to the default exchange are not stored"},
     {"maintenance_mode_status", "unavailable", "Maintenance mode"},
-    {"quorum_queue", "unavailable", "Queues of type quorum"},
+    {"quorum_queue", "enabled", "Queues of type quorum"},
     {"stream_queue", "unavailable", "Queues of type stream"},
     {"user_limits", "enabled", "Limits of a user's connections and channels"},
     {"virtual_host_metadata", "enabled", "Virtual hosts have a description and tags"},
@@ -154,11 +155,11 @@ run_enable_feature_flag(struct control_call *call)
         control_fail(call, CONTROL_NOT_FOUND, "there is no feature flag %s", name);
 }
 
-/* ---- mirrors, of which there are none ---- */
+/* ---- mirrors, of which there are none, and members of quorum queues, of which there is one ---- */
 
 struct queue_question {
     struct slice vhost, name;
-    bool is_there;
+    bool is_there, is_quorum;
 };
 
 static void
@@ -166,7 +167,9 @@ find_queue(void *arg, struct server_shard *home)
 {
     struct queue_question *q = arg;
     const struct vhost *v = vhost_find(home->broker->node->meta, q->vhost);
-    q->is_there = v && queue_def_find(v, q->name);
+    const struct queue_def *def = v ? queue_def_find(v, q->name) : NULL;
+    q->is_there = def != NULL;
+    q->is_quorum = def && queue_def_target(def) == POLICY_QUORUM;
 }
 
 static void
@@ -174,7 +177,21 @@ then_sync(struct control_call *call, void *arg, bool discarded)
 {
     const struct queue_question *q = arg;
     if (!discarded)
-        control_fail(call, CONTROL_REFUSED, q->is_there ? "not_mirrored" : "not_found");
+        control_fail(call, CONTROL_REFUSED,
+                     q->is_quorum  ? "quorum_queue_not_supported"
+                     : q->is_there ? "not_mirrored"
+                                   : "not_found");
+}
+
+static void
+then_quorum_status(struct control_call *call, void *arg, bool discarded)
+{
+    const struct queue_question *q = arg;
+    if (!discarded && q->is_quorum)
+        control_done(call, json_pack("{s:s}", "leader", control_hosts(control_of(call))->node_name));
+    else if (!discarded)
+        control_fail(call, CONTROL_REFUSED,
+                     q->is_there ? "Cannot get quorum status of a classic queue" : "not_found");
 }
 
 static void
@@ -209,6 +226,12 @@ run_cancel_sync_queue(struct control_call *call)
     ask_queue(call, then_cancel);
 }
 
+static void
+run_quorum_status(struct control_call *call)
+{
+    ask_queue(call, then_quorum_status);
+}
+
 const struct control_command command_cluster_table[] = {
     {"cluster_status", run_cluster_status, CONTROL_NEEDS_APP},
     {"set_cluster_name", run_set_cluster_name, CONTROL_NEEDS_APP | CONTROL_AUDITED},
@@ -217,5 +240,6 @@ const struct control_command command_cluster_table[] = {
     {"enable_feature_flag", run_enable_feature_flag, CONTROL_NEEDS_APP},
     {"sync_queue", run_sync_queue, CONTROL_NEEDS_APP},
     {"cancel_sync_queue", run_cancel_sync_queue, CONTROL_NEEDS_APP},
+    {"quorum_status", run_quorum_status, CONTROL_NEEDS_APP},
     {0},
 };

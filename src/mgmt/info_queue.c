@@ -4,6 +4,7 @@
  * part, and zeros.
  */
 #include "broker/policy_effect.h"
+#include "broker/policy_key.h"
 #include "broker/queue.h"
 #include "broker/queue_tally.h"
 #include "broker/vhost.h"
@@ -174,18 +175,44 @@ put_state(struct buffer *out, const struct info_subject *s)
     info_value_text(out, "running");
 }
 
+static bool
+is_quorum(const struct info_subject *s)
+{
+    return queue_def_target(s->queue) == POLICY_QUORUM;
+}
+
 static void
 put_type(struct buffer *out, const struct info_subject *s)
 {
-    info_value_text(out, "classic");
+    info_value_text(out, is_quorum(s) ? "quorum" : "classic");
 }
 
-/* A queue without replicas has none of these. */
+/* A quorum queue has one member, this node. */
 static void
 put_leader(struct buffer *out, const struct info_subject *s)
 {
-    info_value_none(out);
+    if (is_quorum(s))
+        info_value_text(out, s->home->server->node->name);
+    else
+        info_value_none(out);
 }
+
+static void
+put_members(struct buffer *out, const struct info_subject *s)
+{
+    if (is_quorum(s))
+        info_value_words(out, slice_str(s->home->server->node->name));
+    else
+        info_value_none(out);
+}
+
+static void
+put_online(struct buffer *out, const struct info_subject *s)
+{
+    put_members(out, s);
+}
+
+/* A queue without replicas has none of these. */
 
 #define PUT_NO_REPLICAS(column)                                                                              \
     static void put_##column(struct buffer *out, const struct info_subject *s)                               \
@@ -197,8 +224,6 @@ PUT_NO_REPLICAS(slave_pids)
 PUT_NO_REPLICAS(synchronised_slave_pids)
 PUT_NO_REPLICAS(mirror_pids)
 PUT_NO_REPLICAS(synchronised_mirror_pids)
-PUT_NO_REPLICAS(members)
-PUT_NO_REPLICAS(online)
 
 /* ---- the walk ---- */
 

@@ -12,7 +12,7 @@ basic_get(struct channel *ch, struct slice payload)
         !channel_may(ch, AMQP_BASIC_GET, PERMISSION_READ, "queue", m.queue))
         return;
     const struct queue_def *q = channel_queue(ch, AMQP_BASIC_GET, m.queue);
-    if (!q)
+    if (!q || !quorum_may_get(ch, q))
         return;
     struct connection *c = ch->connection;
     c->flags |= CONNECTION_SETTLED;

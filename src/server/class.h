@@ -105,6 +105,11 @@ void direct_reply_deliver(void *server, struct channel_ref to, uint64_t key, str
 
 void direct_reply_release(struct channel *ch);
 
+/* quorum.c: false: refused, and the channel or connection closes. */
+bool quorum_may_consume(struct channel *ch, const struct queue_def *q);
+bool quorum_may_get(struct channel *ch, const struct queue_def *q);
+bool quorum_may_delete(struct channel *ch, const struct queue_def *q, bool if_unused, bool if_empty);
+
 /* class_confirm.c */
 void class_confirm_flush_all(struct server_shard *home);
 /* The acks and nacks that are ready go out. */

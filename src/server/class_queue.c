@@ -86,6 +86,21 @@ class_queue_declare_new(struct channel *ch, struct meta_command *cmd, bool nowai
     channel_submit(ch, channel_op(ch, AMQP_QUEUE_DECLARE, cmd->name, nowait), cmd);
 }
 
+/* Where the vhost says of which type its queues are, a queue that can be of it is declared so. */
+static struct slice
+class_queue_arguments(const struct connection *c, const struct amqp_queue_declare *m, struct slice name,
+                      struct buffer *made)
+{
+    struct slice type = vhost_metadata(c->vhost)->default_queue_type;
+    struct table_value v;
+    if (type.len == 0 || slice_eq_str(type, "classic") || !m->durable || m->exclusive || m->auto_delete ||
+        name.len == 0 || table_find_str(m->arguments, "x-queue-type", &v))
+        return m->arguments;
+    buffer_add(made, m->arguments.data, m->arguments.len);
+    table_add_str(made, "x-queue-type", type);
+    return buffer_slice(made);
+}
+
 static void
 class_queue_declare_active(struct channel *ch, const struct amqp_queue_declare *m, struct slice name)
 {
@@ -93,12 +108,13 @@ class_queue_declare_active(struct channel *ch, const struct amqp_queue_declare *
     struct slice checked = name.len ? name : slice_str(GENERATED_NAME_LIKE);
     if (!channel_may(ch, AMQP_QUEUE_DECLARE, PERMISSION_CONFIGURE, "queue", checked))
         return;
+    struct buffer made = {0};
     struct meta_command cmd = {.kind = META_QUEUE_DECLARE,
                                .name = name,
                                .durable = m->durable && !m->exclusive,
                                .exclusive = m->exclusive,
                                .auto_delete = m->auto_delete,
-                               .arguments = m->arguments,
+                               .arguments = class_queue_arguments(c, m, name, &made),
                                .connection_id = c->id,
                                .shard_hint = (uint16_t)c->home->index,
                                .first_of_connection = !(c->flags & CONNECTION_DECLARED_QUEUE),
@@ -112,6 +128,7 @@ class_queue_declare_active(struct channel *ch, const struct amqp_queue_declare *
         class_queue_count(ch, q, &cmd, m->nowait);
     else
         class_queue_declare_new(ch, &cmd, m->nowait);
+    buffer_fini(&made);
 }
 
 static void
@@ -207,11 +224,12 @@ class_queue_delete(struct channel *ch, struct slice payload)
         return;
     }
     const struct queue_def *q = channel_queue(ch, AMQP_QUEUE_DELETE, name);
-    if (!q)
+    if (!q || !quorum_may_delete(ch, q, m.if_unused, m.if_empty))
         return;
     struct parked_op *op = channel_op(ch, AMQP_QUEUE_DELETE, name, m.nowait);
     op->queue_id = q->id;
-    courier_delete(c->home->broker, q, channel_ref_of(ch), op->number, m.if_unused, m.if_empty);
+    courier_delete(c->home->broker, q, channel_ref_of(ch), op->number, m.if_unused, m.if_empty,
+                   intern_slice(c->user));
 }
 
 void
