@@ -332,7 +332,7 @@ send(struct broker *b, const struct departure *d, const struct message *m, unsig
         .routing_key = s->policy.has_dead_letter_routing_key ? &s->policy.dead_letter_routing_key : NULL};
     struct deadletters *ds = b->deadletters;
     if (deadletter_letter_write(&ds->letter, m, &death))
-        deadletter_cycle_init(&ds->cycle, properties_headers(buffer_slice(&ds->letter.properties)));
+        deadletter_cycle_init(&ds->cycle, buffer_slice(&ds->letter.headers));
     return publish(b, d, m, s->exchange, &ds->letter, pending);
 }
 

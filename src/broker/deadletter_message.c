@@ -198,20 +198,22 @@ add_sized(struct buffer *out, struct slice bytes)
     buffer_add_slice(out, bytes);
 }
 
-/* Everything that the properties depend on is what it was the last time; else it is noted for the next one.
- */
+/* Everything that the headers depend on is what it was the last time; else it is noted for the next one. */
 static bool
 is_as_before(struct deadletter_letter *l, const struct message *m, const struct deadletter_death *death)
 {
     struct buffer *asked = &l->asked;
-    asked->len = 0;
+    struct slice properties = message_properties(m), expiration = {0};
+    bool has_expiration = properties_find(properties, PROPERTY_EXPIRATION, &expiration);
+    buffer_clear(asked);
     buffer_add_u8(asked, (uint8_t)death->reason);
-    buffer_add_u8(asked, death->routing_key != NULL);
+    buffer_add_u8(asked, (uint8_t)(has_expiration << 1 | (death->routing_key != NULL)));
     buffer_add_u64(asked, death->time_s);
     add_sized(asked, death->queue);
     add_sized(asked, message_exchange(m));
     add_sized(asked, message_routing_key(m));
-    add_sized(asked, message_properties(m));
+    add_sized(asked, expiration);
+    add_sized(asked, properties_headers(properties));
     if (slice_eq(buffer_slice(asked), buffer_slice(&l->from)))
         return true;
     struct buffer old = l->from;
@@ -221,19 +223,29 @@ is_as_before(struct deadletter_letter *l, const struct message *m, const struct 
 }
 
 static void
-write_properties(struct deadletter_letter *l, const struct message *m, const struct deadletter_death *death)
+write_letter_headers(struct deadletter_letter *l, const struct message *m,
+                     const struct deadletter_death *death)
 {
     struct properties p;
-    struct buffer headers = {0};
     enum err e = properties_decode(message_properties(m), &p);
     CHECK(e == ERR_OK); /* it was validated when it came in */
-    write_headers(&headers, m, &p, death);
-    p.flags &= (uint16_t)~PROPERTY_FLAG(PROPERTY_EXPIRATION);
-    p.flags |= PROPERTY_FLAG(PROPERTY_HEADERS);
-    p.headers = buffer_slice(&headers);
-    l->properties.len = 0;
-    l->properties.len = properties_encode(buffer_reserve(&l->properties, properties_size(&p)), &p);
-    buffer_fini(&headers);
+    buffer_clear(&l->headers);
+    write_headers(&l->headers, m, &p, death);
+}
+
+/* The message's own, without expiration, and with the headers in the place of its headers. */
+static void
+write_properties(struct deadletter_letter *l, struct slice own)
+{
+    struct slice headers = buffer_slice(&l->headers);
+    buffer_clear(&l->properties);
+    if (properties_has(own, PROPERTY_EXPIRATION)) {
+        buffer_clear(&l->asked);
+        uint8_t *without = buffer_reserve(&l->asked, own.len + PROPERTIES_REPLACE_EXTRA);
+        own = slice_of(without, properties_replace(without, own, PROPERTY_EXPIRATION, NULL));
+    }
+    uint8_t *out = buffer_reserve(&l->properties, own.len + headers.len + PROPERTIES_REPLACE_EXTRA);
+    l->properties.len = properties_replace(out, own, PROPERTY_HEADERS, &headers);
 }
 
 bool
@@ -241,11 +253,12 @@ deadletter_letter_write(struct deadletter_letter *l, const struct message *m,
                         const struct deadletter_death *death)
 {
     bool is_other = !is_as_before(l, m, death);
+    struct slice own = message_properties(m);
     if (is_other)
-        write_properties(l, m, death);
+        write_letter_headers(l, m, death);
+    write_properties(l, own);
     l->key_count = 0;
-    find_keys(l, m, death->routing_key ? slice_of(NULL, 0) : properties_headers(message_properties(m)),
-              death);
+    find_keys(l, m, death->routing_key ? slice_of(NULL, 0) : properties_headers(own), death);
     return is_other;
 }
 
@@ -253,6 +266,7 @@ void
 deadletter_letter_fini(struct deadletter_letter *l)
 {
     buffer_fini(&l->properties);
+    buffer_fini(&l->headers);
     buffer_fini(&l->from);
     buffer_fini(&l->asked);
     free(l->keys);

@@ -1,0 +1,286 @@
+#!/usr/bin/env python3
+"""What the features of queues cost a message: TTLs, limits, priorities, dead letters; and what a million that expire cost
+their neighbours. Prints Markdown tables with the limits.
+
+  bench/features.py [--only instructions|time|neighbour] [--runs N]
+
+A message is counted once for each queue that it passes: one that is dead-lettered passes two, and is compared with two
+that pass one. Instructions are callgrind's, the difference of a long and a short run; CPU time is the broker's, as a
+ratio to a plain queue's, of alternated runs.
+"""
+import argparse
+import os
+import re
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+from matrix import BUILD, Leveret, Target, free_port, load, verdict, wait_line
+
+BURST = 500
+SHORT, LONG = 10000, 30000
+TIMED = 400000
+NEIGHBOUR = "throughput --publishers 1 --consumers 1 --size 16 --window 20000 --queue neighbour-%d".split()
+NEIGHBOUR_S = 4
+MILLION = 1000000
+FIRST_MS, EACH_MS = 20000, 0.01  # the first one's TTL, and how much later the next one is due
+
+# name, arguments of the queue, what each message carries, (is it consumed, is it dead-lettered), queues that it passes
+SCENARIOS = [
+    ("plain queue", {}, {}, True, False, 1),
+    ("`x-message-ttl`, nothing expires", {"x-message-ttl": 3600000}, {}, True, False, 1),
+    ("the message's own `expiration`", {}, {"expiration": "3600000"}, True, False, 1),
+    ("`x-max-length`, not reached", {"x-max-length": 1000000}, {}, True, False, 1),
+    ("`x-max-length`, reached: each message drops the head", {"x-max-length": 100}, {}, False, False, 1),
+    ("`x-max-priority` of 10, priorities 0 to 9", {"x-max-priority": 10}, {"priorities": 10}, True, False, 1),
+    ("dead-lettered by TTL 0, then consumed", {"x-message-ttl": 0}, {}, True, True, 2),
+    ("the same, each message with an id of its own", {"x-message-ttl": 0}, {"ids": True}, True, True, 2),
+    ("dead-lettered by `x-max-length`, then consumed", {"x-max-length": 0}, {}, True, True, 2),
+]
+LIMIT = 1.25
+
+
+# ---- a client that sends bytes made beforehand ----
+
+def shortstr(text):
+    return bytes([len(text)]) + text.encode()
+
+
+def table(fields):
+    out = b""
+    for name, value in fields.items():
+        out += shortstr(name)
+        out += b"l" + struct.pack(">q", value) if isinstance(value, int) else b"S" + struct.pack(">I", len(value)) + value.encode()
+    return struct.pack(">I", len(out)) + out
+
+
+def frame(kind, channel, payload):
+    return struct.pack(">BHI", kind, channel, len(payload)) + payload + b"\xce"
+
+
+def method(class_id, method_id, arguments, channel=1):
+    return frame(1, channel, struct.pack(">HH", class_id, method_id) + arguments)
+
+
+def publish(queue, body, expiration=None, priority=None, message_id=None):
+    flags, properties = 0x1000, b"\x01"  # delivery-mode 1
+    if priority is not None:
+        flags, properties = flags | 0x0800, properties + bytes([priority])
+    if expiration is not None:
+        flags, properties = flags | 0x0100, properties + shortstr(expiration)
+    if message_id is not None:
+        flags, properties = flags | 0x0080, properties + shortstr(message_id)
+    header = struct.pack(">HHQH", 60, 0, len(body), flags) + properties
+    return (method(60, 40, b"\0\0" + shortstr("") + shortstr(queue) + b"\0") + frame(2, 1, header) + frame(3, 1, body))
+
+
+class Wire:
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.settimeout(120)
+        self.buffer = bytearray()
+        self.socket.sendall(b"AMQP\0\0\x09\x01")
+        self.read(10, 10)
+        self.socket.sendall(method(10, 11, table({}) + shortstr("PLAIN") + struct.pack(">I", 12) + b"\0guest\0guest"
+                                   + shortstr("en_US"), 0))
+        self.read(10, 30)
+        self.socket.sendall(method(10, 31, struct.pack(">HIH", 2047, 131072, 0), 0) + method(10, 40, shortstr("/") + b"\0\0", 0))
+        self.read(10, 41)
+        self.call(20, 10, b"\0", 11)
+
+    def frame(self):
+        """The next one: its bytes."""
+        while len(self.buffer) < 7 or len(self.buffer) < 8 + struct.unpack_from(">I", self.buffer, 3)[0]:
+            self.more()
+        size = 8 + struct.unpack_from(">I", self.buffer, 3)[0]
+        one = bytes(self.buffer[:size])
+        del self.buffer[:size]
+        return one
+
+    def more(self):
+        got = self.socket.recv(1 << 18)
+        if not got:
+            raise SystemExit("the broker has closed the connection")
+        self.buffer += got
+
+    def read(self, class_id, method_id):
+        while True:
+            one = self.frame()
+            if one[0] == 1 and struct.unpack_from(">HH", one, 7) == (class_id, method_id):
+                return one
+            if one[0] == 1 and struct.unpack_from(">HH", one, 7) in ((10, 50), (20, 40)):
+                raise SystemExit(f"closed: {one[13:-1]}")
+
+    def call(self, class_id, method_id, arguments, answer):
+        self.socket.sendall(method(class_id, method_id, arguments))
+        return self.read(class_id, answer)
+
+    def declare(self, queue, arguments):
+        self.call(50, 10, b"\0\0" + shortstr(queue) + b"\0" + table(arguments), 11)
+
+    def count(self, queue):
+        answer = self.call(50, 10, b"\0\0" + shortstr(queue) + b"\x01" + table({}), 11)
+        return struct.unpack(">II", answer[-9:-1])[0]
+
+    def consume(self, queue):
+        self.call(60, 20, b"\0\0" + shortstr(queue) + shortstr("c") + b"\x02" + table({}), 21)
+
+    def delivery_size(self):
+        """Of the next one, all its frames: the others are as long."""
+        return sum(len(self.frame()) for _ in range(3))
+
+    def skip(self, size):
+        while len(self.buffer) < size:
+            size -= len(self.buffer)
+            self.buffer.clear()
+            self.more()
+        del self.buffer[:size]
+
+
+class Flow:
+    """One scenario on a broker: bursts of messages go in and come out."""
+
+    def __init__(self, port, scenario):
+        _, arguments, message, self.is_consumed, is_dead, _ = scenario
+        self.sender, self.receiver = Wire(port), Wire(port)
+        if is_dead:
+            self.sender.declare("dead", {})
+            arguments = dict(arguments, **{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
+        self.sender.declare("flow", arguments)
+        priorities = message.get("priorities")
+        self.burst = b"".join(publish("flow", b"0123456789abcdef", message.get("expiration"),
+                                      i * 7 % priorities if priorities else None,
+                                      f"id-{i:06}" if message.get("ids") else None) for i in range(BURST))
+        if self.is_consumed:
+            self.receiver.consume("dead" if is_dead else "flow")
+            self.sender.socket.sendall(self.burst)
+            self.size = self.receiver.delivery_size()
+            self.receiver.skip(self.size * (BURST - 1))
+
+    def run(self, messages):
+        for _ in range(messages // BURST):
+            self.sender.socket.sendall(self.burst)
+            if self.is_consumed:
+                self.receiver.skip(self.size * BURST)
+        self.sender.count("flow")
+
+
+# ---- instructions ----
+
+class Counted(Target):
+    """Leveret under callgrind."""
+
+    def __init__(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="leveret-bench.")
+        self.port, self.out = free_port(), f"{self.dir.name}/callgrind.out"
+        with open(f"{self.dir.name}/bench.conf", "w", encoding="ascii") as f:
+            f.write("log.console = false\n")
+        self.process = subprocess.Popen(
+            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.out}", BUILD / "leveret", "--shards", "1", "--config",
+             f"{self.dir.name}/bench.conf", "--data-dir", f"{self.dir.name}/data", "--listen", f"127.0.0.1:{self.port}"],
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        wait_line(self.process, "ready", 120)
+
+    def instructions(self):
+        self.stop()
+        with open(self.out, encoding="ascii", errors="replace") as f:
+            return int(re.search(r"^(?:summary|totals): (\d+)", f.read(), re.M).group(1))
+
+
+def counted(scenario, messages):
+    broker = Counted()
+    Flow(broker.port, scenario).run(messages)
+    return broker.instructions()
+
+
+def instructions():
+    print("\n| instructions for each queue that a message passes | | times a plain queue's |\n|---|---|---|", flush=True)
+    plain = None
+    for scenario in SCENARIOS:
+        value = (counted(scenario, LONG) - counted(scenario, SHORT)) / (LONG - SHORT) / scenario[-1]
+        plain = plain or value
+        print(f"| {scenario[0]} | {value:,.0f} | {verdict(round(value / plain, 2), LIMIT, True)}: {value / plain:.2f} |", flush=True)
+
+
+# ---- time ----
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def timed(scenario):
+    """Broker CPU in us, for each queue that a message passes."""
+    broker = Leveret(["--shards", "1"])
+    flow = Flow(broker.port, scenario)
+    before = cpu_s(broker.pid)
+    flow.run(TIMED)
+    value = (cpu_s(broker.pid) - before) / TIMED / scenario[-1] * 1e6
+    broker.stop()
+    return value
+
+
+def times(runs):
+    print(f"\n| broker CPU for each queue that a message passes, medians of {runs} alternated pairs | us | times a plain queue's |"
+          "\n|---|---|---|", flush=True)
+    for scenario in SCENARIOS[1:]:
+        pairs = [(timed(SCENARIOS[0]), timed(scenario)) for _ in range(runs)]
+        ratio = statistics.median(b / a for a, b in pairs)
+        value = statistics.median(b for _, b in pairs)
+        print(f"| {scenario[0]} | {value:.3f} | {verdict(round(ratio, 2), LIMIT, True)}: {ratio:.2f} |", flush=True)
+
+
+# ---- a million that expire ----
+
+def million(queues):
+    """All of it as bytes: due one after the other, over the queues by turns."""
+    return b"".join(publish(f"expiring-{i % queues}", b"0123456789abcdef", str(int(FIRST_MS + i * EACH_MS)))
+                    for i in range(MILLION))
+
+
+def neighbour(runs):
+    print(f"\n| broker CPU per message of a neighbour while a million expire, 100,000 a second, medians of {runs} alternated pairs |"
+          " us, without | with | ratio |\n|---|---|---|---|", flush=True)
+    for queues in (1, 10000):
+        block, pairs, spans = million(queues), [], []
+        for _ in range(runs):
+            broker = Leveret(["--shards", "1"])
+            alone = load(broker, NEIGHBOUR, NEIGHBOUR_S)["broker_cpu_us_per_msg"]
+            wire = Wire(broker.port)
+            for i in range(queues):
+                wire.declare(f"expiring-{i}", {})
+            wire.socket.sendall(block)
+            wire.count("expiring-0")
+            while sum(wire.count(f"expiring-{i}") for i in range(min(queues, 10))) == MILLION * min(queues, 10) // queues:
+                pass  # until the first one is due
+            before = sum(wire.count(f"expiring-{i}") for i in range(min(queues, 100)))
+            pairs.append((alone, load(broker, NEIGHBOUR, NEIGHBOUR_S)["broker_cpu_us_per_msg"]))
+            spans.append(before - sum(wire.count(f"expiring-{i}") for i in range(min(queues, 100))))
+            broker.stop()
+        ratio = statistics.median(b / a for a, b in pairs)
+        least = min(spans) * max(1, queues // 100)
+        print(f"| in {queues:,} queue{'s' if queues > 1 else ''}, at least {least:,} of them meanwhile | "
+              f"{statistics.median(a for a, _ in pairs):.3f} | {statistics.median(b for _, b in pairs):.3f} | "
+              f"{verdict(round(ratio, 2), 1.1, True)}: {ratio:.2f} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("instructions", "time", "neighbour"))
+    parser.add_argument("--runs", type=int, default=7)
+    options = parser.parse_args()
+    if options.only in (None, "instructions"):
+        instructions()
+    if options.only in (None, "time"):
+        times(options.runs)
+    if options.only in (None, "neighbour"):
+        neighbour(options.runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
