@@ -161,6 +161,7 @@ make_node(struct boot *b)
     b->node = (struct node){.log = b->log,
                             .name = b->request.name,
                             .cluster_name = b->request.cluster_name,
+                            .event_vhost = c->event_vhost,
                             .limits = setup_limits(c)};
     b->server = server_new(&b->node, &config, shards);
     b->node.shards = shards_new(NULL, shards, server_hooks(), b->server);
@@ -227,7 +228,8 @@ restore_node(struct boot *b, char *why)
     bool is_bare = durable_is_new(b->durable) && !b->config->load_definitions;
     if (is_bare && !setup_first_things(b->node.meta, b->config, why, BOOT_WHY_SIZE))
         return false;
-    if (!load_definitions(b, why))
+    if (!setup_event_exchange(b->node.meta, b->config, why, BOOT_WHY_SIZE) || !load_definitions(b, why) ||
+        !setup_event_exchange(b->node.meta, b->config, why, BOOT_WHY_SIZE)) /* they may have its vhost */
         return false;
     return durable_begin(b->durable, why, BOOT_WHY_SIZE) == ERR_OK;
 }

@@ -88,7 +88,8 @@ struct config {
     size_t files_count;
     struct erlang_terms *terms; /* of those in the classic form: config_classic_kept() */
     size_t terms_count;
-    char *plugins_file; /* enabled_plugins; NULL: there is none. config_start.c's */
+    bool has_event_exchange; /* its plugin is enabled. config_start.c's */
+    char *plugins_file;      /* enabled_plugins; NULL: there is none. config_start.c's */
 };
 
 /* Indices among the words of the ENUM rows that have more than one. */

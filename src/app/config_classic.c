@@ -72,10 +72,20 @@ struct walk {
 /* ---- handing on ---- */
 
 static void
+add_dotted(struct buffer *name, struct slice part)
+{
+    if (part.len == 0)
+        return;
+    buffer_add_str(name, name->len ? "." : "");
+    buffer_add(name, part.data, part.len);
+}
+
+static void
 wrong(struct walk *w, unsigned line, const char *expected)
 {
     struct buffer name = {0};
-    buffer_add_fmt(&name, "%.*s%s%.*s", SLICE_FMT(w->app), w->key.len ? "." : "", SLICE_FMT(w->key));
+    add_dotted(&name, w->app);
+    add_dotted(&name, w->key);
     w->sink->wrong(w->sink->arg, line, buffer_slice(&name), expected);
     buffer_fini(&name);
 }
@@ -84,8 +94,9 @@ static void
 unknown(struct walk *w, unsigned line, struct slice option)
 {
     struct buffer name = {0};
-    buffer_add_fmt(&name, "%.*s%s%.*s%s%.*s", SLICE_FMT(w->app), w->key.len ? "." : "", SLICE_FMT(w->key),
-                   option.len ? "." : "", SLICE_FMT(option));
+    add_dotted(&name, w->app);
+    add_dotted(&name, w->key);
+    add_dotted(&name, option);
     w->sink->unknown(w->sink->arg, line, buffer_slice(&name));
     buffer_fini(&name);
 }

@@ -245,7 +245,7 @@ a_script_is_refused_with_its_line(void **state)
     const char *const variables[] = {"RABBITMQ_CONF_ENV_FILE", "/nowhere", NULL};
     w = (struct world){.variables = variables, .files = NOTHING};
     read_world(&w);
-    assert_string_equal(w.errors, "/nowhere: no such thing\n");
+    assert_string_equal(w.errors, "/nowhere: not found\n");
     fini_world(&w);
 }
 

@@ -104,6 +104,8 @@
     X(FLAGS, loopback_users, "loopback_users.$user", "guest=true", 0, 0, "", \
       "users that may connect from this machine only; naming one replaces the default") \
     X(STRING, default_vhost, "default_vhost", "/", 0, 0, "", "the vhost that an empty node starts with") \
+    X(STRING, event_vhost, "event_exchange.vhost", "/", 0, 0, "", \
+      "the vhost of amq.rabbitmq.event, which is there when rabbitmq_event_exchange is enabled") \
     X(STRING, default_user, "default_user", "guest", 0, 0, "", "the user that an empty node starts with") \
     X(SECRET, default_pass, "default_pass", "guest", 0, 0, "", "that user's password") \
     X(FLAGS, default_user_tags, "default_user_tags.$tag", "administrator=true", 0, 0, "", "that user's tags") \

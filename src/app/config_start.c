@@ -62,6 +62,7 @@ static const struct config_io machine = {read_file, probe_file, list_dir, NULL};
 
 /* As in RabbitMQ a name that nobody knows does not keep a node from starting. */
 struct plugin_names {
+    struct config *config;
     const char *origin;
     struct buffer *warnings;
 };
@@ -71,6 +72,8 @@ on_plugin(void *arg, struct slice name)
 {
     const struct plugin_names *n = arg;
     int i = plugins_find(name);
+    if (slice_eq_str(name, "rabbitmq_event_exchange"))
+        n->config->has_event_exchange = true;
     if (i >= 0 && plugins_rows[i].is_built_in)
         return;
     config_report_place(n->warnings, n->origin, 0);
@@ -81,9 +84,9 @@ on_plugin(void *arg, struct slice name)
 
 /* RABBITMQ_ENABLED_PLUGINS in place of the file. */
 static void
-plugins_check(const char *names, struct config_report *report)
+plugins_check(struct config *c, const char *names, struct config_report *report)
 {
-    struct plugin_names n = {"RABBITMQ_ENABLED_PLUGINS", &report->warnings};
+    struct plugin_names n = {c, "RABBITMQ_ENABLED_PLUGINS", &report->warnings};
     for (size_t len; *names; names += len + (names[len] == ',')) {
         len = strcspn(names, ",");
         if (len > 0 && strcmp(names, "ALL") != 0)
@@ -96,7 +99,7 @@ plugins_read(struct config *c, const char *path, struct config_report *report)
 {
     struct buffer text = {0};
     struct erlang_error error;
-    struct plugin_names n = {path, &report->warnings};
+    struct plugin_names n = {c, path, &report->warnings};
     c->plugins_file = strdup(path);
     CHECK(c->plugins_file);
     enum err e = read_file(NULL, path, &text);
@@ -187,7 +190,7 @@ config_start_load(struct config *c, const struct options *o, struct config_repor
         good = config_files_find(&files, dir, &env, &machine, report) && good;
     settings_load(c, o, &env, &files, report);
     if (env.plugins)
-        plugins_check(env.plugins, report);
+        plugins_check(c, env.plugins, report);
     else
         plugins_look(c, &env, &files, report);
     config_files_fini(&files);

@@ -359,7 +359,7 @@ static void
 files_are_looked_for(void **state)
 {
     expect_errors("ssl_options.certfile = /missing.pem\n",
-                  "a.conf:1: ssl_options.certfile = /missing.pem: no such thing\n");
+                  "a.conf:1: ssl_options.certfile = /missing.pem: not found\n");
     const char *names[] = {"nowhere"};
     const char *pairs[] = {NULL};
     struct files files = {pairs};
@@ -369,7 +369,7 @@ files_are_looked_for(void **state)
     struct config_report report;
     assert_false(config_load(&c, &request, &report));
     char *errors = text_of(&report.errors);
-    assert_string_equal(errors, "nowhere: no such thing\n");
+    assert_string_equal(errors, "nowhere: not found\n");
     free(errors);
     config_fini(&c);
     config_report_fini(&report);

@@ -4,6 +4,7 @@
 #include "base/base64url.h"
 #include "base/buffer.h"
 #include "broker/credential.h"
+#include "broker/event.h"
 #include "broker/meta.h"
 #include "broker/parameter.h"
 #include "io/random.h"
@@ -230,6 +231,25 @@ setup_cluster_id(struct meta *m, char *why, size_t why_size)
     const struct meta_command set = {
         .kind = META_PARAMETER_SET, .name = slice_str("internal_cluster_id"), .value = slice_of(value, len)};
     return apply(m, &set, why, why_size);
+}
+
+bool
+setup_event_exchange(struct meta *m, const struct config *c, char *why, size_t why_size)
+{
+    struct meta_command cmd = {.kind = META_EXCHANGE_DECLARE,
+                               .vhost = slice_str(c->event_vhost),
+                               .name = slice_str(EVENT_EXCHANGE),
+                               .type = slice_str("topic"),
+                               .durable = true,
+                               .internal = true,
+                               .is_judged = true}; /* the name is a reserved one */
+    const struct vhost *v = vhost_find(m, cmd.vhost);
+    bool is_there = v && exchange_find(v, cmd.name);
+    if (!v || is_there == c->has_event_exchange)
+        return true;
+    if (is_there)
+        cmd.kind = META_EXCHANGE_DELETE;
+    return apply(m, &cmd, why, why_size);
 }
 
 static double

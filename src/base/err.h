@@ -14,9 +14,11 @@
     X(ERR_SYNTAX, "malformed input")                                                                         \
     X(ERR_ENCODING, "not valid UTF-8")                                                                       \
     X(ERR_TRUNCATED, "input ends too early")                                                                 \
-    X(ERR_NOT_FOUND, "no such thing")                                                                        \
+    X(ERR_NOT_FOUND, "not found")                                                                            \
     X(ERR_EXISTS, "exists already")                                                                          \
     X(ERR_REFUSED, "refused")                                                                                \
+    X(ERR_UNREACHABLE, "cannot be reached")                                                                  \
+    X(ERR_DIRECTORY, "is a directory")                                                                       \
     X(ERR_TYPE, "wrong type")                                                                                \
     X(ERR_RANGE, "out of range")                                                                             \
     X(ERR_IO, "input/output error")                                                                          \

@@ -7,8 +7,10 @@
 
 #include "base/check.h"
 #include "broker/courier_impl.h"
+#include "broker/event.h"
 #include "io/system.h"
 #include "io/timer.h"
+#include "wire/table.h"
 
 static bool
 alarm_is_due(enum alarm_source source, uint64_t bytes, uint64_t limit)
@@ -47,11 +49,27 @@ alarm_state(const struct broker *b)
     return b->alarms;
 }
 
+/* RabbitMQ knows two sources: what the store lacks is disk, too. */
+static void
+alarm_events(struct broker *b, unsigned changed, unsigned raised)
+{
+    static const char *const sources[ALARM_SOURCES] = {"memory", "disk", "disk", "disk"};
+    struct event e;
+    for (unsigned i = 0; i < ALARM_SOURCES; i++) {
+        if (!(changed & 1u << i) || !event_begin(&e, b, raised & 1u << i ? "alarm.set" : "alarm.cleared"))
+            continue;
+        table_add_str(&e.headers, "node", slice_str(b->node->name));
+        table_add_str(&e.headers, "source", slice_str(sources[i]));
+        event_end(&e);
+    }
+}
+
 /* What holds publishers back beside the news that the caller has just logged. */
 static void
 alarm_tell(struct broker *b, unsigned raised)
 {
     unsigned gone = b->alarms_told & ~raised;
+    alarm_events(b, b->alarms_told ^ raised, raised);
     b->alarms_told = raised;
     if (gone && raised)
         log_info(b->node->log, LOG_GLOBAL, "publishers stay blocked: %s", alarm_reason(raised));

@@ -39,6 +39,7 @@ struct node {
     struct log *log;
     const char *name; /* rabbit@host */
     const char *cluster_name;
+    const char *event_vhost;             /* where the event exchange is; NULL: in "/" */
     const struct durability *durability; /* durability.h; NULL: everything is in memory only */
     void *durability_arg;
     struct alarm_watch *memory_watch; /* shard 0's, as the next: alarm.h; NULL: nobody watches */
@@ -67,6 +68,7 @@ struct broker {
     unsigned alarms_forced;           /* shard 0: alarm_force() */
     unsigned alarm_claims[ALARM_SOURCES]; /* shard 0: how many hold up each alarm, by alarm_raise() */
     struct route_cache *routes;
+    uint64_t route_work; /* what routing cost, in bindings looked at and queues found: only ever grows */
     struct courier *courier;
     struct deadletters *deadletters;
     struct inside *inside; /* what the broker itself publishes */

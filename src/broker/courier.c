@@ -277,14 +277,21 @@ courier_get(struct broker *b, const struct queue_def *q, struct channel_ref from
 
 void
 courier_delete(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t number,
-               bool if_unused, bool if_empty)
+               bool if_unused, bool if_empty, struct slice actor)
 {
     unsigned flags = (if_unused ? COURIER_IF_UNUSED : 0u) | (if_empty ? COURIER_IF_EMPTY : 0u);
     struct courier_op op = op_of(q->id, from, number, flags);
-    if (q->shard == b->index)
+    if (q->shard == b->index) {
+        op.actor = actor;
         courier_op_delete(b, queue_of(b, q), &op);
-    else
-        op_post(b, q->shard, MAIL_DELETE, &op, NULL);
+        return;
+    }
+    struct courier_actor *travelling = malloc(sizeof *travelling + actor.len);
+    CHECK(travelling);
+    travelling->size = (uint32_t)actor.len;
+    if (actor.len > 0)
+        memcpy(travelling->name, actor.data, actor.len);
+    op_post(b, q->shard, MAIL_DELETE, &op, travelling);
 }
 
 void

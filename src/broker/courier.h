@@ -83,9 +83,9 @@ void courier_get(struct broker *b, const struct queue_def *q, struct channel_ref
                  bool no_ack);
 /* Deletes through the metadata: checks if_unused / if_empty on the queue's shard, then submits
  * META_QUEUE_DELETE, then closes the queue (consumers get `canceled`), then answers. A queue that is gone
- * already answers 0. */
+ * already answers 0. `actor`: who does it, for events; borrowed. */
 void courier_delete(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op,
-                    bool if_unused, bool if_empty);
+                    bool if_unused, bool if_empty, struct slice actor);
 /* The same by id, for exclusive queues of a closing connection; answered likewise. */
 void courier_delete_id(struct broker *b, uint64_t queue_id, unsigned shard, struct channel_ref from,
                        uint32_t op);

@@ -100,7 +100,7 @@ deletion_done(struct broker *b, struct meta_request *request)
 }
 
 static struct queue_deletion *
-deletion_start(struct queue *q)
+deletion_start(struct queue *q, struct slice actor)
 {
     struct broker *b = q->broker;
     struct queue_deletion *d = calloc(1, sizeof *d);
@@ -109,8 +109,8 @@ deletion_start(struct queue *q)
     d->ops_end = &d->ops;
     list_push_back(&b->courier->deletions, &d->node);
     q->deletion = d;
-    struct meta_request *request =
-        meta_request_new(&(struct meta_command){.kind = META_QUEUE_DELETE, .queue_id = q->id});
+    struct meta_request *request = meta_request_new(
+        &(struct meta_command){.kind = META_QUEUE_DELETE, .queue_id = q->id, .actor = actor});
     request->on_done = deletion_done;
     request->cookie[0] = (uintptr_t)d;
     meta_submit(b, request);
@@ -121,7 +121,7 @@ void
 courier_auto_delete(struct queue *q)
 {
     if (!q->deletion)
-        deletion_start(q);
+        deletion_start(q, slice_of(NULL, 0));
 }
 
 void
@@ -140,7 +140,7 @@ courier_op_delete(struct broker *b, struct queue *q, const struct courier_op *op
     else if (q && op->flags & COURIER_IF_EMPTY && queue_ready_count(q))
         courier_reply_error(b, &r, AMQP_REPLY_PRECONDITION_FAILED, "not empty");
     else if (q) {
-        deletion_add(deletion_start(q), op);
+        deletion_add(deletion_start(q, op->actor), op);
         return;
     }
     courier_reply(b, &r);

@@ -30,7 +30,7 @@ enum courier_mail {
     MAIL_COUNTS,     /* (F) a: queue, b c: channel, u32: op */
     MAIL_PURGE,      /* (F) likewise */
     MAIL_GET,        /* (F) likewise, flags: no_ack */
-    MAIL_DELETE,     /* (F) likewise, flags: COURIER_IF_* */
+    MAIL_DELETE,     /* (F) likewise, flags: COURIER_IF_*, p: courier_actor or NULL */
     MAIL_CONSUME,    /* (F) likewise, p: consumer_request */
     MAIL_CANCEL,     /* (F) likewise, p: courier_end */
     MAIL_TX_END,     /* (F) b c: channel, a: seq */
@@ -66,6 +66,13 @@ struct courier_op {
     uint32_t number;
     uint16_t flags;
     uint64_t queue_id;
+    struct slice actor; /* of a deletion; borrowed */
+};
+
+/* Who deletes. */
+struct courier_actor {
+    uint32_t size;
+    uint8_t name[];
 };
 
 enum { MESSAGE_BATCH = 62 };

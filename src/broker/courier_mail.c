@@ -127,6 +127,17 @@ on_cancel(struct broker *b, const struct mail *m)
 }
 
 static void
+on_delete(struct broker *b, const struct mail *m)
+{
+    struct courier_op op = mail_op(m);
+    struct courier_actor *actor = m->p;
+    if (actor)
+        op.actor = slice_of(actor->name, actor->size);
+    courier_op_delete(b, queue_get(b, m->a), &op);
+    free(actor);
+}
+
+static void
 on_forget(struct broker *b, const struct mail *m)
 {
     courier_end_consumer(b, m->a, m->from, (struct courier_end){.subscription = m->c, .consumer = m->b});
@@ -157,7 +168,7 @@ courier_handle(struct broker *b, const struct mail *m)
     case MAIL_COUNTS: courier_op_counts(b, queue_get(b, m->a), &op); break;
     case MAIL_PURGE: courier_op_purge(b, queue_get(b, m->a), &op); break;
     case MAIL_GET: courier_op_get(b, queue_get(b, m->a), &op); break;
-    case MAIL_DELETE: courier_op_delete(b, queue_get(b, m->a), &op); break;
+    case MAIL_DELETE: on_delete(b, m); break;
     case MAIL_CONSUME: on_consume(b, m); break;
     case MAIL_CANCEL: on_cancel(b, m); break;
     case MAIL_FORGET: on_forget(b, m); break;
@@ -236,6 +247,7 @@ courier_discard(const struct mail *m)
     case MAIL_RETURN:
     case MAIL_CONSUME:
     case MAIL_CANCEL:
+    case MAIL_DELETE:
     case MAIL_REPLY: free(m->p); break;
     default: break;
     }

@@ -552,7 +552,7 @@ static bool
 step_delete_if_unused_is_refused(struct place *p)
 {
     if (script_asks(p))
-        courier_delete(p->b, script_queue(p, "q"), channel_of(p), p->ops, true, false);
+        courier_delete(p->b, script_queue(p, "q"), channel_of(p), p->ops, true, false, slice_of(NULL, 0));
     if (p->replies < p->ops)
         return false;
     CHECK(p->last.code == 406 && strcmp(p->last.text, "queue 'q' in vhost '/' in use") == 0);
@@ -588,7 +588,7 @@ step_delete_if_empty_is_refused(struct place *p)
     struct taker *t = &p->takers[0];
     if (script_asks(p)) {
         courier_settle(p->b, t->s.queue_shard, t->s.queue_id, t->unsettled[0], SETTLE_REQUEUE);
-        courier_delete(p->b, script_queue(p, "q"), channel_of(p), p->ops, false, true);
+        courier_delete(p->b, script_queue(p, "q"), channel_of(p), p->ops, false, true, slice_of(NULL, 0));
     }
     if (p->replies < p->ops)
         return false;
@@ -625,7 +625,7 @@ static bool
 step_delete_counts_and_cancels(struct place *p)
 {
     if (script_asks(p))
-        courier_delete(p->b, script_queue(p, "q"), channel_of(p), p->ops, false, false);
+        courier_delete(p->b, script_queue(p, "q"), channel_of(p), p->ops, false, false, slice_of(NULL, 0));
     if (p->replies < p->ops || !p->takers[3].was_canceled)
         return false;
     CHECK(p->last.code == 0 && p->last.message_count == 1 && !script_queue(p, "q"));

@@ -3,16 +3,15 @@
 
 #include "broker/erlterm.h"
 #include "broker/reply.h"
-#include "broker/vhost.h"
 #include "wire/amqp.h"
 #include "wire/table.h"
 
 #include <stdio.h>
 
 void
-equivalence_name(char out[EQUIVALENCE_NAME_MAX], const char *kind, struct slice name, const struct vhost *v)
+equivalence_name(char out[EQUIVALENCE_NAME_MAX], const char *kind, struct slice name, struct slice vhost)
 {
-    snprintf(out, EQUIVALENCE_NAME_MAX, "%s '%.*s' in vhost '%s'", kind, SLICE_FMT(name), v->name);
+    snprintf(out, EQUIVALENCE_NAME_MAX, "%s '%.*s' in vhost '%.*s'", kind, SLICE_FMT(name), SLICE_FMT(vhost));
 }
 
 uint16_t

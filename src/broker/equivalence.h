@@ -8,12 +8,10 @@
 
 #include "base/slice.h"
 
-struct vhost;
-
 enum { EQUIVALENCE_NAME_MAX = 560 };
 /* "queue 'q' in vhost '/'" */
 void equivalence_name(char out[EQUIVALENCE_NAME_MAX], const char *kind, struct slice name,
-                      const struct vhost *v);
+                      struct slice vhost);
 
 uint16_t equivalence_bool(const char *field, const char *what, bool received, bool current, char text[256]);
 /* The argument `key` of both tables: the same, or absent in both ("x-queue-type" absent is "classic"). */

@@ -56,7 +56,8 @@ uint16_t
 exchange_check_redeclare(const struct exchange *x, const struct meta_command *cmd, char text[256])
 {
     char what[EQUIVALENCE_NAME_MAX];
-    equivalence_name(what, "exchange", slice_of(x->name, x->name_size), x->vhost);
+    equivalence_name(what, "exchange", slice_of(x->name, x->name_size),
+                     slice_of(x->vhost->name, x->vhost->name_size));
     enum exchange_type type;
     if (!exchange_type_parse(cmd->type, &type)) {
         return reply_fail(text, AMQP_REPLY_COMMAND_INVALID, "unknown exchange type '%.*s'",

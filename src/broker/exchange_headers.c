@@ -215,6 +215,7 @@ static void
 keep_matching(struct router_scratch *s, uint32_t from, struct header_fields *fields)
 {
     uint32_t kept = from;
+    s->work += s->found_count - from;
     for (uint32_t i = from; i < s->found_count; i++)
         if (header_match(binding_arguments(s->found[i]), fields))
             s->found[kept++] = s->found[i];

@@ -412,6 +412,7 @@ match(const struct topic *t, struct topic_scratch *s, struct router_scratch *out
         s->next = swap;
         s->next.count = 0;
         uint32_t hash_count = s->hashes.count; /* those reached by this word begin with the next one */
+        out->work += s->now.count + hash_count;
         for (uint32_t i = 0; i < s->now.count; i++)
             step(t, s, out, s->now.items[i], done);
         for (uint32_t i = 0; i < hash_count; i++)

@@ -171,8 +171,12 @@ meta_apply(struct meta *m, const struct meta_command *cmd, struct meta_result *r
     _Static_assert(sizeof apply / sizeof apply[0] == META_KINDS, "a function for each kind");
     CHECK((unsigned)cmd->kind < META_KINDS);
     *result = (struct meta_result){0};
+    m->actor = cmd->actor;
     apply[cmd->kind](m, cmd, result);
+    m->actor = slice_of(NULL, 0);
     meta_exchanges_sweep(m);
+    m->actor = cmd->actor;
+    meta_event_applied(m, cmd, result);
     epoch_collect(m->epoch);
 }
 

@@ -70,6 +70,7 @@ struct meta_command {
     struct slice value;
     struct slice component, pattern, apply_to; /* parameters, policies */
     int64_t priority;
+    struct slice actor;                           /* a user, or event.h; it is told, and not kept */
     bool is_operator;                             /* an operator policy */
     struct slice description, default_queue_type; /* vhosts */
     bool is_protected, is_tracing;

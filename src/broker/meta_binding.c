@@ -96,6 +96,7 @@ add(struct meta *m, const struct meta_command *cmd, const struct ends *ends)
         meta_exchange_leads_to(m, source, ends->exchange);
     router_ops_of(source->type)->add(source->router, b);
     meta_exchange_touch(m, source);
+    meta_event_binding(m, b, true);
     if (source->type == EXCHANGE_RECENT_HISTORY)
         recent_history_bound(m->histories, m->node->brokers[0], b);
 }
@@ -142,6 +143,7 @@ void
 meta_binding_remove(struct meta *m, struct binding *b)
 {
     struct exchange *source = b->source;
+    meta_event_binding(m, b, false);
     CHECK(cmap_remove(&m->bindings, meta_binding_hash(b), b));
     router_ops_of(source->type)->remove(source->router, b);
     list_remove(&b->from_node);

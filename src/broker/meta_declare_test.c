@@ -113,6 +113,14 @@ what_is_refused_for_its_words_is_told_from_what_is_refused_for_the_state(void **
          .pattern = slice_str("."),
          .value = slice_str("[]")},
     };
+    struct buffer quorum = {0};
+    table_add_str(&quorum, "x-queue-type", slice_str("quorum"));
+    struct meta_command of_type = queue_command("q");
+    of_type.arguments = buffer_slice(&quorum);
+    assert_true(meta_is_refused(&of_type)); /* it is not durable */
+    of_type.durable = true;
+    assert_false(meta_is_refused(&of_type));
+    buffer_fini(&quorum);
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
         assert_false(meta_is_refused(&fine[i]));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

@@ -6,6 +6,7 @@
  */
 #include "base/check.h"
 #include "base/hash.h"
+#include "broker/event.h"
 #include "broker/meta_impl.h"
 #include "broker/policy_effect.h"
 #include "broker/recent_history.h"
@@ -252,6 +253,7 @@ publish(struct meta *m, struct exchange *x)
         meta_policy_restart(x->vhost);
     if (x->type == EXCHANGE_RECENT_HISTORY)
         recent_history_open(m->histories, x);
+    meta_event_exchange(m, x, true);
     if (x->is_default)
         return;
     alternate_publish(m, x);
@@ -291,6 +293,7 @@ void
 meta_exchange_remove(struct meta *m, struct exchange *x)
 {
     x->is_removed = true;
+    meta_event_exchange(m, x, false);
     if (x->type == EXCHANGE_RECENT_HISTORY)
         recent_history_close(m->histories, m->is_ending ? NULL : m->node->brokers[0], x);
     list_remove(&x->doomed_node);
@@ -392,7 +395,8 @@ meta_exchange_delete(struct meta *m, const struct meta_command *cmd, struct meta
         refuse_default(r);
         return;
     }
-    if (is_reserved(cmd->name)) {
+    bool is_events = cmd->connection_id == 0 && slice_eq_str(cmd->name, EVENT_EXCHANGE); /* by a start */
+    if (is_reserved(cmd->name) && !is_events) {
         meta_fail(r, AMQP_REPLY_ACCESS_REFUSED,
                   "deletion of system exchange '%.*s' in vhost '%s' not allowed", SLICE_FMT(cmd->name),
                   v->name);

@@ -33,7 +33,8 @@ struct meta {
     struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
     struct list doomed;        /* auto-delete exchanges that lost their last binding */
     struct recent_histories *histories;
-    bool is_ending; /* within meta_free() */
+    struct slice actor; /* whose command is being applied; empty: what follows from others */
+    bool is_ending;     /* within meta_free() */
     struct meta_hooks hooks;
     void *hooks_arg;
 };
@@ -146,6 +147,14 @@ void meta_policy_restart(struct vhost *v);
 /* Nothing waits any more to learn of a change. Takes as long as it takes. */
 void meta_policy_settle(struct meta *m);
 void meta_policies_remove(struct meta *m, struct vhost *v);
+
+/* --- meta_event.c --- */
+
+/* Tell of what came or is going; of a command that was applied. */
+void meta_event_queue(const struct meta *m, const struct queue_def *q, bool is_created);
+void meta_event_exchange(const struct meta *m, const struct exchange *x, bool is_created);
+void meta_event_binding(const struct meta *m, const struct binding *b, bool is_created);
+void meta_event_applied(const struct meta *m, const struct meta_command *cmd, const struct meta_result *r);
 
 /* --- meta_submit.c --- */
 

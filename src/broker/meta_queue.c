@@ -122,13 +122,14 @@ describe(const struct queue_def *q, struct meta_result *r)
     memcpy(r->name, q->name, (size_t)q->name_size + 1);
 }
 
+/* All that is asked of the command's words alone; `name`: made up, if it has none. */
 static uint16_t
-check_arguments(const struct vhost *v, struct slice name, const struct meta_command *cmd, char text[256])
+check_words(struct slice name, const struct meta_command *cmd, char text[256])
 {
-    if (meta_is_trusted(cmd) || cmd->arguments.len == 0)
+    if (cmd->arguments.len == 0)
         return 0;
     char what[EQUIVALENCE_NAME_MAX];
-    equivalence_name(what, "queue", name, v);
+    equivalence_name(what, "queue", name, cmd->vhost);
     uint16_t code = cmd->name.len > 0 ? 0 : queue_args_check_unnamed(cmd->arguments, text);
     if (!code)
         code = queue_args_check(cmd->arguments, what, text);
@@ -141,7 +142,7 @@ bool
 meta_queue_is_refused(const struct meta_command *cmd)
 {
     char text[256];
-    return queue_def_check_name(cmd->name, text) || queue_args_check(cmd->arguments, "queue", text);
+    return queue_def_check_name(cmd->name, text) || check_words(cmd->name, cmd, text);
 }
 
 /* The vhost's limit. */
@@ -178,7 +179,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
     }
     if (name.len == 0)
         name = make_name(m, v, cmd->random, made_up);
-    r->code = check_arguments(v, name, cmd, r->text);
+    r->code = meta_is_trusted(cmd) ? 0 : check_words(name, cmd, r->text);
     if (!r->code)
         r->code = check_room(v, name, cmd, r->text);
     if (r->code)
@@ -193,6 +194,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
         meta_policy_restart(v);
     meta_exchange_touch(m, v->default_exchange);
     describe(q, r);
+    meta_event_queue(m, q, true);
     if (m->hooks.queue_declared)
         m->hooks.queue_declared(m->hooks_arg, q);
 }
@@ -204,8 +206,12 @@ meta_queue_remove(struct meta *m, struct queue_def *q)
     CHECK(cmap_remove(&v->queues, name_hash(q), q));
     CHECK(cmap_remove(&m->queues, meta_queue_hash(q), q));
     meta_exchange_touch(m, v->default_exchange);
+    struct slice actor = m->actor;
+    m->actor = slice_of(NULL, 0); /* bindings follow by themselves */
     while (!list_is_empty(&q->bindings))
         meta_binding_remove(m, LIST_ENTRY(q->bindings.next, struct binding, to_node));
+    m->actor = actor;
+    meta_event_queue(m, q, false);
     m->shard_queues[q->shard]--;
     if (m->hooks.queue_deleted)
         m->hooks.queue_deleted(m->hooks_arg, q);

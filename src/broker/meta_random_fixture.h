@@ -56,6 +56,8 @@ meta_random_arguments(struct meta_random *g, enum meta_kind kind)
         table_add_str(&g->arguments, "alternate-exchange", meta_random_exchange(g));
     } else if (kind == META_QUEUE_DECLARE) {
         table_add_int64(&g->arguments, "x-max-length", (int64_t)meta_random_below(g, 3) - 1);
+        if (!meta_random_below(g, 3))
+            table_add_str(&g->arguments, "x-queue-type", slice_str("quorum"));
     } else {
         table_add_str(&g->arguments, "z", META_RANDOM_PICK(g, "1", "2"));
         table_add_str(&g->arguments, "a", slice_str("3"));

@@ -22,7 +22,8 @@ each_slice(struct meta_command *c, void (*fn)(void *arg, struct slice *s), void 
     struct slice *const all[] = {
         &c->vhost, &c->name,      &c->type,    &c->arguments, &c->source,        &c->routing_key,
         &c->user,  &c->configure, &c->write,   &c->read,      &c->password_hash, &c->tags,
-        &c->value, &c->component, &c->pattern, &c->apply_to,  &c->description,   &c->default_queue_type};
+        &c->value, &c->component, &c->pattern, &c->apply_to,  &c->description,   &c->default_queue_type,
+        &c->actor};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         fn(arg, all[i]);
 }

@@ -75,7 +75,7 @@ queue_def_check_redeclare(const struct queue_def *q, const struct meta_command *
     if (q->exclusive_owner != (cmd->exclusive ? cmd->connection_id : 0))
         return locked(q, text);
     char what[EQUIVALENCE_NAME_MAX];
-    equivalence_name(what, "queue", queue_def_name(q), q->vhost);
+    equivalence_name(what, "queue", queue_def_name(q), slice_of(q->vhost->name, q->vhost->name_size));
     code = equivalence_bool("durable", what, cmd->durable && !cmd->exclusive, q->durable, text);
     if (!code)
         code = equivalence_bool("auto_delete", what, cmd->auto_delete, q->auto_delete, text);

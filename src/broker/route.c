@@ -169,6 +169,7 @@ visit(struct route_cache *c, const struct exchange *x, const struct router_query
         c->histories[c->history_count++] = x->id;
     c->scratch.found_count = 0;
     router_ops_of(x->type)->route(x->router, query, &c->scratch);
+    c->scratch.work += c->scratch.found_count;
     for (uint32_t i = 0; i < c->scratch.found_count; i++) {
         const struct binding *b = c->scratch.found[i];
         if (b->to_exchange)
@@ -183,8 +184,10 @@ visit(struct route_cache *c, const struct exchange *x, const struct router_query
 
 /* Leaves the targets in c->targets. */
 static void
-compute(struct route_cache *c, const struct exchange *x, const struct router_query *query)
+compute(struct broker *b, const struct exchange *x, const struct router_query *query)
 {
+    struct route_cache *c = b->routes;
+    uint64_t work = c->scratch.work;
     c->target_count = c->work_count = c->history_count = 0;
     c->saw_by_message = false;
     ptrset_clear(&c->queues);
@@ -192,6 +195,7 @@ compute(struct route_cache *c, const struct exchange *x, const struct router_que
     add_work(c, x);
     while (c->work_count > 0)
         visit(c, c->work[--c->work_count], query);
+    b->route_work += c->scratch.work - work + c->target_count;
 }
 
 static struct slice
@@ -344,11 +348,12 @@ is_computed_again(const struct route_cache *c, const struct route_entry *e)
 }
 
 static const struct route *
-find_slowly(struct route_cache *c, struct route_entry *old, const struct exchange *x, uint64_t hash,
+find_slowly(struct broker *b, struct route_entry *old, const struct exchange *x, uint64_t hash,
             const struct router_query *query)
 {
+    struct route_cache *c = b->routes;
     uint64_t generation = exchange_generation(x);
-    compute(c, x, query);
+    compute(b, x, query);
     if (old && !c->saw_by_message && is_computed_again(c, old)) {
         old->generation = generation;
         old->is_used = true;
@@ -374,10 +379,11 @@ route_find(struct broker *b, const struct exchange *x, struct slice routing_key,
     struct route_entry *e = cache_find(c, hash, x->id, routing_key);
     if (e && e->generation == exchange_generation(x)) {
         e->is_used = true;
+        b->route_work += e->route.count;
         return &e->route;
     }
     struct router_query query = {.keys = &routing_key, .key_count = 1, .properties = properties};
-    return find_slowly(c, e, x, hash, &query);
+    return find_slowly(b, e, x, hash, &query);
 }
 
 const struct route *
@@ -388,7 +394,7 @@ route_find_many(struct broker *b, const struct exchange *x, const struct slice *
     if (n == 1)
         return route_find(b, x, routing_keys[0], properties);
     struct router_query query = {.keys = routing_keys, .key_count = n, .properties = properties};
-    compute(b->routes, x, &query);
+    compute(b, x, &query);
     return route_once(b->routes);
 }
 
@@ -410,8 +416,10 @@ const struct route *
 route_find_memo(struct broker *b, struct route_memo *memo, const struct exchange *x, struct slice routing_key)
 {
     if (memo->exchange == x && memo->generation == exchange_generation(x) &&
-        slice_eq(slice_of(memo->routing_key, memo->routing_key_size), routing_key))
+        slice_eq(slice_of(memo->routing_key, memo->routing_key_size), routing_key)) {
+        b->route_work += memo->route->count;
         return memo->route;
+    }
     route_memo_clear(b, memo);
     if (exchange_needs_message(x))
         return NULL;

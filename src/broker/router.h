@@ -27,6 +27,7 @@ struct router_scratch {
     struct topic_scratch *topic;
     struct headers_scratch *headers;
     uint64_t random; /* of exchanges that choose at random: the last number drawn */
+    uint64_t work;   /* bindings that were looked at, nodes that were passed: only ever grows */
 };
 void router_scratch_fini(struct router_scratch *s);
 void router_scratch_grow(struct router_scratch *s);

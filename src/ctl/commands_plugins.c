@@ -137,9 +137,12 @@ print_change(struct ctl *c, const struct change *change, enum plugins_action act
     return EX_OK;
 }
 
-/* The arguments as a set. False: one is unknown, or is of RabbitMQ and not here; that has been said. */
+/*
+ * The arguments as a set. False: one is unknown, or is of RabbitMQ and not here; that has been said. Such a
+ * one is disabled already: a script that makes sure of it is content, as with RabbitMQ.
+ */
 static bool
-read_names(struct ctl *c, plugins_set *set)
+read_names(struct ctl *c, enum plugins_action action, plugins_set *set)
 {
     struct buffer unknown = {0};
     *set = 0;
@@ -147,7 +150,7 @@ read_names(struct ctl *c, plugins_set *set)
         int row = plugins_find(slice_str(c->args[i]));
         if (row >= 0 && plugins_rows[row].is_built_in)
             *set |= (plugins_set)1 << row;
-        else
+        else if (action != PLUGINS_DISABLE)
             buffer_add_fmt(&unknown, "%s:%s", unknown.len ? ", " : "", c->args[i]);
     }
     if (unknown.len)
@@ -180,7 +183,7 @@ change(struct ctl *c, enum plugins_action action, const char *verb)
         buffer_add_fmt(&banner, "\n%s", c->args[i]);
     ctl_banner(c, "%.*s", SLICE_FMT(buffer_slice(&banner)));
     buffer_fini(&banner);
-    if (!read_names(c, &named))
+    if (!read_names(c, action, &named))
         return EX_SOFTWARE;
     int code = do_change(c, &change, action, ctl_has(c, "all") ? all_plugins() : named);
     return code == EX_OK ? print_change(c, &change, action) : code;

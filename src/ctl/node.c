@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEBIAN_BASE "/var/lib/rabbitmq/mnesia"
@@ -118,6 +119,20 @@ has_socket(const char *dir)
     return access(path, F_OK) == 0;
 }
 
+/*
+ * The directory where somebody happens to stand: a socket that another user has put there would get their
+ * passwords.
+ */
+static bool
+is_own(const char *dir)
+{
+    char path[NODE_PATH_SIZE + 16];
+    struct stat directory, sock;
+    snprintf(path, sizeof path, "%s/" CONTROL_SOCKET, dir);
+    return stat(dir, &directory) == 0 && stat(path, &sock) == 0 && directory.st_uid == geteuid() &&
+           sock.st_uid == geteuid();
+}
+
 /* An explicit directory is taken as it is; of the usual ones the first with a socket. */
 static void
 find_data_dir(struct node *n, const struct options *o)
@@ -136,7 +151,7 @@ find_data_dir(struct node *n, const struct options *o)
             n->data_dir[0] = 0;
         return;
     }
-    if (has_socket("data")) {
+    if (is_own("data")) {
         snprintf(n->data_dir, sizeof n->data_dir, "data");
         return;
     }

@@ -667,7 +667,7 @@ rig_delete(struct rig *r, unsigned queue)
     struct broker *b = rig_broker(r, queue);
     unsigned replies = r->replies;
     courier_delete(b, queue_def_find_id(r->node.meta, r->queue_ids[queue]), channel_on(b->index), 1, false,
-                   false);
+                   false, slice_of(NULL, 0));
     await_reply(r, replies);
 }
 

@@ -110,6 +110,10 @@ opening_says_what_is_wrong(void **state)
     assert_int_equal(dir_sync(world, path("none")), ERR_NOT_FOUND);
     /* who reads it looks at the mounts, not at the owner of the file */
     assert_string_equal(err_text(oserr_of(EROFS)), "read-only file system");
+    /* nobody is to look for a broken disk when a name is wrong, or a network is down */
+    assert_string_equal(err_text(oserr_of(EISDIR)), "is a directory");
+    assert_string_equal(err_text(oserr_of(EHOSTUNREACH)), "cannot be reached");
+    assert_string_equal(err_text(oserr_of(ENOENT)), "not found");
 }
 
 static void

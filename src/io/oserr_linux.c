@@ -19,6 +19,9 @@ oserr_of(int number)
     case EEXIST:
     case ENOTEMPTY: return ERR_EXISTS;
     case ECONNREFUSED: return ERR_REFUSED;
+    case EHOSTUNREACH:
+    case ENETUNREACH: return ERR_UNREACHABLE;
+    case EISDIR: return ERR_DIRECTORY;
     case ENOSPC:
     case EDQUOT: return ERR_NO_SPACE;
     case EMFILE:

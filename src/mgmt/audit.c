@@ -24,7 +24,7 @@
     X("component") X("pattern") X("apply_to") X("priority") X("definition") X("limit") X("limits") \
     X("queue") X("if_empty") X("if_unused") X("pid") X("reason") X("global") X("delay_ms") \
     X("description") X("default_queue_type") X("is_tracing") X("is_protected") X("node") X("action") X("names") X("forced") X("file") \
-    X("level") X("category")
+    X("level") X("category") X("skip_if_unchanged")
 /* clang-format on */
 
 /* In the order in which they stand in a line, whatever their order in the request. */

@@ -7,6 +7,7 @@
 #include "mgmt/control_impl.h"
 
 #include "base/check.h"
+#include "broker/event.h"
 #include "mgmt/ask.h"
 #include "mgmt/audit.h"
 #include "mgmt/info_value.h"
@@ -396,8 +397,11 @@ void
 control_meta(struct control_call *call, const struct meta_command *cmd,
              void (*then)(struct control_call *call, const struct meta_result *result))
 {
+    struct meta_command by_tool = *cmd;
+    by_tool.actor = slice_str(EVENT_BY_TOOL);
     post(call, 0,
-         &(struct question){.ask.run = on_submit, .request = meta_request_new(cmd), .then_changed = then});
+         &(struct question){
+             .ask.run = on_submit, .request = meta_request_new(&by_tool), .then_changed = then});
 }
 
 void

@@ -107,7 +107,7 @@ get_vhost(const struct reader *r, struct slice *out)
 {
     if (!r->d->vhost)
         return get_name(r, "vhost", out);
-    struct slice own;
+    struct slice own = {0};
     *out = slice_str(r->d->vhost);
     if (!get_text(r, "vhost", r->d->vhost, &own))
         return false;

@@ -125,7 +125,7 @@ add_exchange(void *arg, void *item)
 {
     struct definitions_export *x = arg;
     const struct exchange *e = item;
-    if (e->is_predeclared)
+    if (e->is_predeclared || slice_starts_with(slice_of(e->name, e->name_size), "amq."))
         return;
     json_t *o = json_pack("{s:b, s:b, s:b, s:s}", "auto_delete", e->auto_delete, "durable", e->durable,
                           "internal", e->internal, "type", exchange_type_name(e->type));

@@ -10,6 +10,7 @@
 #include "mgmt/definitions_import.h"
 
 #include "base/check.h"
+#include "broker/event.h"
 #include "broker/parameter.h"
 #include "io/shard.h"
 #include "mgmt/ask.h"
@@ -105,7 +106,9 @@ static void
 add_item(struct import *i, unsigned section, const struct meta_command *cmd)
 {
     struct import_item *item = &i->items[i->count++];
-    item->request = meta_request_new(cmd);
+    struct meta_command by_tool = *cmd;
+    by_tool.actor = slice_str(EVENT_BY_TOOL);
+    item->request = meta_request_new(&by_tool);
     item->section = section;
     item->about = (struct meta_command){.kind = cmd->kind,
                                         .vhost = keep_text(item->texts[0], cmd->vhost),

@@ -1,18 +1,11 @@
-/*
- * A connection's id is (shard, milliseconds since 1970, number): connection.h. Its number here is counted
- * from the start of the node: (milliseconds and number since then, shard, 1).
- */
+/* Names in both directions; the numbers of connections are session_pid.c's. */
 #include "mgmt/info_pid.h"
 
 #include "base/text.h"
 #include "mgmt/info_value.h"
 #include "server/connection.h"
 #include "server/server.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-
-enum { PID_SHARD_BITS = 64 - CONNECTION_ID_SHARD_SHIFT };
+#include "server/session_pid.h"
 
 static uint64_t
 connection_start(const struct server *server)
@@ -23,18 +16,13 @@ connection_start(const struct server *server)
 static uint64_t
 number_of(const struct server *server, const struct info_pid *pid)
 {
-    if (pid->kind == INFO_PID_QUEUE)
-        return pid->id << 1;
-    uint64_t time = pid->id & ((UINT64_C(1) << CONNECTION_ID_SHARD_SHIFT) - 1);
-    return ((time - connection_start(server)) << PID_SHARD_BITS | connection_id_shard(pid->id)) << 1 | 1;
+    return pid->kind == INFO_PID_QUEUE ? pid->id << 1 : session_pid_number(server, pid->id);
 }
 
 const char *
 info_pid_text(const struct server *server, const struct info_pid *pid, char text[INFO_PID_TEXT_SIZE])
 {
-    snprintf(text, INFO_PID_TEXT_SIZE, "<%s.%" PRIu64 ".%" PRIu64 ".%u>", server->node->name,
-             server->started_ms / 1000, number_of(server, pid), pid->channel);
-    return text;
+    return session_pid_text(server, number_of(server, pid), pid->channel, text);
 }
 
 void
@@ -76,7 +64,8 @@ info_pid_parse(struct slice text, const struct server *server, struct info_pid *
         pid->id = number;
         return channel ? ERR_NOT_FOUND : ERR_OK;
     }
-    uint64_t shard = number & ((1u << PID_SHARD_BITS) - 1);
-    pid->id = shard << CONNECTION_ID_SHARD_SHIFT | ((number >> PID_SHARD_BITS) + connection_start(server));
+    uint64_t shard = number & ((1u << SESSION_PID_SHARD_BITS) - 1);
+    pid->id =
+        shard << CONNECTION_ID_SHARD_SHIFT | ((number >> SESSION_PID_SHARD_BITS) + connection_start(server));
     return ERR_OK;
 }

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/err.h"
+#include "server/session_pid.h"
 
 #include <stdbool.h>
 
@@ -26,7 +27,7 @@ struct info_pid {
     uint16_t channel; /* INFO_PID_CHANNEL */
 };
 
-enum { INFO_PID_TEXT_SIZE = 340 };
+enum { INFO_PID_TEXT_SIZE = SESSION_PID_TEXT_SIZE };
 
 /* With its terminating zero; returns `text`. */
 const char *info_pid_text(const struct server *server, const struct info_pid *pid,

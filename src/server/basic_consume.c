@@ -10,6 +10,7 @@
 #include "broker/vhost.h"
 #include "io/random.h"
 #include "server/class.h"
+#include "server/session_event.h"
 #include "wire/table.h"
 
 #include <stdlib.h>
@@ -56,6 +57,15 @@ basic_consumer_new(struct channel *ch, struct slice tag, struct slice arguments)
     return consumer;
 }
 
+/* Once, and while an auto-delete queue is still there. */
+static void
+basic_consumer_tell_end(struct channel_consumer *consumer)
+{
+    if (consumer->is_consuming)
+        session_event_consumer_deleted(consumer);
+    consumer->is_consuming = false;
+}
+
 void
 basic_consumer_free(struct channel_consumer *consumer)
 {
@@ -71,6 +81,7 @@ basic_consumer_free(struct channel_consumer *consumer)
     } else {
         idmap_remove(ch->consumers, hash);
     }
+    basic_consumer_tell_end(consumer);
     courier_forget(ch->connection->home->broker, &consumer->subscription);
     free(consumer);
 }
@@ -197,6 +208,7 @@ basic_consume(struct channel *ch, struct slice payload)
     char made[64];
     struct slice tag = m.consumer_tag.len ? m.consumer_tag : basic_make_tag(c, made);
     struct channel_consumer *consumer = basic_consumer_new(ch, tag, m.arguments);
+    consumer->is_exclusive = m.exclusive;
     struct consumer_options options = {
         .tag = tag,
         .arguments = m.arguments,
@@ -217,8 +229,12 @@ basic_consume_replied(struct channel *ch, struct parked_op *op, struct op_reply 
 {
     struct slice tag = slice_of(op->name, op->name_size);
     struct channel_consumer *consumer = basic_consumer_find(ch, tag);
-    if (r->code && consumer)
+    if (r->code && consumer) {
         basic_consumer_free(consumer);
+    } else if (consumer) {
+        consumer->is_consuming = true;
+        session_event_consumer_created(ch, consumer);
+    }
     if (r->code || op->nowait)
         return;
     struct amqp_basic_consume_ok ok = {.consumer_tag = tag};
@@ -249,6 +265,7 @@ basic_cancel(struct channel *ch, struct slice payload)
         basic_cancel_ok(ch, m.consumer_tag, m.nowait);
         return;
     }
+    basic_consumer_tell_end(consumer);
     struct parked_op *op = channel_op(ch, AMQP_BASIC_CANCEL, m.consumer_tag, m.nowait);
     courier_cancel(ch->connection->home->broker, &consumer->subscription, channel_ref_of(ch), op->number);
 }

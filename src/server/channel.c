@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "broker/topic_permission.h"
 #include "broker/vhost.h"
+#include "server/session_event.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -153,6 +154,7 @@ channel_free(struct channel *ch)
 {
     struct connection *c = ch->connection;
     channel_release(ch);
+    session_event_channel_closed(ch);
     if (c->channels)
         idmap_remove(c->channels, ch->number);
     if (c->channel == ch) {

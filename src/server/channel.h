@@ -42,7 +42,9 @@ struct channel_consumer {
     uint16_t prefetch_count;
     uint16_t arguments_size; /* as they were given, for views; none above CHANNEL_ARGUMENTS_MAX */
     uint8_t tag_size;
-    char tag[]; /* and the arguments behind it */
+    bool is_exclusive;
+    bool is_consuming; /* its queue has said yes */
+    char tag[];        /* and the arguments behind it */
 };
 
 enum { CHANNEL_ARGUMENTS_MAX = 1024 };

@@ -98,6 +98,7 @@ channel_request(struct channel *ch, struct parked_op *op, struct meta_command *c
     struct connection *c = ch->connection;
     cmd->vhost = slice_of(c->vhost->name, c->vhost->name_size);
     cmd->connection_id = c->id;
+    cmd->actor = intern_slice(c->user);
     struct meta_request *r = meta_request_new(cmd);
     r->on_done = channel_meta_done;
     r->cookie[0] = c->handle;

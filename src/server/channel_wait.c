@@ -182,9 +182,10 @@ channel_replay(struct channel *ch)
     p->is_replaying = true;
     uint8_t type;
     struct slice payload;
+    uint64_t work_end = connection_work_end(c);
     while (!(c->blocked & BLOCK_ROOM) && !(c->flags & CONNECTION_MOVING) && !p->is_orphan &&
-           ch->state == CHANNEL_OPEN && c->state == CONNECTION_RUNNING &&
-           parked_frame_peek(p, &type, &payload)) {
+           c->home->broker->route_work < work_end && ch->state == CHANNEL_OPEN &&
+           c->state == CONNECTION_RUNNING && parked_frame_peek(p, &type, &payload)) {
         if (p->first && !(p->is_joinable && type == AMQP_FRAME_METHOD &&
                           channel_method_joins(amqp_method_id(payload), payload)))
             break;
@@ -199,7 +200,7 @@ channel_replay(struct channel *ch)
         parked_free(p);
         return;
     }
-    if (c->flags & CONNECTION_MOVING)
+    if (c->flags & CONNECTION_MOVING || c->home->broker->route_work >= work_end)
         server_again(c->home, c);
     channel_parked_relax(c);
     if (parked_is_empty(p)) {

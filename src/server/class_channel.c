@@ -3,6 +3,7 @@
  * answers that were meant for the old channel carry its serial and find nothing.
  */
 #include "server/class.h"
+#include "server/session_event.h"
 
 void
 class_channel_open(struct connection *c, uint16_t number, struct slice payload)
@@ -11,6 +12,7 @@ class_channel_open(struct connection *c, uint16_t number, struct slice payload)
     struct channel *ch = channel_new(c, number);
     if (channel_decode_failed(ch, AMQP_CHANNEL_OPEN, amqp_decode_channel_open(payload, &m)))
         return;
+    session_event_channel_created(ch);
     struct amqp_channel_open_ok ok = {0};
     CONNECTION_SEND(c, amqp_size_channel_open_ok(&ok), amqp_encode_channel_open_ok(out, number, &ok));
 }

@@ -228,7 +228,8 @@ class_queue_delete(struct channel *ch, struct slice payload)
         return;
     struct parked_op *op = channel_op(ch, AMQP_QUEUE_DELETE, name, m.nowait);
     op->queue_id = q->id;
-    courier_delete(c->home->broker, q, channel_ref_of(ch), op->number, m.if_unused, m.if_empty);
+    courier_delete(c->home->broker, q, channel_ref_of(ch), op->number, m.if_unused, m.if_empty,
+                   intern_slice(c->user));
 }
 
 void

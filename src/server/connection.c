@@ -13,6 +13,7 @@
 #include "server/class.h"
 #include "server/connection_limit.h"
 #include "server/handshake.h"
+#include "server/session_event.h"
 #include "wire/sasl.h"
 
 #include <stdio.h>
@@ -272,6 +273,7 @@ connection_flush(struct connection *c)
     }
     connection_output_shrunk(c);
     if (!c->out && c->state == CONNECTION_DRAINING) {
+        session_event_connection_closed(c);
         stream_close(&c->stream);
         connection_die(c);
     } else if (c->out && c->out->bytes > c->home->server->config.limits.output_max_bytes) {

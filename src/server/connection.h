@@ -192,19 +192,18 @@ bool connection_has_room(struct connection *c);
 
 /* ---- connection_read.c ---- */
 
-/* One read from the socket, at most read_turn_bytes, and all whole frames in it. */
+/* Where the broker's route_work will be when this connection has had its part of a turn. */
+uint64_t connection_work_end(const struct connection *c);
+/* One read from the socket, at most read_turn_bytes, and the whole frames in it, up to read_turn_work. */
 void connection_read(struct connection *c);
 /* What is not consumed stays for later. */
 void connection_keep(struct connection *c, struct slice rest);
 /* read() has given `got`, which is 0 or NET_ERROR. */
 void connection_ended(struct connection *c, ssize_t got);
-
-/* ---- connection_proxy.c ---- */
-
-/* In CONNECTION_PROXY. True: the header is complete, and the state CONNECTION_HEADER. */
-bool connection_read_proxy(struct connection *c);
-/* Frames that were left unhandled while the connection was blocked. */
+/* Frames that were left unhandled: it was blocked, or had had its part. */
 void connection_resume(struct connection *c);
+/* connection_proxy.c. In CONNECTION_PROXY. True: the header is complete, the state is CONNECTION_HEADER. */
+bool connection_read_proxy(struct connection *c);
 
 /* ---- class_connection.c: methods on channel 0 ---- */
 

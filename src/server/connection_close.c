@@ -13,6 +13,7 @@
 #include "broker/courier.h"
 #include "broker/vhost.h"
 #include "server/class.h"
+#include "server/session_event.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -248,6 +249,7 @@ connection_lost(struct connection *c, const char *why)
         connection_queues_delete(c, c->queues);
         c->queues = NULL;
     }
+    session_event_connection_closed(c);
     stream_abort(&c->stream);
     connection_die(c);
 }

@@ -11,6 +11,9 @@
  * behind it). So the tail holds at most a method or header frame, which limits bound; or, of a blocked
  * connection, what one read brought. The latter may be longer than the headroom: then it is handled where it
  * is.
+ *
+ * What the frames of one read cost in routing has a limit, too: behind it the rest waits in the tail for the
+ * next turn, in the list of those that are served again, and nothing is read on top of it.
  */
 #include "base/check.h"
 #include "server/class.h"
@@ -38,6 +41,12 @@ connection_keep(struct connection *c, struct slice rest)
     }
     memcpy(c->tail->bytes, rest.data, rest.len);
     c->tail->len = (uint32_t)rest.len;
+}
+
+uint64_t
+connection_work_end(const struct connection *c)
+{
+    return c->home->broker->route_work + c->home->server->config.limits.read_turn_work;
 }
 
 /* ---- protocol header ---- */
@@ -169,12 +178,15 @@ connection_step(struct connection *c, const uint8_t *p, size_t size)
     }
 }
 
-/* Handles what it can; returns how much that was. */
+/* Handles what it can, up to a turn's work; returns how much that was. */
 static size_t
 connection_parse(struct connection *c, const uint8_t *start, size_t size)
 {
     const uint8_t *p = start, *end = start + size;
-    while (p < end && !c->blocked && c->state != CONNECTION_DEAD && !(c->flags & CONNECTION_MOVING)) {
+    const struct broker *broker = c->home->broker;
+    uint64_t work_end = connection_work_end(c);
+    while (p < end && !c->blocked && c->state != CONNECTION_DEAD && !(c->flags & CONNECTION_MOVING) &&
+           broker->route_work < work_end) {
         size_t left = (size_t)(end - p), used;
         if (__builtin_expect(c->flags & CONNECTION_BODY_OPEN, 0)) {
             used = connection_body(c, p, left);
@@ -192,6 +204,8 @@ connection_parse(struct connection *c, const uint8_t *start, size_t size)
             break;
         p += used;
     }
+    if (__builtin_expect(broker->route_work >= work_end, 0) && c->state != CONNECTION_DEAD)
+        server_again(c->home, c);
     return (size_t)(p - start);
 }
 
@@ -247,11 +261,8 @@ connection_read(struct connection *c)
 {
     if (__builtin_expect(c->state == CONNECTION_PROXY, 0) && !connection_read_proxy(c))
         return;
-    if (c->flags & CONNECTION_AGAIN_LISTED) { /* what was left undone comes before what is new */
-        channel_replay_all(c);
-        if (c->state == CONNECTION_DEAD || c->blocked || c->flags & CONNECTION_MOVING)
-            return;
-    }
+    if (c->flags & CONNECTION_AGAIN_LISTED)
+        return; /* what was left undone comes before what is new: connection_resume(), in this turn */
     uint8_t *base = shard_read_buffer(c->home->shard);
     size_t before = c->tail ? c->tail->len : 0;
     if (before > SHARD_READ_HEADROOM) {

@@ -20,6 +20,7 @@
 #include "server/heartbeat.h"
 #include "server/login_limit.h"
 #include "server/offer.h"
+#include "server/session_event.h"
 #include "wire/sasl.h"
 #include "wire/table.h"
 
@@ -230,11 +231,13 @@ handshake_login(struct connection *c, struct slice mechanism, struct slice name,
     }
     const struct user *user = user_login(meta, name, needs_password ? &password : NULL, why);
     if (user && !handshake_is_loopback_only(c, name)) {
+        session_event_login(c, mechanism, name, NULL);
         handshake_tune(c, name);
         return;
     }
     if (user)
         snprintf(why, sizeof why, "user '%.*s' can only connect via localhost", SLICE_FMT(name));
+    session_event_login(c, mechanism, name, why);
     handshake_refuse(c, mechanism, why);
     if (needs_password)
         handshake_count_failure(c);
@@ -350,6 +353,7 @@ handshake_open(struct connection *c, struct slice payload)
     struct amqp_connection_open_ok ok = {0};
     CONNECTION_SEND(c, AMQP_CONNECTION_OPEN_OK_SIZE_MAX, amqp_encode_connection_open_ok(out, 0, &ok));
     heartbeat_start(c);
+    session_event_connection_created(c);
     struct log *log = c->home->server->node->log;
     char name[2 * NET_ADDR_TEXT_SIZE + 8];
     if (log_is_on(log, LOG_CONNECTION, LOG_LEVEL_INFO))

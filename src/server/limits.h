@@ -22,6 +22,7 @@
     X(read_turn_bytes, 65536, "read from one connection in a turn")                                          \
     X(read_small_bytes, 32768, "the same, from one whose messages are small: they stay in the cache")        \
     X(bulk_body_bytes, 8192, "a message body that is not small in this sense")                               \
+    X(read_turn_work, 32768, "bindings looked at and queues given, for one connection in a turn")            \
     X(deliver_bytes, 262144, "read from all before what came of it is delivered and written")                \
     X(write_turn_bytes, 1048576, "written to one connection in a turn")                                      \
     X(output_high_bytes, 524288, "unsent output at which a connection's consumers stop")                     \

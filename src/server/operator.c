@@ -6,6 +6,7 @@
 #include "server/operator.h"
 
 #include "broker/courier.h"
+#include "broker/event.h"
 #include "broker/vhost.h"
 #include "server/connection.h"
 #include "server/server.h"
@@ -32,7 +33,7 @@ operator_delete(struct server_shard *home, const struct queue_def *q, bool if_un
                 struct operator_op *op)
 {
     struct channel_ref ref = operator_ref(home, op);
-    courier_delete(home->broker, q, ref, op->number, if_unused, if_empty);
+    courier_delete(home->broker, q, ref, op->number, if_unused, if_empty, slice_str(EVENT_BY_TOOL));
 }
 
 bool

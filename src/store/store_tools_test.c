@@ -584,7 +584,7 @@ a_copy_of_a_log_with_a_file_missing_is_refused(void **state)
     must(t, file_rename(t->node, "/data/aside", "/data/store/log/1-0-4.log"));
     must(t, file_rename(t->node, "/data/store/log/1-0-5.log", "/data/store/log/1-0-6.log"));
     assert_int_equal(copy_whole(t, "/copy2"), ERR_CORRUPT);
-    assert_non_null(strstr(t->why, "/data/store/log/1-0-5.log: no such thing"));
+    assert_non_null(strstr(t->why, "/data/store/log/1-0-5.log: not found"));
 }
 
 /* A node that was killed while it prepared its next log file leaves one of zeros. */

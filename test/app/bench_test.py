@@ -61,9 +61,11 @@ class WithBroker(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.process.terminate()
-        cls.process.wait(DEADLINE_S)
+        code = cls.process.wait(DEADLINE_S)
         cls.process.stdout.close()
         cls.dir.cleanup()
+        if code:  # of a sanitizer, or of a crash
+            raise AssertionError(f"the broker ended with exit code {code}")
 
     def test_what_the_broker_refuses_is_told_in_its_words(self):
         for words, expected in ((["--user", "wrong"], "403 ACCESS_REFUSED"),

@@ -51,18 +51,22 @@ class Definitions(unittest.TestCase):
         if fails:
             self.assertEqual(line, "")
             why = self.process.stderr.read()
+            self.assertEqual(self.process.wait(DEADLINE_S), 1)
             self.stop()
             return why
         self.assertIn("ready", line)
         return None
 
     def stop(self, how=signal.SIGTERM):
-        if self.process:
-            self.process.send_signal(how)
-            self.process.wait(DEADLINE_S)
-            self.process.stdout.close()
-            self.process.stderr.close()
-        self.process = None
+        process, self.process = self.process, None
+        if process:
+            is_running = process.poll() is None  # what did not start has its own code
+            process.send_signal(how)
+            code = process.wait(DEADLINE_S)
+            process.stdout.close()
+            process.stderr.close()
+            if is_running:
+                self.assertEqual(code, 0 if how == signal.SIGTERM else -how)
 
     def path(self, name):
         return os.path.join(self.dir.name, name)

@@ -44,8 +44,10 @@ class Lists(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.connection.close()
-        cls.node.end()
+        code = cls.node.end()
         cls.dir.cleanup()
+        if code:  # of a sanitizer, or of a crash
+            raise AssertionError(f"the node ended with exit code {code}")
 
     @classmethod
     def tell(cls, method):

@@ -32,8 +32,10 @@ class PolicyTest(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.control.close()
-        cls.node.end()
+        code = cls.node.end()
         cls.dir.cleanup()
+        if code:  # of a sanitizer, or of a crash
+            raise AssertionError(f"the node ended with exit code {code}")
 
     def setUp(self):
         self.connection = self.node.connect()

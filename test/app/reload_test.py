@@ -115,9 +115,10 @@ class Reload(unittest.TestCase):
         for c in self.clients:
             c.close()
         if self.process:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+            code = self.process.wait(DEADLINE_S)
             self.process.stdout.close()
+            self.assertEqual(code, 0, pathlib.Path(self.log).read_text(encoding="utf-8"))
         self.dir.cleanup()
 
     def write(self, *lines):

@@ -133,6 +133,22 @@ class Misbehaving(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (69, ''))
         self.assertIn('Error: unable to perform an operation on node ', done.stderr)
 
+    def test_only_a_socket_of_ones_own_is_found_by_standing_beside_it(self):
+        for is_own in (True, False):
+            with tempfile.TemporaryDirectory() as top, socket.socket(socket.AF_UNIX) as dead:
+                path = os.path.join(top, 'data', 'control.sock')
+                os.mkdir(os.path.dirname(path))
+                if is_own or os.geteuid() == 0:
+                    dead.bind(path)
+                else:
+                    os.symlink('/etc/passwd', path)  # who is not root has only root's files to show
+                if not is_own and os.geteuid() == 0:
+                    os.chown(path, 65534, 65534)
+                done = subprocess.run([TOOL, 'list_queues'], capture_output=True, text=True, timeout=DEADLINE_S, cwd=top,
+                                      env={'PATH': os.environ['PATH'], 'HOME': top, 'RABBITMQ_DIST_PORT': '1'})
+            self.assertEqual((done.returncode, done.stdout), (69, ''))
+            self.assertEqual(' data/control.sock' in done.stderr, is_own, done.stderr)
+
     def test_output_that_cannot_be_written_is_a_failure(self):
         with open('/dev/full', 'wb') as full:
             code, _, err = self.run_tool('list_queues', answer=b'r ["q",0]\no {}\n', stdout=full)

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""The event exchange of a node whose plugin is enabled: what is told, to whom, and what a restart keeps of it.
+
+events_test.py LEVERET LEVERETCTL
+
+The expected fields are those that RabbitMQ 3.10.8 sends for the same actions.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+LEVERETCTL = sys.argv.pop(2) if len(sys.argv) > 2 else "build/debug/leveretctl"
+os.environ["RABBITMQ_ENABLED_PLUGINS"] = "rabbitmq_event_exchange"
+
+from control_test import DEADLINE_S, Node, pika  # noqa: E402  (it takes its own argument)
+
+EXCHANGE = "amq.rabbitmq.event"
+VARYING = {"timestamp_in_ms", "pid", "connection", "channel", "connected_at", "node"}
+
+
+class Events(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="leveret-events.")
+        self.data = self.dir.name + "/data"
+        self.node = Node(self.data).ready()
+        self.connection = self.node.connect()
+        self.channel = self.connection.channel()
+        self.queue = self.channel.queue_declare("", exclusive=True).method.queue
+
+    def tearDown(self):
+        if self.connection.is_open:
+            self.connection.close()
+        if self.node.process.returncode is None:
+            self.assertEqual(self.node.end(), 0)
+        self.dir.cleanup()
+
+    def listen(self, *keys):
+        for key in keys:
+            self.channel.queue_bind(self.queue, EXCHANGE, key)
+
+    def ctl(self, *words):
+        subprocess.run([LEVERETCTL, "--data-dir", self.data, "-q", *words], check=True, stdout=subprocess.DEVNULL)
+
+    def next(self):
+        """The next event: its key and headers."""
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            method, properties, body = self.channel.basic_get(self.queue, auto_ack=True)
+            if method:
+                self.assertEqual((method.exchange, body, properties.delivery_mode), (EXCHANGE, b"", 2))
+                self.assertEqual(properties.headers["timestamp_in_ms"] // 1000, properties.timestamp)
+                self.assertLess(abs(time.time() - properties.timestamp), 3600)
+                return method.routing_key, properties.headers
+        self.fail("no event came")
+
+    def expect(self, key, **fields):
+        """The next one has exactly these fields, beside those that vary, which are returned."""
+        got, headers = self.next()
+        self.assertEqual(got, key)
+        self.assertEqual({k: v for k, v in headers.items() if k not in VARYING}, fields)
+        return headers
+
+    def test_queues_exchanges_and_bindings_come_and_go(self):
+        self.listen("queue.*", "exchange.*", "binding.*")
+        key, headers = self.next()  # of the last one itself
+        self.assertEqual((key, headers["source_name"], headers["routing_key"]), ("binding.created", EXCHANGE, "binding.*"))
+        by = {"user_who_performed_action": "guest", "vhost": "/"}
+        self.channel.exchange_declare("x", "fanout", arguments={"alternate-exchange": "amq.fanout"})
+        self.expect("exchange.created", name="x", type="fanout", durable=False, auto_delete=False, internal=False, policy="",
+                    arguments=['{<<"alternate-exchange">>,longstr,<<"amq.fanout">>}'], **by)
+        self.channel.queue_declare("q", durable=True, arguments={"x-max-length": 5})
+        self.expect("queue.created", name="q", durable=True, auto_delete=False, exclusive=False, owner_pid="",
+                    arguments=['{<<"x-max-length">>,signedint,5}'], **by)
+        self.channel.queue_declare("q", durable=True, arguments={"x-max-length": 5})  # nothing comes of it
+        self.channel.queue_bind("q", "x", "key", {"a": "b"})
+        binding = {"source_kind": "exchange", "source_name": "x", "destination_kind": "queue", "destination_name": "q", "routing_key": "key",
+                   "arguments": ['{<<"a">>,longstr,<<"b">>}'], "vhost": "/"}
+        self.expect("binding.created", user_who_performed_action="guest", **binding)
+        self.channel.queue_delete("q")
+        self.expect("binding.deleted", user_who_performed_action="rmq-internal", **binding)
+        self.expect("queue.deleted", name="q", **by)
+        self.channel.exchange_delete("x")
+        self.expect("exchange.deleted", name="x", **by)
+
+    def test_connections_channels_and_consumers_come_and_go(self):
+        self.listen("connection.*", "channel.*", "consumer.*", "user.authentication.*")
+        other = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", self.node.port, heartbeat=0,
+                                                                  client_properties={"connection_name": "mine"}))
+        key, login = self.next()
+        self.assertEqual(key, "user.authentication.success")
+        self.assertEqual((login["name"], login["auth_mechanism"], login["ssl"], login["peer_host"], login["protocol"], login["connection_type"]),
+                         ("guest", "PLAIN", False, "{127,0,0,1}", "{0,9,1}", "network"))
+        key, created = self.next()
+        self.assertEqual(key, "connection.created")
+        self.assertEqual((created["name"], created["user"], created["vhost"], created["port"], created["user_provided_name"], created["frame_max"]),
+                         (login["connection_name"], "guest", "/", self.node.port, "mine", 131072))
+        self.assertIn('{<<"connection_name">>,longstr,<<"mine">>}', created["client_properties"])
+        channel = other.channel()
+        opened = self.expect("channel.created", name=created["name"] + " (1)", number=1, user="guest", vhost="/",
+                             user_who_performed_action="guest")
+        self.assertEqual(opened["connection"], created["pid"])
+        channel.queue_declare("q", auto_delete=True)
+        channel.basic_qos(prefetch_count=7)
+        channel.basic_consume("q", lambda *_: None, consumer_tag="tag", arguments={"x-priority": 3})
+        consumer = self.expect("consumer.created", queue="q", vhost="/", consumer_tag="tag", exclusive=False, ack_required=True, prefetch_count=7,
+                               arguments=['{<<"x-priority">>,signedint,3}'], user_who_performed_action="guest")
+        self.assertEqual(consumer["channel"], opened["pid"])
+        channel.basic_cancel("tag")
+        self.expect("consumer.deleted", queue="q", vhost="/", consumer_tag="tag", user_who_performed_action="guest")
+        channel.close()
+        self.assertEqual(self.expect("channel.closed", user_who_performed_action="guest")["pid"], opened["pid"])
+        other.close()
+        key, closed = self.next()
+        self.assertEqual((key, closed["pid"], closed["name"]), ("connection.closed", created["pid"], created["name"]))
+
+    def test_a_refused_login_is_told_with_its_reason(self):
+        self.listen("user.authentication.failure")
+        with self.assertRaises(pika.exceptions.AMQPConnectionError):
+            pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", self.node.port, credentials=pika.PlainCredentials("guest", "wrong")))
+        _, headers = self.next()
+        self.assertEqual(headers["name"], "guest")
+        self.assertEqual("".join(map(chr, headers["error"])), "user 'guest' - invalid credentials")
+
+    def test_what_operators_do_is_told(self):
+        self.listen("user.#", "permission.#", "topic.#", "vhost.#", "policy.#", "parameter.#")
+        by = {"user_who_performed_action": "rmq-cli"}
+        self.ctl("add_user", "u", "secret")
+        self.expect("user.created", name="u", **by)
+        self.ctl("change_password", "u", "other")
+        self.expect("user.password.changed", name="u", **by)
+        self.ctl("clear_password", "u")
+        self.expect("user.password.cleared", name="u", **by)
+        self.ctl("set_user_tags", "u", "monitoring", "policymaker")
+        self.expect("user.tags.set", name="u", tags=["monitoring", "policymaker"], **by)
+        self.ctl("set_permissions", "u", "a", "b", "c")
+        self.expect("permission.created", user="u", vhost="/", configure="a", write="b", read="c", **by)
+        self.ctl("clear_permissions", "u")
+        self.expect("permission.deleted", user="u", vhost="/", **by)
+        self.ctl("set_topic_permissions", "u", "amq.topic", "a", "b")
+        self.expect("topic.permission.created", user="u", vhost="/", exchange="amq.topic", write="a", read="b", **by)
+        self.ctl("clear_topic_permissions", "u")
+        self.expect("topic.permission.deleted", user="u", vhost="/", **by)
+        self.ctl("set_policy", "--priority", "1", "--apply-to", "queues", "p", "^q$", '{"max-length":7}')
+        self.expect("policy.set", name="p", vhost="/", pattern="^q$", definition={"max-length": 7}, priority=1, **{"apply-to": "queues"}, **by)
+        self.ctl("clear_policy", "p")
+        self.expect("policy.cleared", name="p", vhost="/", **by)
+        self.ctl("set_global_parameter", "g", '{"a":[1,"x",true]}')
+        self.expect("parameter.set", name="g", component="global", value={"a": [1, "x", True]}, **by)
+        self.ctl("add_vhost", "v")
+        key, headers = self.next()
+        self.assertEqual((key, headers["name"], headers["tracing"]), ("vhost.created", "v", False))
+        self.ctl("set_vhost_limits", "-p", "v", '{"max-queues":3}')
+        self.expect("parameter.set", name="limits", component="vhost-limits", vhost="v", value={"max-queues": 3}, **by)
+        self.expect("vhost.limits.set", name="limits", **{"max-queues": 3}, **by)
+        self.ctl("delete_vhost", "v")
+        self.expect("vhost.deleted", name="v", **by)
+        self.ctl("delete_user", "u")
+        self.expect("user.deleted", name="u", **by)
+
+    def test_alarms_are_told(self):
+        self.listen("alarm.*")
+        self.ctl("set_vm_memory_high_watermark", "0.00001")
+        self.assertEqual(self.expect("alarm.set", source="memory")["node"].split("@")[0], "rabbit")
+        self.ctl("set_vm_memory_high_watermark", "0.6")
+        self.expect("alarm.cleared", source="memory")
+
+    def test_bindings_outlive_a_restart_and_the_exchange_its_plugin(self):
+        self.channel.queue_declare("kept", durable=True)
+        self.channel.queue_bind("kept", EXCHANGE, "user.created")
+        self.connection.close()
+        self.assertEqual(self.node.end(), 0)
+        self.node = Node(self.data).ready()
+        self.ctl("add_user", "u", "secret")
+        self.connection = self.node.connect()
+        self.channel = self.connection.channel()
+        self.queue = "kept"
+        self.expect("user.created", name="u", user_who_performed_action="rmq-cli")
+        self.connection.close()
+        self.assertEqual(self.node.end(), 0)
+        os.environ["RABBITMQ_ENABLED_PLUGINS"] = ""
+        try:
+            self.node = Node(self.data).ready()
+        finally:
+            os.environ["RABBITMQ_ENABLED_PLUGINS"] = "rabbitmq_event_exchange"
+        self.connection = self.node.connect()
+        with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as caught:
+            self.connection.channel().exchange_declare(EXCHANGE, passive=True)
+        self.assertEqual(caught.exception.reply_code, 404)
+
+    def test_clients_cannot_publish_to_it_or_delete_it(self):
+        for act in (lambda ch: ch.exchange_delete(EXCHANGE), lambda ch: ch.exchange_declare("amq.rabbitmq.eventual", "topic"),
+                    lambda ch: (ch.basic_publish(EXCHANGE, "k", b""), ch.queue_declare("", exclusive=True))):
+            with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as caught:
+                act(self.connection.channel())
+            self.assertEqual(caught.exception.reply_code, 403)
+
+
+if __name__ == "__main__":
+    unittest.main()
