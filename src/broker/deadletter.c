@@ -82,7 +82,7 @@ find_policy(const struct broker *b, uint64_t queue_id, const struct queue_def **
 static bool
 has_exchange(const struct queue *q)
 {
-    const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->id);
+    const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->front->id);
     return def && queue_policy_has_dead_letter_exchange(def);
 }
 
