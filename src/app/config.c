@@ -250,7 +250,7 @@ file_read(struct loader *l, const char *path, struct buffer *text)
     if (e == ERR_OK && text->len > CONFIG_FILE_BYTES_MAX)
         e = ERR_LIMIT;
     if (e != ERR_OK) {
-        config_report_error(l->report, path, 0, err_text(e));
+        config_report_error(l->report, path, 0, e == ERR_LIMIT ? CONFIG_TOO_LONG : err_text(e));
         return;
     }
     c->files[c->files_count] = strdup(path);

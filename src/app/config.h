@@ -15,13 +15,14 @@
 #include <stdint.h>
 
 enum {
-    CONFIG_FILE_BYTES_MAX = 1 << 20, /* of one file */
+    CONFIG_FILE_BYTES_MAX = 1 << 20, /* of one file: CONFIG_TOO_LONG */
     CONFIG_SETTINGS_MAX = 4096,      /* over all files */
     CONFIG_KEY_BYTES_MAX = 255,
     CONFIG_LIST_MAX = 64,   /* elements of one list */
     CONFIG_ERRORS_MAX = 20, /* reported; further ones are only counted */
 };
 #define CONFIG_INFINITY INT64_MAX
+#define CONFIG_TOO_LONG "it is longer than 1 MiB, which is the most for a file"
 
 struct config_address {
     char host[48]; /* a numeric address without brackets; empty: all addresses of the machine */

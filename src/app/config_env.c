@@ -174,7 +174,7 @@ read_file(struct env *e)
         err = ERR_LIMIT;
     if (err != ERR_OK) {
         if (named || err != ERR_NOT_FOUND)
-            config_report_error(e->report, path, 0, err_text(err));
+            config_report_error(e->report, path, 0, err == ERR_LIMIT ? CONFIG_TOO_LONG : err_text(err));
         buffer_fini(&text);
         return;
     }

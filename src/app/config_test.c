@@ -356,6 +356,16 @@ a_secret_is_never_shown(void **state)
 }
 
 static void
+a_file_that_is_too_long_is_told(void **state)
+{
+    char *text = malloc(CONFIG_FILE_BYTES_MAX + 2);
+    memset(text, '#', CONFIG_FILE_BYTES_MAX + 1);
+    text[CONFIG_FILE_BYTES_MAX + 1] = 0;
+    expect_errors(text, "a.conf: " CONFIG_TOO_LONG "\n");
+    free(text);
+}
+
+static void
 files_are_looked_for(void **state)
 {
     expect_errors("ssl_options.certfile = /missing.pem\n",
@@ -485,6 +495,7 @@ main(void)
         cmocka_unit_test(rabbitmqs_keys_without_effect_give_one_warning),
         cmocka_unit_test(what_would_weaken_security_is_refused),
         cmocka_unit_test(a_secret_is_never_shown),
+        cmocka_unit_test(a_file_that_is_too_long_is_told),
         cmocka_unit_test(files_are_looked_for),
         cmocka_unit_test(a_list_has_a_limit),
         cmocka_unit_test(keys_that_contradict_each_other_are_refused),

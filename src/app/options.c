@@ -20,7 +20,7 @@ static const struct option_row {
     {"--node", "NAME", "leveret.node_name", "the node's name, as rabbit@host"},
     {"--listen", "ADDR:PORT", "listeners.tcp.",
      "accept clients here, not where the files say; may be repeated; or none"},
-    {"--http", "ADDR:PORT", "leveret.http_listen", "serve the management API here"},
+    {"--http", "ADDR:PORT", "leveret.http_listen", "for the management API of a later version: no effect"},
     {"--peer", "ADDR:PORT", "leveret.peer_listen", "accept other nodes here"},
     {"--shards", "N", "leveret.shards", "event loops; 0: one for each core"},
     {"--detached", NULL, NULL, "go to the background once started"},

@@ -25,6 +25,7 @@
 #include "broker/queue_impl.h"
 #include "broker/queue_policy.h"
 #include "broker/queue_rank.h"
+#include "broker/queue_rules.h"
 #include "io/timer.h"
 #include "wire/properties.h"
 
@@ -45,6 +46,14 @@ struct departure {
     bool is_refused; /* sent: a target has said no */
 };
 
+/* Where the last departure came from, found out once for all that follow it in a turn. */
+struct source {
+    uint64_t queue_id;               /* 0: nothing is known */
+    const struct queue_def *def;     /* NULL: deleted, or without a dead-letter exchange */
+    const struct exchange *exchange; /* NULL: it is not there */
+    struct queue_policy policy;
+};
+
 struct deadletters {
     struct seqdeque line; /* struct departure */
     uint64_t next;        /* the first that is not sent */
@@ -52,7 +61,10 @@ struct deadletters {
     struct departure *again;
     size_t again_count, again_cap;
     struct wheel_timer retry;
-    struct route *route; /* scratch: targets without those of a cycle */
+    struct source source;
+    struct deadletter_letter letter; /* the last one, */
+    struct deadletter_cycle cycle;   /* and where it must not go */
+    struct route *route;             /* scratch: targets without those of a cycle */
     uint32_t route_cap;
 };
 
@@ -82,7 +94,9 @@ find_policy(const struct broker *b, uint64_t queue_id, const struct queue_def **
 static bool
 has_exchange(const struct queue *q)
 {
-    const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->front->id);
+    if (q->has_rules) /* ranks of a priority queue have their front's */
+        return q->rules->settings.has_dead_letters;
+    const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->id);
     return def && queue_policy_has_dead_letter_exchange(def);
 }
 
@@ -241,11 +255,9 @@ deadletters_confirmed(struct broker *b, uint64_t first, uint64_t last, bool nack
 
 /* The route without queues that would send the message round for ever. */
 static const struct route *
-without_cycles(struct deadletters *ds, const struct route *route, struct slice headers)
+without_cycles(struct deadletters *ds, const struct route *route)
 {
     uint32_t kept = 0;
-    struct deadletter_cycle cycle;
-    deadletter_cycle_init(&cycle, headers);
     uint32_t need = route->count + route->history_count; /* a history needs less than a target */
     if (ds->route_cap < need) {
         ds->route_cap = need;
@@ -253,7 +265,7 @@ without_cycles(struct deadletters *ds, const struct route *route, struct slice h
         CHECK(ds->route);
     }
     for (uint32_t i = 0; i < route->count; i++)
-        if (!deadletter_is_cycle(&cycle, queue_def_name(route->targets[i].queue)))
+        if (!deadletter_is_cycle(&ds->cycle, queue_def_name(route->targets[i].queue)))
             ds->route->targets[kept++] = route->targets[i];
     if (kept == route->count)
         return route;
@@ -279,7 +291,7 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
     struct slice properties = buffer_slice(&l->properties);
     const struct route *route = route_find_many(b, x, l->keys, l->key_count, properties);
     if (d->reason != DEADLETTER_REJECTED)
-        route = without_cycles(b->deadletters, route, properties_headers(properties));
+        route = without_cycles(b->deadletters, route);
     unsigned to;
     if (!courier_can_publish(b, route, &to))
         return NO_ROOM;
@@ -291,27 +303,37 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
     return how == PUBLISH_REJECTED ? NOBODY : SENT;
 }
 
+static const struct source *
+find_source(struct broker *b, uint64_t queue_id)
+{
+    struct source *s = &b->deadletters->source;
+    if (s->queue_id == queue_id)
+        return s;
+    s->queue_id = queue_id;
+    s->exchange = NULL;
+    if (!find_policy(b, queue_id, &s->def, &s->policy))
+        s->def = NULL;
+    if (s->def)
+        s->exchange = exchange_find(s->def->vhost, s->policy.dead_letter_exchange);
+    return s;
+}
+
 /* Finds out what is to go where. NOBODY: there is no exchange, or no queue for it. */
 static enum sent
 send(struct broker *b, const struct departure *d, const struct message *m, unsigned *pending)
 {
-    const struct queue_def *def;
-    struct queue_policy p;
-    if (!find_policy(b, d->queue_id, &def, &p))
-        return NOBODY;
-    const struct exchange *x = exchange_find(def->vhost, p.dead_letter_exchange);
-    if (!x)
+    const struct source *s = find_source(b, d->queue_id);
+    if (!s->exchange)
         return NOBODY;
     const struct deadletter_death death = {
-        .queue = queue_def_name(def),
+        .queue = queue_def_name(s->def),
         .reason = d->reason,
         .time_s = b->shard ? shard_wall_ms(b->shard) / 1000 : 0,
-        .routing_key = p.has_dead_letter_routing_key ? &p.dead_letter_routing_key : NULL};
-    struct deadletter_letter letter;
-    deadletter_letter_init(&letter, m, &death);
-    enum sent how = publish(b, d, m, x, &letter, pending);
-    deadletter_letter_fini(&letter);
-    return how;
+        .routing_key = s->policy.has_dead_letter_routing_key ? &s->policy.dead_letter_routing_key : NULL};
+    struct deadletters *ds = b->deadletters;
+    if (deadletter_letter_write(&ds->letter, m, &death))
+        deadletter_cycle_init(&ds->cycle, properties_headers(buffer_slice(&ds->letter.properties)));
+    return publish(b, d, m, s->exchange, &ds->letter, pending);
 }
 
 /* One departure; false: there is no room for it now. */
@@ -342,6 +364,7 @@ deadletters_turn(struct broker *b)
 {
     struct deadletters *ds = b->deadletters;
     size_t bytes = 0;
+    ds->source.queue_id = 0; /* declared things may be others in each turn */
     for (unsigned i = 0; ds->next < seqdeque_next_sequence(&ds->line); i++) {
         if (i == DEADLETTER_TURN_MAX || bytes >= DEADLETTER_TURN_BYTES)
             return true;
@@ -371,6 +394,7 @@ deadletters_free(struct broker *b)
 {
     struct deadletters *ds = b->deadletters;
     seqdeque_fini(&ds->line); /* the messages go with the pool */
+    deadletter_letter_fini(&ds->letter);
     free(ds->again);
     free(ds->route);
     free(ds);

@@ -162,6 +162,10 @@ write_headers(struct buffer *out, const struct message *m, const struct properti
 static void
 add_key(struct deadletter_letter *l, struct slice key)
 {
+    if (l->key_count == 0 && l->keys) { /* there is room for the first one */
+        l->keys[l->key_count++] = key;
+        return;
+    }
     l->keys = realloc(l->keys, (l->key_count + 1) * sizeof *l->keys);
     CHECK(l->keys);
     l->keys[l->key_count++] = key;
@@ -187,28 +191,70 @@ find_keys(struct deadletter_letter *l, const struct message *m, struct slice hea
 
 /* ---- the letter ---- */
 
-void
-deadletter_letter_init(struct deadletter_letter *l, const struct message *m,
-                       const struct deadletter_death *death)
+static void
+add_sized(struct buffer *out, struct slice bytes)
+{
+    buffer_add_u32(out, (uint32_t)bytes.len);
+    buffer_add_slice(out, bytes);
+}
+
+/* Everything that the properties depend on is what it was the last time; else it is noted for the next one.
+ */
+static bool
+is_as_before(struct deadletter_letter *l, const struct message *m, const struct deadletter_death *death)
+{
+    struct buffer *asked = &l->asked;
+    asked->len = 0;
+    buffer_add_u8(asked, (uint8_t)death->reason);
+    buffer_add_u8(asked, death->routing_key != NULL);
+    buffer_add_u64(asked, death->time_s);
+    add_sized(asked, death->queue);
+    add_sized(asked, message_exchange(m));
+    add_sized(asked, message_routing_key(m));
+    add_sized(asked, message_properties(m));
+    if (slice_eq(buffer_slice(asked), buffer_slice(&l->from)))
+        return true;
+    struct buffer old = l->from;
+    l->from = *asked;
+    *asked = old;
+    return false;
+}
+
+static void
+write_properties(struct deadletter_letter *l, const struct message *m, const struct deadletter_death *death)
 {
     struct properties p;
     struct buffer headers = {0};
-    *l = (struct deadletter_letter){0};
     enum err e = properties_decode(message_properties(m), &p);
     CHECK(e == ERR_OK); /* it was validated when it came in */
-    find_keys(l, m, p.headers, death);
     write_headers(&headers, m, &p, death);
     p.flags &= (uint16_t)~PROPERTY_FLAG(PROPERTY_EXPIRATION);
     p.flags |= PROPERTY_FLAG(PROPERTY_HEADERS);
     p.headers = buffer_slice(&headers);
+    l->properties.len = 0;
     l->properties.len = properties_encode(buffer_reserve(&l->properties, properties_size(&p)), &p);
     buffer_fini(&headers);
+}
+
+bool
+deadletter_letter_write(struct deadletter_letter *l, const struct message *m,
+                        const struct deadletter_death *death)
+{
+    bool is_other = !is_as_before(l, m, death);
+    if (is_other)
+        write_properties(l, m, death);
+    l->key_count = 0;
+    find_keys(l, m, death->routing_key ? slice_of(NULL, 0) : properties_headers(message_properties(m)),
+              death);
+    return is_other;
 }
 
 void
 deadletter_letter_fini(struct deadletter_letter *l)
 {
     buffer_fini(&l->properties);
+    buffer_fini(&l->from);
+    buffer_fini(&l->asked);
     free(l->keys);
     *l = (struct deadletter_letter){0};
 }

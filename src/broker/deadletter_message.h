@@ -35,11 +35,14 @@ struct deadletter_letter {
     struct buffer properties;
     struct slice *keys; /* where it is routed by: in the dead message, in the settings */
     unsigned key_count;
+    struct buffer from, asked; /* what the properties were made from; scratch */
 };
 
-/* What to publish; free it with deadletter_letter_fini(). `m` stays the caller's, and must stay as long. */
-void deadletter_letter_init(struct deadletter_letter *l, const struct message *m,
-                            const struct deadletter_death *death);
+/* What to publish. `l` is zero, or what was written before: messages that die together mostly tell the same,
+ * and then its properties stay: false. The keys are good while `m`, the caller's, is. Free it with
+ * deadletter_letter_fini(). */
+bool deadletter_letter_write(struct deadletter_letter *l, const struct message *m,
+                             const struct deadletter_death *death);
 void deadletter_letter_fini(struct deadletter_letter *l);
 
 /*

@@ -340,7 +340,7 @@ static void
 what_is_no_history_is_thrown_away(void **state)
 {
     struct buffer table = {0}, run = {0};
-    struct deadletter_letter l;
+    struct deadletter_letter l = {0};
     struct slice deaths;
     const struct slice key = slice_str("k");
     const struct deadletter_death death = {
@@ -351,7 +351,7 @@ what_is_no_history_is_thrown_away(void **state)
     struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_HEADERS), .headers = buffer_slice(&table)};
     run.len = properties_encode(buffer_reserve(&run, properties_size(&p)), &p);
     struct message *m = message_new(w.b, slice_str("x"), slice_str("key"), buffer_slice(&run), 0);
-    deadletter_letter_init(&l, m, &death);
+    assert_true(deadletter_letter_write(&l, m, &death));
     assert_int_equal(properties_validate(buffer_slice(&l.properties)), ERR_OK);
     struct slice headers = properties_headers(buffer_slice(&l.properties)), text;
     assert_int_equal(table_get_array(headers, "x-death", &deaths), ERR_OK);

@@ -58,6 +58,7 @@ queue_settings_of(const struct queue_def *def, struct queue_settings *s)
         .is_quorum = queue_def_target(def) == POLICY_QUORUM,
         .is_rejecting = p.overflow != QUEUE_OVERFLOW_DROP_HEAD,
         .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
+        .has_dead_letters = p.has_dead_letter_exchange,
         .is_single_active = table_find_str(def->arguments, "x-single-active-consumer", &single) &&
                             single.type == TABLE_BOOL && single.integer,
         .priority_max = table_find_str(def->arguments, "x-max-priority", &priority) &&
@@ -83,7 +84,9 @@ queue_rules_get(struct queue *q)
         return q->rules;
     struct queue_rules *r = calloc(1, sizeof *r);
     CHECK(r);
+    const struct queue_def *def = queue_def_find_id(q->broker->node->meta, q->id);
     r->settings = plain;
+    r->settings.has_dead_letters = def && queue_policy_has_dead_letter_exchange(def);
     q->rules = r;
     q->has_rules = true;
     return r;

@@ -24,7 +24,8 @@ close_all_connections(struct ctl *c)
     long long limit = ctl_number(c, "limit", 0);
     bool is_global = ctl_has(c, "global");
     if (is_global)
-        ctl_banner(c, "Closing all connections to node %s, reason: %s...", ctl_node(c), c->args[0]);
+        ctl_banner(c, "Closing all connections to node %s (across all vhosts), reason: %s...", ctl_node(c),
+                   c->args[0]);
     else if (limit > 0)
         ctl_banner(c, "Closing %lld connections in vhost %s, reason: %s...", limit, c->vhost, c->args[0]);
     else

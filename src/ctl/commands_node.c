@@ -545,7 +545,7 @@ const struct ctl_command commands_node[] = {
         .group = CTL_GROUP_CONFIGURATION,
         .usage = "<log_level>",
         .summary =
-            "Sets the least level that is logged, for all categories and outputs, until the node starts anew",
+            "Sets the least level that is logged, for all categories and outputs, until the process ends",
         .details = "<log_level>\n\tdebug, info, notice, warning, error, critical or none\n",
         .run = set_log_level,
         .args_min = 1,

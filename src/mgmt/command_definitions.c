@@ -92,8 +92,9 @@ static void
 run_import(struct control_call *call)
 {
     const char *vhost;
+    bool is_skipped = false;
     struct slice body = control_body(call);
-    if (!get_vhost(call, &vhost))
+    if (!get_vhost(call, &vhost) || !argument_flag(call, "skip_if_unchanged", &is_skipped))
         return;
     if (body.len > DEFINITIONS_BYTES_MAX) {
         control_fail(call, CONTROL_BAD_ARGUMENT,
@@ -101,7 +102,7 @@ run_import(struct control_call *call)
                      DEFINITIONS_BYTES_MAX >> 20, body.len);
         return;
     }
-    definitions_import(call, body, vhost, json_is_true(control_argument(call, "skip_if_unchanged")));
+    definitions_import(call, body, vhost, is_skipped);
 }
 
 const struct control_command command_definitions_table[] = {

@@ -40,7 +40,6 @@ struct node_facts {
     uint64_t memory_limit, disk_free, disk_limit, started_ms, descriptors_kept;
     double memory_share;
     unsigned alarms;
-    const char *product_version; /* the server's: as long as the application */
     char version[64];
     json_t *listeners;
 };

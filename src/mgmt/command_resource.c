@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "broker/alarm.h"
 #include "io/system.h"
+#include "mgmt/argument.h"
 #include "mgmt/control_table.h"
 #include "server/server.h"
 
@@ -113,8 +114,9 @@ apply_monitoring(const struct resource_change *r, const struct node *node)
 static void
 set_monitoring(struct control_call *call)
 {
-    begin(call, &(struct resource_change){.apply = apply_monitoring,
-                                          .is_on = json_is_true(control_argument(call, "on"))});
+    struct resource_change r = {.apply = apply_monitoring};
+    if (argument_flag(call, "on", &r.is_on))
+        begin(call, &r);
 }
 
 static void
@@ -127,8 +129,8 @@ static void
 set_alarm(struct control_call *call)
 {
     const char *resource = control_string(call, "resource", NULL);
-    struct resource_change r = {.apply = apply_alarm, .is_on = json_is_true(control_argument(call, "on"))};
-    if (!resource)
+    struct resource_change r = {.apply = apply_alarm};
+    if (!resource || !argument_flag(call, "on", &r.is_on))
         return;
     bool is_disk = strcmp(resource, "disk") == 0;
     if (!is_disk && strcmp(resource, "memory") != 0) {

@@ -249,7 +249,7 @@ info_connection_is_due(struct info_query *q, const struct connection *c)
 {
     if (c->state == CONNECTION_DEAD || !c->stream.net)
         return false;
-    if (*q->vhost && c->vhost != q->found_vhost)
+    if (*q->vhost && (!q->found_vhost || c->vhost != q->found_vhost)) /* one that has none yet is in none */
         return false;
     if (connection_has_moved(c))
         return q->pass == 1 && !idmap_get(&q->seen, c->id);

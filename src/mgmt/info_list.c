@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "io/timer.h"
+#include "mgmt/argument.h"
 #include "mgmt/ask.h"
 #include "mgmt/control_table.h"
 
@@ -131,7 +132,10 @@ listing_begin(struct control_call *call, const struct info_kind *kind)
 static void
 list_queues(struct control_call *call)
 {
-    if (json_is_true(control_argument(call, "offline")))
+    bool is_offline = false;
+    if (!argument_flag(call, "offline", &is_offline))
+        return;
+    if (is_offline)
         control_done(call, NULL);
     else
         listing_begin(call, &info_queue_kind);
@@ -235,8 +239,8 @@ static void
 list_unresponsive_queues(struct control_call *call)
 {
     const char *vhost = control_string(call, "vhost", "/");
-    json_int_t timeout = json_integer_value(control_argument(call, "timeout_ms"));
-    if (!vhost)
+    int64_t timeout = PROBE_TIMEOUT_MS;
+    if (!vhost || !argument_number(call, "timeout_ms", 1, PROBE_TIMEOUT_MAX_MS, &timeout))
         return;
     struct probe *p = calloc(1, sizeof *p);
     CHECK(p);
@@ -247,8 +251,6 @@ list_unresponsive_queues(struct control_call *call)
     control_set_data(call, p, probe_free);
     if (!listing_columns(call, &p->listing.query))
         return;
-    if (timeout < 1 || timeout > PROBE_TIMEOUT_MAX_MS)
-        timeout = PROBE_TIMEOUT_MS;
     timer_start(control_shard(control_of(call)), &p->deadline, (uint64_t)timeout, probe_late, p);
     for (unsigned i = 0; i < p->listing.shard_count; i++) {
         p->questions[i] = (struct probe_question){p, i};

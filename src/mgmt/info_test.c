@@ -463,6 +463,32 @@ test_connections_that_move_are_shown_once(void **state)
         session_client_free(c[i]);
 }
 
+/* One that has not opened its vhost is in none: neither in one that is there, nor in one that is not. */
+static void
+test_a_vhost_of_connections_is_a_filter(void **state)
+{
+    struct session_client *c = session_login(*state), *halfway = session_client_open(*state);
+    session_client_send(halfway, "AMQP\x00\x00\x09\x01", 8);
+    session_expect(halfway, 0, AMQP_CONNECTION_START, NULL);
+    static const struct {
+        const char *vhost;
+        size_t rows;
+    } cases[] = {{"", 2}, {"/", 1}, {"nosuch", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct info_query q;
+        json_t *all = json_array();
+        query_init(&q, &info_connection_kind, "pid");
+        info_query_vhost(&q, cases[i].vhost);
+        while (slice(state, &q, all))
+            ;
+        assert_int_equal(json_array_size(all), cases[i].rows);
+        json_decref(all);
+        info_query_fini(&q);
+    }
+    session_client_free(halfway);
+    session_client_free(c);
+}
+
 static void
 test_channels_and_consumers_of_one_connection(void **state)
 {
@@ -615,6 +641,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_queues_that_stay_are_shown_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_queues_of_other_shards, setup, teardown),
         cmocka_unit_test_setup_teardown(test_connections_that_move_are_shown_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_vhost_of_connections_is_a_filter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_and_consumers_of_one_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_far_apart_are_shown_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_consumers_of_the_next_channel_are_all_shown, setup, teardown),

@@ -138,6 +138,11 @@ class AccessTest(unittest.TestCase):
                 ("update_vhost_metadata", {"name": "/", "is_protected": "yes"}),
                 ("set_policy", {"name": "p", "pattern": "", "definition": "{}", "priority": "high"}),
                 ("delete_queue", {"name": "q", "if_empty": 1}),
+                ("set_alarm", {"resource": "disk", "on": "yes"}),
+                ("free_disk_space_monitoring", {"on": 1}),
+                ("import_definitions", {"skip_if_unchanged": "true"}),
+                ("list_queues", {"offline": 1}),
+                ("list_unresponsive_queues", {"timeout_ms": "1"}),
                 ("close_connection", {"pid": "<a.1.2.0>"}),
                 ("close_all_connections", {"reason": "x", "limit": 1.5})):
             self.fails("bad_request", control, command, **arguments)
