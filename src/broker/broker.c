@@ -261,6 +261,11 @@ check_queue(const struct queue *q, struct broker_sums *sums)
     CHECK(q->has_rules == (q->rules != NULL));
     CHECK(!q->has_rules || !q->rules->settings.is_single_active ||
           (round <= 1 && (q->rules->active != NULL) == (q->consumer_count > 0)));
+    uint64_t ready = 0;
+    unsigned at = 0;
+    for (const struct queue *rank; (rank = queue_rank_each(q, &at));)
+        ready += queue_ready(rank);
+    CHECK(ready == queue_ready_all(q));
     sums->consumers += q->consumer_count;
     sums->fronts++;
 }

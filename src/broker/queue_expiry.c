@@ -139,13 +139,21 @@ run(struct queue *q)
     return false;
 }
 
+static bool
+run_and_rest(struct queue *q)
+{
+    bool more = run(q);
+    queue_messages_rest(q);
+    return more;
+}
+
 bool
 queue_expiry_run(struct queue *q)
 {
     if (!q->ranks)
-        return run(q);
+        return run_and_rest(q);
     bool more = false;
     for (struct queue *rank = queue_rank_first(q); rank && !more; rank = queue_rank_next(rank))
-        more = run(rank);
+        more = run_and_rest(rank);
     return more;
 }

@@ -100,11 +100,20 @@ queue_ready(const struct queue *q)
     return (uint32_t)(seqdeque_next_sequence(&q->messages->entries) - q->cursor - q->holes) +
            q->messages->returned_count;
 }
-uint32_t queue_ready_sum(const struct queue *front); /* queue_rank.c */
+uint32_t queue_rank_ready(const struct queue_ranks *ranks);
 static inline uint32_t
 queue_ready_all(const struct queue *q)
 {
-    return __builtin_expect(q->ranks != NULL, 0) ? queue_ready_sum(q) : queue_ready(q);
+    return __builtin_expect(q->ranks != NULL, 0) ? queue_rank_ready(q->ranks) : queue_ready(q);
+}
+/* So many more are ready, which whoever says it has seen to: what is summed up follows. */
+void queue_rank_ready_add(struct queue_ranks *ranks, int64_t n);
+static inline void
+queue_ready_add(struct queue *q, int64_t n)
+{
+    q->broker->messages_ready += n;
+    if (__builtin_expect(q->front->ranks != NULL, 0))
+        queue_rank_ready_add(q->front->ranks, n);
 }
 static inline bool
 queue_has_nothing(const struct queue *q)
@@ -203,7 +212,7 @@ queue_messages_advance(struct queue *q, uint64_t position)
         q->cursor++;
     else
         queue_returned_pop(q->messages);
-    q->broker->messages_ready--;
+    queue_ready_add(q, -1);
 }
 
 /* The first entry leaves for good; its hold is the caller's. */

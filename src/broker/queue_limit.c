@@ -69,6 +69,7 @@ queue_limit_run(struct queue *q)
             return true;
         queue_messages_advance(rank, position);
         deadletter_leave(rank, position, e, DEADLETTER_MAXLEN, 0);
+        queue_messages_rest(rank);
     }
     return false;
 }

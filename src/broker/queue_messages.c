@@ -46,7 +46,7 @@ queue_messages_close(struct queue *q)
     if (!ms)
         return;
     struct broker *b = q->broker;
-    b->messages_ready -= queue_ready(q);
+    queue_ready_add(q, -(int64_t)queue_ready(q));
     b->messages_unacked -= q->unacked;
     uint64_t position;
     for (struct queue_entry *e = seqdeque_first(&ms->entries, &position); e;
@@ -161,7 +161,7 @@ queue_put(struct queue *q, struct queue_messages *ms, const struct queue_entry *
     *(struct queue_entry *)entry = *e;
     if (__builtin_expect(bytes > ms->window, 0) && b->log && !list_is_linked(&ms->deep))
         list_push_back(&b->deep, &ms->deep);
-    b->messages_ready++;
+    queue_ready_add(q, 1);
     if (q->round_count)
         queue_mark_dirty(q);
     return entry;
@@ -303,7 +303,7 @@ purge_rank(struct queue *q)
         queue_drop_at(q, at);
     q->cursor = seqdeque_next_sequence(&ms->entries);
     q->holes = q->paged = 0;
-    q->broker->messages_ready -= ready;
+    queue_ready_add(q, -(int64_t)ready);
     queue_tally_count(q);
     queue_messages_rest(q);
     return ready;
@@ -344,7 +344,7 @@ static void
 messages_return(struct queue *q, uint64_t position)
 {
     returned_push(q->messages, position);
-    q->broker->messages_ready++;
+    queue_ready_add(q, 1);
     queue_rank_filled(q);
     if (q->round_count || q->has_rules)
         queue_mark_dirty(q);

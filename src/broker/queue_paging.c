@@ -208,7 +208,7 @@ queue_paged_lost(struct queue *q, uint64_t count)
     queue_tally_lose(q, count);
     q->paged -= count;
     q->holes += count;
-    q->broker->messages_ready -= count;
+    queue_ready_add(q, -(int64_t)count);
 }
 
 uint64_t
@@ -300,7 +300,7 @@ queue_recover_end(struct queue *q, uint64_t paged, uint64_t paged_bytes, bool ma
         first = on_disk;
     q->cursor = first;
     q->holes = next - first - live;
-    q->broker->messages_ready += live;
+    queue_ready_add(q, (int64_t)live);
     queue_rank_filled(q);
     if (live == 0)
         queue_messages_close(q);

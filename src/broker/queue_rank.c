@@ -158,11 +158,13 @@ queue_rank_each(const struct queue *front, unsigned *at)
 /* ---- sums ---- */
 
 uint32_t
-queue_ready_sum(const struct queue *front)
+queue_rank_ready(const struct queue_ranks *ranks)
 {
-    uint32_t ready = 0;
-    unsigned at = 0;
-    for (const struct queue *rank; (rank = queue_rank_each(front, &at));)
-        ready += queue_ready(rank);
-    return ready;
+    return (uint32_t)ranks->ready;
+}
+
+void
+queue_rank_ready_add(struct queue_ranks *ranks, int64_t n)
+{
+    ranks->ready += (uint64_t)n;
 }

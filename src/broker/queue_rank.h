@@ -17,6 +17,7 @@ enum {
 
 struct queue_ranks {
     unsigned max;                               /* the highest priority that there can be */
+    uint64_t ready;                             /* in all of them */
     unsigned count;                             /* of those that are there */
     uint64_t filled[(QUEUE_RANK_MAX + 1) / 64]; /* a bit per rank: clear if nothing is ready in it */
     struct queue *of[];                         /* by priority; NULL: not used yet */

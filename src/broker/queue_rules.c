@@ -230,9 +230,6 @@ queue_rules_enforce(struct queue *q, bool can_deliver)
     if (!can_deliver && !q->rules->settings.is_rejecting && !waits_for_log(q) && queue_limit_is_over(q))
         more = queue_limit_run(q);
     more |= queue_expiry_run(q);
-    unsigned at = 0;
-    for (struct queue *rank; (rank = queue_rank_each(q, &at));)
-        queue_messages_rest(rank);
     if (q->waiting)
         courier_waiting_retry(q);
     return more;
