@@ -381,15 +381,29 @@ test_deleting_drops_every_priority(void **state)
     broker_check(w.b);
 }
 
+/* As a server-named queue has after 65,536 boots of one data directory. */
+static void
+test_a_queue_whose_id_has_no_bits_left_is_plain(void **state)
+{
+    struct queue q = {.id = QUEUE_RANK_BELOW + 1};
+    queue_rank_open(&q, 9);
+    assert_null(q.ranks);
+    assert_ptr_equal(queue_rank_get(&q, 0), &q);
+    assert_null(queue_rank_get(&q, 5));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_random_operations_with_ten_priorities), TEST(test_random_operations_with_255_priorities),
-        TEST(test_random_operations_within_a_limit),      TEST(test_figures_are_of_all_priorities),
+        TEST(test_random_operations_with_ten_priorities),
+        TEST(test_random_operations_with_255_priorities),
+        TEST(test_random_operations_within_a_limit),
+        TEST(test_figures_are_of_all_priorities),
         TEST(test_deleting_drops_every_priority),
+        cmocka_unit_test(test_a_queue_whose_id_has_no_bits_left_is_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
