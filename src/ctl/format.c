@@ -86,15 +86,15 @@ is_control(const unsigned char *c)
     return c[0] < 32 || c[0] == 127 || (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
 }
 
-/* In quotes as Erlang writes a text: \n, \e, \"; \ooo for those that have no letter. */
+/* As Erlang writes a text, or with single quotes an atom: \n, \e, \"; \ooo for those that have no letter. */
 static void
-add_quoted(struct buffer *out, const char *text)
+add_in_quotes(struct buffer *out, char quote, const char *text)
 {
     static const char from[] = "\b\t\n\v\f\r\033\177", letters[] = "btnvfred";
-    buffer_add_u8(out, '"');
+    buffer_add_u8(out, (uint8_t)quote);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
         const char *at = strchr(from, *c);
-        if (*c == '"' || *c == '\\')
+        if (*c == quote || *c == '\\')
             buffer_add_fmt(out, "\\%c", *c);
         else if (at)
             buffer_add_fmt(out, "\\%c", letters[at - from]);
@@ -103,7 +103,13 @@ add_quoted(struct buffer *out, const char *text)
         else
             buffer_add_u8(out, *c);
     }
-    buffer_add_u8(out, '"');
+    buffer_add_u8(out, (uint8_t)quote);
+}
+
+static void
+add_quoted(struct buffer *out, const char *text)
+{
+    add_in_quotes(out, '"', text);
 }
 
 /* ---- field tables: [{"name",value}] for people, [{<<"name">>,type,value}] as a term ---- */
@@ -183,7 +189,10 @@ add_atom(struct buffer *out, const char *text)
     bool is_plain = islower((unsigned char)text[0]);
     for (const char *c = text; *c; c++)
         is_plain = is_plain && (isalnum((unsigned char)*c) || *c == '_' || *c == '@');
-    buffer_add_fmt(out, is_plain ? "%s" : "'%s'", text);
+    if (is_plain)
+        buffer_add_str(out, text);
+    else
+        add_in_quotes(out, '\'', text);
 }
 
 static void
