@@ -112,6 +112,18 @@ add_quoted(struct buffer *out, const char *text)
     add_in_quotes(out, '"', text);
 }
 
+static void
+add_atom(struct buffer *out, const char *text)
+{
+    bool is_plain = islower((unsigned char)text[0]);
+    for (const char *c = text; *c; c++)
+        is_plain = is_plain && (isalnum((unsigned char)*c) || *c == '_' || *c == '@');
+    if (is_plain)
+        buffer_add_str(out, text);
+    else
+        add_in_quotes(out, '\'', text);
+}
+
 /* ---- field tables: [{"name",value}] for people, [{<<"name">>,type,value}] as a term ---- */
 
 static void add_amqp_value(struct buffer *out, const char *type, const json_t *value, bool is_term);
@@ -126,8 +138,11 @@ add_amqp_array(struct buffer *out, const json_t *array, bool is_term)
     {
         const char *type = json_string_value(json_array_get(item, 0));
         buffer_add_str(out, i ? "," : "");
-        if (is_term)
-            buffer_add_fmt(out, "{%s,", type ? type : "void");
+        if (is_term) {
+            buffer_add_u8(out, '{');
+            add_atom(out, type ? type : "void");
+            buffer_add_u8(out, ',');
+        }
         add_amqp_value(out, type ? type : "void", type ? json_array_get(item, 1) : item, is_term);
         buffer_add_str(out, is_term ? "}" : "");
     }
@@ -147,8 +162,10 @@ add_amqp_table(struct buffer *out, const json_t *table, bool is_term)
         buffer_add_str(out, i ? ",{" : "{");
         buffer_add_str(out, is_term ? "<<" : "");
         add_quoted(out, name ? name : "");
-        if (is_term)
-            buffer_add_fmt(out, ">>,%s", type ? type : "void");
+        if (is_term) {
+            buffer_add_str(out, ">>,");
+            add_atom(out, type ? type : "void");
+        }
         buffer_add_u8(out, ',');
         add_amqp_value(out, type ? type : "void", json_array_get(entry, 2), is_term);
         buffer_add_u8(out, '}');
@@ -181,18 +198,6 @@ add_escaped(struct buffer *out, const char *text)
         else
             buffer_add_u8(out, *c);
     }
-}
-
-static void
-add_atom(struct buffer *out, const char *text)
-{
-    bool is_plain = islower((unsigned char)text[0]);
-    for (const char *c = text; *c; c++)
-        is_plain = is_plain && (isalnum((unsigned char)*c) || *c == '_' || *c == '@');
-    if (is_plain)
-        buffer_add_str(out, text);
-    else
-        add_in_quotes(out, '\'', text);
 }
 
 static void

@@ -173,6 +173,8 @@ atoms_that_need_quotes_have_them(void **state)
                 "[[<<\"rabbit@host\">>,<<\"running\">>]]");
     check_value("[[\"rabbit@my-host.org\", \"running\"]]", "[{'rabbit@my-host.org', running}]",
                 "[[<<\"rabbit@my-host.org\">>,<<\"running\">>]]");
+    check_value("[[\"k\", \"odd\\ntype\", \"v\"]]", "[{\"k\",\"v\"}]",
+                "[{<<\"k\">>,'odd\\ntype',<<\"v\">>}]");
     check_value("[[\"a\\n'b\\u001b\", \"running\"]]", "[{'a\\n\\'b\\e', running}]",
                 "[[<<\"a\\n'b\\e\">>,<<\"running\">>]]");
 }
