@@ -12,6 +12,7 @@
 #include "mgmt/ask.h"
 #include "mgmt/control_table.h"
 #include "mgmt/node_host.h"
+#include "mgmt/plugins.h"
 #include "server/channel.h"
 
 #include <openssl/crypto.h>
@@ -203,6 +204,16 @@ set_number(json_t *result, const char *name, uint64_t n)
     set(result, name, json_integer((json_int_t)n));
 }
 
+/* What the file of enabled plugins says, and what that needs; a file that cannot be read enables nothing. */
+static json_t *
+active_plugins(const struct control_host *host)
+{
+    char path[PLUGINS_PATH_SIZE];
+    plugins_set enabled;
+    plugins_path_of(host, path, sizeof path);
+    return plugins_load(path, &enabled) == ERR_OK ? plugins_names(plugins_with_needs(enabled)) : json_array();
+}
+
 static void
 describe_process(json_t *result, struct control_call *call)
 {
@@ -226,7 +237,7 @@ describe_process(json_t *result, struct control_call *call)
     set(result, "log_files", describe_logs(node));
     set(result, "enabled_plugin_file",
         json_string(node && node->enabled_plugins_file ? node->enabled_plugins_file : ""));
-    set(result, "active_plugins", json_array());
+    set(result, "active_plugins", active_plugins(host));
 }
 
 static json_t *

@@ -6,12 +6,7 @@
  *     o {"file": PATH, "before": [...], "enabled": [...]}      what is enabled explicitly
  */
 #include "mgmt/control_table.h"
-#include "mgmt/node_host.h"
 #include "mgmt/plugins.h"
-
-#include <stdio.h>
-
-enum { PATH_SIZE = 4096 };
 
 /* False: the call has its answer. */
 static bool
@@ -51,13 +46,10 @@ read_action(struct control_call *call, enum plugins_action *action)
 static void
 do_action(struct control_call *call, enum plugins_action action, plugins_set named)
 {
-    char path[PATH_SIZE];
+    char path[PLUGINS_PATH_SIZE];
     plugins_set before;
     const struct control_host *host = control_hosts(control_of(call));
-    if (host->node && host->node->enabled_plugins_file)
-        snprintf(path, sizeof path, "%s", host->node->enabled_plugins_file);
-    else
-        plugins_path(host->data_dir, path, sizeof path);
+    plugins_path_of(host, path, sizeof path);
     enum err e = plugins_load(path, &before);
     if (e != ERR_OK) {
         control_fail(call, CONTROL_FAILED, "cannot read %s: %s", path, err_text(e));

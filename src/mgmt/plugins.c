@@ -5,6 +5,8 @@
 #include "base/buffer.h"
 #include "base/check.h"
 #include "io/file.h"
+#include "mgmt/control.h"
+#include "mgmt/node_host.h"
 #include "wire/enabled_plugins.h"
 
 #include <stdio.h>
@@ -168,6 +170,15 @@ plugins_path(const char *data_dir, char *path, size_t size)
         snprintf(path, size, "%s", PACKAGED_FILE);
     else
         snprintf(path, size, "%s/enabled_plugins", data_dir);
+}
+
+void
+plugins_path_of(const struct control_host *host, char *path, size_t size)
+{
+    if (host->node && host->node->enabled_plugins_file)
+        snprintf(path, size, "%s", host->node->enabled_plugins_file);
+    else
+        plugins_path(host->data_dir, path, size);
 }
 
 static void

@@ -15,7 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PLUGINS_FILE_MAX = 65536 };
+struct control_host;
+
+enum { PLUGINS_FILE_MAX = 65536, PLUGINS_PATH_SIZE = 4096 };
 
 struct plugins_row {
     const char *name;
@@ -59,6 +61,8 @@ plugins_set plugins_shown(plugins_set set);
 /* Where the file stands: RABBITMQ_ENABLED_PLUGINS_FILE; /etc/rabbitmq where the data directory is the
  * packages'; else in the data directory. */
 void plugins_path(const char *data_dir, char *path, size_t size);
+/* The one that the node goes by: its configuration names it, else plugins_path(). */
+void plugins_path_of(const struct control_host *host, char *path, size_t size);
 /* wire/enabled_plugins.h. No file is an empty set; a name that nobody knows is passed over. ERR_SYNTAX: it is
  * something else. */
 ERR_USE enum err plugins_parse(struct slice text, plugins_set *set);
