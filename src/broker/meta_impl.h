@@ -28,11 +28,12 @@ struct meta {
     uint64_t walk_last;            /* over the graph of exchanges */
     _Atomic uint64_t permission_generation;
     unsigned shard_count;
-    uint32_t *shard_queues;    /* how many queues live on each shard */
-    uint32_t *shard_placed;    /* how many were placed there, and their commands are not applied yet */
-    struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
-    struct list doomed;        /* auto-delete exchanges that lost their last binding */
-    struct list stale;         /* exchanges that lost bindings, and their routers are not settled */
+    _Atomic size_t quorum_queues; /* of the queues */
+    uint32_t *shard_queues;       /* how many queues live on each shard */
+    uint32_t *shard_placed;       /* how many were placed there, and their commands are not applied yet */
+    struct list policy_sweeps;    /* vhosts whose policies changed, and not everything there knows yet */
+    struct list doomed;           /* auto-delete exchanges that lost their last binding */
+    struct list stale;            /* exchanges that lost bindings, and their routers are not settled */
     struct recent_histories *histories;
     struct slice actor; /* whose command is being applied; empty: what follows from others */
     bool is_ending;     /* within meta_free() */

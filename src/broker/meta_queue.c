@@ -187,6 +187,7 @@ meta_queue_declare(struct meta *m, const struct meta_command *cmd, struct meta_r
     struct queue_def *q = queue_def_new(m, v, name, cmd);
     atomic_init(&q->effect, policy_effect_take(v, queue_def_target(q), name));
     m->shard_queues[q->shard]++;
+    m->quorum_queues += queue_def_target(q) == POLICY_QUORUM;
     cmap_insert(&m->queues, meta_queue_hash(q), q);
     struct cmap_table *table = atomic_load_explicit(&v->queues.table, memory_order_relaxed);
     cmap_insert(&v->queues, name_hash(q), q);
@@ -205,6 +206,7 @@ meta_queue_remove(struct meta *m, struct queue_def *q)
     struct vhost *v = q->vhost;
     CHECK(cmap_remove(&v->queues, name_hash(q), q));
     CHECK(cmap_remove(&m->queues, meta_queue_hash(q), q));
+    m->quorum_queues -= queue_def_target(q) == POLICY_QUORUM;
     meta_exchange_touch(m, v->default_exchange);
     struct slice actor = m->actor;
     m->actor = slice_of(NULL, 0); /* bindings follow by themselves */

@@ -45,5 +45,6 @@ meta_view_counts(const struct meta *m)
     return (struct meta_view_counts){.vhosts = cmap_count(&m->vhosts),
                                      .users = cmap_count(&m->users),
                                      .queues = cmap_count(&m->queues),
+                                     .quorum_queues = m->quorum_queues,
                                      .bindings = cmap_count(&m->bindings)};
 }

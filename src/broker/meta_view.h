@@ -24,9 +24,9 @@ bool meta_view_parameters(const struct meta *m, uint64_t *position, meta_view_fn
 /* Writer only: struct binding, of all vhosts, without the implicit ones of the default exchange. */
 bool meta_view_bindings(const struct meta *m, uint64_t *position, meta_view_fn *fn, void *arg);
 
-/* How many there are, from any shard; `bindings` without the implicit ones. */
+/* How many there are, from any shard; `bindings` without the implicit ones, `quorum_queues` of the queues. */
 struct meta_view_counts {
-    size_t vhosts, users, queues, bindings;
+    size_t vhosts, users, queues, quorum_queues, bindings;
 };
 struct meta_view_counts meta_view_counts(const struct meta *m);
 

@@ -315,7 +315,19 @@ check_rebalance(struct ctl *c)
     return ctl_error(c, EX_USAGE, "type %s is not supported. Try one of all, classic, quorum.", c->args[0]);
 }
 
-/* Every leader is on the only node already. */
+/* Every leader is on the only node already: what it has is how they are spread. */
+static int
+show_balance(struct ctl *c)
+{
+    json_t *cluster = ctl_ask(c, "cluster_status", NULL);
+    if (!cluster)
+        return ctl_failed(c);
+    json_int_t quorum = json_integer_value(json_object_get(cluster, "quorum_queues"));
+    json_decref(cluster);
+    return ctl_rows(c, "Node name\tNumber of quorum queues\tNumber of replicated classic queues",
+                    json_pack("[[s, I, i]]", ctl_node(c), quorum, 0));
+}
+
 static int
 rebalance(struct ctl *c)
 {
@@ -323,8 +335,7 @@ rebalance(struct ctl *c)
     if (code != EX_OK)
         return code;
     ctl_banner(c, "Re-balancing leaders of %s queues...", c->args[0]);
-    return ctl_rows(c, "Node name\tNumber of quorum queues\tNumber of replicated classic queues",
-                    json_pack("[[s, i, i]]", ctl_node(c), 0, 0));
+    return show_balance(c);
 }
 
 /* Without such queues no node is critical for one. */
@@ -386,8 +397,7 @@ post_upgrade(struct ctl *c)
     if (code != EX_OK)
         return code;
     ctl_banner(c, "Executing post upgrade tasks...\nRebalancing queue masters...");
-    return ctl_rows(c, "Node name\tNumber of quorum queues\tNumber of replicated classic queues",
-                    json_pack("[[s, i, i]]", ctl_node(c), 0, 0));
+    return show_balance(c);
 }
 
 static int

@@ -3,6 +3,7 @@
  * questions that only a cluster would answer otherwise.
  */
 #include "base/check.h"
+#include "broker/meta_view.h"
 #include "broker/parameter.h"
 #include "broker/policy_key.h"
 #include "broker/queue_def.h"
@@ -39,39 +40,49 @@ flag_value(unsigned i)
 
 /* ---- cluster_status, set_cluster_name ---- */
 
+struct cluster_facts {
+    struct buffer name;
+    size_t quorum_queues;
+};
+
 static void
-free_buffer(void *data)
+facts_free(void *data)
 {
-    buffer_fini(data);
-    free(data);
+    struct cluster_facts *f = data;
+    buffer_fini(&f->name);
+    free(f);
 }
 
 static void
-find_name(void *arg, struct server_shard *home)
+facts_find(void *arg, struct server_shard *home)
 {
-    buffer_add_slice(arg, parameter_cluster_name(home->broker->node->meta));
+    struct cluster_facts *f = arg;
+    const struct meta *m = home->broker->node->meta;
+    buffer_add_slice(&f->name, parameter_cluster_name(m));
+    f->quorum_queues = meta_view_counts(m).quorum_queues;
 }
 
 static void
 then_status(struct control_call *call, void *arg, bool discarded)
 {
-    const struct buffer *name = arg;
+    const struct cluster_facts *f = arg;
     if (discarded)
         return;
     json_t *list = json_array();
     for (unsigned i = 0; i < FLAG_COUNT; i++)
         json_array_append_new(list, flag_value(i));
-    control_done(call, json_pack("{s:s%, s:s, s:o}", "cluster_name", name->data, name->len, "node",
-                                 control_hosts(control_of(call))->node_name, "feature_flags", list));
+    control_done(call, json_pack("{s:s%, s:s, s:I, s:o}", "cluster_name", f->name.data, f->name.len, "node",
+                                 control_hosts(control_of(call))->node_name, "quorum_queues",
+                                 (json_int_t)f->quorum_queues, "feature_flags", list));
 }
 
 static void
 run_cluster_status(struct control_call *call)
 {
-    struct buffer *name = calloc(1, sizeof *name);
-    CHECK(name);
-    control_set_data(call, name, free_buffer);
-    control_ask(call, 0, find_name, name, then_status);
+    struct cluster_facts *f = calloc(1, sizeof *f);
+    CHECK(f);
+    control_set_data(call, f, facts_free);
+    control_ask(call, 0, facts_find, f, then_status);
 }
 
 static void
