@@ -20,8 +20,8 @@ static const struct {
     const char *name, *state, *text;
 } flags[] = {
     {"classic_mirrored_queue_version", "unavailable", "Mirrored queues of version 2"},
-    {"drop_unroutable_metric", "enabled", "Dropped messages are counted"},
-    {"empty_basic_get_metric", "enabled", "basic.get of an empty queue is counted"},
+    {"drop_unroutable_metric", "unavailable", "Counts of dropped messages"},
+    {"empty_basic_get_metric", "unavailable", "Counts of basic.get on empty queues"},
     {"implicit_default_bindings", "enabled", "Bindings to the default exchange are not stored"},
     {"maintenance_mode_status", "unavailable", "Maintenance mode"},
     {"quorum_queue", "enabled", "Queues of type quorum"},
