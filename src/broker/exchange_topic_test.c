@@ -127,6 +127,66 @@ many_hashes_do_not_explode(void **state)
     fixture_free(f);
 }
 
+/* One pattern is bound at a time; of 255 bytes there are up to 128 words in a key, and 256 places in it. */
+static void
+long_keys_match_like_the_plain_version(void **state)
+{
+    struct fixture *f = fixture_new(1);
+    char pattern[256], key[256];
+    uint64_t seed = 7;
+    int matches = 0;
+    declare_exchange(f, "t", "topic");
+    declare_queue(f, "q");
+    for (int round = 0; round < ROUNDS; round++) {
+        static const char *const words[] = {"a", "", "#", "*", "b"};
+        /* Keys of one word nearly always; a pattern that begins with it, so that some match. */
+        size_t key_words = 40 + next_random(&seed) % 88, len = 0;
+        for (size_t i = 0; i < key_words; i++)
+            len += (size_t)snprintf(key + len, sizeof key - len, "%s%s", i ? "." : "",
+                                    next_random(&seed) % 30 ? "a" : "b");
+        size_t pattern_words = 1 + next_random(&seed) % 20;
+        len = 0;
+        for (size_t i = 0; i < pattern_words; i++)
+            len += (size_t)snprintf(pattern + len, sizeof pattern - len, "%s%s", i ? "." : "",
+                                    words[next_random(&seed) % (i % 3 ? 4 : 5)]);
+        assert_int_equal(bind_queue(f, "t", "q", pattern), 0);
+        uint64_t work = f->broker.route_work;
+        uint32_t found = count(f, key);
+        assert_int_equal(found, naive_topic_match(slice_str(pattern), slice_str(key)));
+        /* A node and its children are passed once at most, however many places it is alive at. */
+        assert_true(f->broker.route_work - work <= 2 * (pattern_words + 1) + 2 * found);
+        matches += (int)found;
+        assert_int_equal(unbind_queue(f, "t", "q", pattern), 0);
+        route_cache_turn(f->broker.routes);
+    }
+    assert_true(matches > ROUNDS / 20);
+    fixture_free(f);
+}
+
+/* A node with more children than the key has words, and one with fewer, both below a `#`. */
+static void
+children_below_a_hash_are_found_from_either_side(void **state)
+{
+    struct fixture *f = fixture_new(1);
+    char key[32];
+    declare_exchange(f, "t", "topic");
+    declare_queue(f, "q");
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof key, "#.child-%d", i);
+        assert_int_equal(bind_queue(f, "t", "q", key), 0);
+    }
+    for (int left = 100; left > 0; left--) {
+        snprintf(key, sizeof key, "x.y.x.child-%d", left - 1);
+        assert_int_equal(count(f, key), 1);
+        assert_int_equal(count(f, "x.y.x.child-100"), 0);
+        snprintf(key, sizeof key, "#.child-%d", left - 1);
+        assert_int_equal(unbind_queue(f, "t", "q", key), 0);
+        snprintf(key, sizeof key, "x.y.z.child-%d", left - 1);
+        assert_int_equal(count(f, key), 0);
+    }
+    fixture_free(f);
+}
+
 int
 main(void)
 {
@@ -134,6 +194,8 @@ main(void)
         cmocka_unit_test(matches_like_the_plain_version),
         cmocka_unit_test(empty_keys_and_empty_words),
         cmocka_unit_test(many_hashes_do_not_explode),
+        cmocka_unit_test(long_keys_match_like_the_plain_version),
+        cmocka_unit_test(children_below_a_hash_are_found_from_either_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
