@@ -97,7 +97,7 @@ class StallTest(unittest.TestCase):
     def test_topics_with_very_many_places_to_be_at(self):
         self.channel.exchange_declare("x", "topic")
         self.settle()
-        for words in itertools.product("a*", repeat=11):
+        for words in itertools.product("a*", repeat=14):
             self.tell(pika.spec.Queue.Bind(queue="q", exchange="x", routing_key=".".join(words) + ".#.z", nowait=True))
         self.settle()
         many = ".".join("a" * 125)
