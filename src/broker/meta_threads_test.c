@@ -88,7 +88,7 @@ set_up(struct fixture *f)
 static void
 change(struct fixture *f, uint64_t *seed)
 {
-    static const char *const keys[] = {"a.b", "#", "a.*", "*.b.#", "x"};
+    static const char *const keys[] = {"a.b", "#", "a.*", "*.b.#", "#.b", "#.a.b", "x"};
     uint64_t v[4];
     for (int i = 0; i < 4; i++) {
         *seed = *seed * 6364136223846793005u + 1442695040888963407u;
@@ -96,7 +96,7 @@ change(struct fixture *f, uint64_t *seed)
     }
     char name[8];
     snprintf(name, sizeof name, "q%d", (int)(v[0] % 20));
-    const char *source = sources[v[1] % 5], *key = keys[v[2] % 5];
+    const char *source = sources[v[1] % 5], *key = keys[v[2] % 7];
     struct slice any = slice_str(".*");
     switch (v[3] % 7) {
     case 0:
