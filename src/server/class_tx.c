@@ -92,7 +92,7 @@ class_tx_restore(void *arg, const struct tx_settle *s)
         .delivery = {.queue_id = s->queue_id,
                      .position = s->position,
                      .shard = s->queue_shard,
-                     .is_get = s->cookie != 0},
+                     .is_unlimited = s->cookie != 0},
     };
 }
 
