@@ -44,6 +44,7 @@ struct departure {
     uint32_t pending;        /* sent: answers that are still to come */
     uint8_t reason;
     bool is_refused; /* sent: a target has said no */
+    bool is_again;   /* it was sent before, and histories have it */
 };
 
 /* Where the last departure came from, found out once for all that follow it in a turn. */
@@ -216,6 +217,7 @@ fail(struct broker *b, struct departure *d)
     struct queue_policy p;
     if (find_policy(b, d->queue_id, &def, &p) && p.is_dead_letter_at_least_once && !d->refused) {
         d->is_refused = false;
+        d->is_again = true;
         try_again_later(b, d);
     } else {
         settle(b, d);
@@ -295,12 +297,13 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
     unsigned to;
     if (!courier_can_publish(b, route, &to))
         return NO_ROOM;
-    if (route->count == 0)
+    bool has_queue = route->count > 0;
+    if (!has_queue && (route->history_count == 0 || d->is_again))
         return NOBODY;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
     struct message *copy = message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties);
     enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
-    return how == PUBLISH_REJECTED ? NOBODY : SENT;
+    return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT; /* a history alone is no target */
 }
 
 static const struct source *

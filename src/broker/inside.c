@@ -44,7 +44,8 @@ struct inside {
 bool
 inside_is_wanted(struct broker *b, const struct exchange *x, struct slice routing_key)
 {
-    return route_find(b, x, routing_key, slice_of(NULL, 0))->count > 0;
+    const struct route *route = route_find(b, x, routing_key, slice_of(NULL, 0));
+    return route->count > 0 || route->history_count > 0;
 }
 
 void
