@@ -35,6 +35,7 @@ enum {
     DEADLETTER_LINE_MAX = 16384,
     DEADLETTER_TURN_MAX = 1024, /* sent in one turn */
     DEADLETTER_TURN_BYTES = 4 << 20,
+    DEADLETTER_TURN_WORK = 32768, /* bindings looked at and queues given, as for a publisher */
     DEADLETTER_RETRY_MS = 1000,
 };
 
@@ -367,9 +368,10 @@ deadletters_turn(struct broker *b)
 {
     struct deadletters *ds = b->deadletters;
     size_t bytes = 0;
+    uint64_t work_end = b->route_work + DEADLETTER_TURN_WORK;
     ds->source.queue_id = 0; /* declared things may be others in each turn */
     for (unsigned i = 0; ds->next < seqdeque_next_sequence(&ds->line); i++) {
-        if (i == DEADLETTER_TURN_MAX || bytes >= DEADLETTER_TURN_BYTES)
+        if (i == DEADLETTER_TURN_MAX || bytes >= DEADLETTER_TURN_BYTES || b->route_work >= work_end)
             return true;
         struct departure *d = seqdeque_get(&ds->line, ds->next);
         CHECK(d);
