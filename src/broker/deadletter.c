@@ -292,7 +292,7 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
         const struct deadletter_letter *l, unsigned *pending)
 {
     struct slice properties = buffer_slice(&l->properties);
-    const struct route *route = route_find_many(b, x, l->keys, l->key_count, properties);
+    const struct route *route = route_find_many(b, x, l->keys, l->key_count, message_visible_of(properties));
     if (d->reason != DEADLETTER_REJECTED)
         route = without_cycles(b->deadletters, route);
     unsigned to;
