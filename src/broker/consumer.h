@@ -24,6 +24,9 @@ struct consumer_options {
     uint64_t connection_id; /* for exclusive queues */
 };
 
+/* What views tell of a consumer. Of a queue with x-single-active-consumer one is active, the others wait. */
+enum consumer_activity { CONSUMER_UP, CONSUMER_SINGLE_ACTIVE, CONSUMER_WAITING };
+
 /* Filled in by the courier, except where noted; the session embeds it. */
 struct subscription {
     uint64_t queue_id;
@@ -35,8 +38,9 @@ struct subscription {
     uint16_t queue_shard;
     bool no_ack;
     bool global_prefetch;
-    bool grant_owed; /* remote, global_prefetch: the queue waits for a grant that there was no room for */
-    bool stalled;    /* has_room() said no: resume is owed */
+    bool grant_owed;  /* remote, global_prefetch: the queue waits for a grant that there was no room for */
+    bool stalled;     /* has_room() said no: resume is owed */
+    uint8_t activity; /* enum consumer_activity; the queue says when it changes */
 };
 
 #endif

@@ -59,6 +59,15 @@ courier_canceled(struct broker *b, const struct consumer *c)
 }
 
 void
+courier_activated(struct broker *b, const struct consumer *c)
+{
+    if (c->subscription)
+        c->subscription->activity = CONSUMER_SINGLE_ACTIVE;
+    else
+        courier_post(b, c->shard, &(struct mail){.type = MAIL_ACTIVATED, .a = c->far_end});
+}
+
+void
 courier_queue_closed(struct broker *b, const struct queue *q)
 {
     if (b->courier->last == q)
@@ -162,6 +171,14 @@ courier_on_canceled(struct broker *b, uint64_t subscription)
     struct subscription *s = slots_remove(&b->subscriptions, subscription);
     if (s)
         b->effects->canceled(s);
+}
+
+void
+courier_on_activated(struct broker *b, uint64_t subscription)
+{
+    struct subscription *s = slots_get(&b->subscriptions, subscription);
+    if (s)
+        s->activity = CONSUMER_SINGLE_ACTIVE;
 }
 
 void

@@ -41,6 +41,7 @@ enum courier_mail {
     MAIL_CREDIT,     /* a: consumer, b: bytes, u32: messages; or a grant */
     MAIL_ASK,        /* a: subscription: may I have credit for one? */
     MAIL_CANCELED,   /* a: subscription */
+    MAIL_ACTIVATED,  /* a: subscription: it is the single active one now */
     MAIL_QUEUE_GONE, /* a: queue */
     MAIL_QUEUE_MADE, /* a: queue; it expires */
     MAIL_ALARM,      /* u32: struct broker.alarms */
@@ -226,6 +227,7 @@ courier_queue(struct broker *b, uint64_t queue_id)
 void courier_on_deliver(struct broker *b, const struct mail *m);
 void courier_on_ask(struct broker *b, uint64_t subscription);
 void courier_on_canceled(struct broker *b, uint64_t subscription);
+void courier_on_activated(struct broker *b, uint64_t subscription);
 void courier_on_settle(struct broker *b, uint64_t queue_id, uint64_t first, uint64_t last, uint32_t how,
                        uint64_t tx);
 /* The consumer leaves, whether or not its channel knew its handle yet (0). */

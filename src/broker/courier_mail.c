@@ -222,6 +222,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_ASK: courier_on_ask(b, m->a); break;
     case MAIL_REPLY: courier_on_reply(b, m->p); break;
     case MAIL_CANCELED: courier_on_canceled(b, m->a); break;
+    case MAIL_ACTIVATED: courier_on_activated(b, m->a); break;
     case MAIL_QUEUE_GONE: on_queue_gone(b, m->a); break;
     case MAIL_QUEUE_MADE: (void)queue_get(b, m->a); break;
     case MAIL_ALARM: alarm_on_mail(b, m->u32); break;

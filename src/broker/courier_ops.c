@@ -30,6 +30,7 @@ courier_reply_init(struct op_reply *r, const struct courier_op *op, const struct
     r->position = 0;
     r->redelivered = r->no_ack = false;
     r->subscription = r->consumer = 0;
+    r->activity = CONSUMER_UP;
 }
 
 void
@@ -51,9 +52,10 @@ void
 courier_on_reply(struct broker *b, struct op_reply *r)
 {
     struct subscription *s = r->subscription ? slots_get(&b->subscriptions, r->subscription) : NULL;
-    if (s && r->consumer)
+    if (s && r->consumer) {
         s->consumer_handle = r->consumer;
-    else if (s) /* canceled, or the consume was refused */
+        s->activity = r->activity;
+    } else if (s) /* canceled, or the consume was refused */
         slots_remove(&b->subscriptions, r->subscription);
     b->effects->replied(b->server, r);
     free(r);
@@ -124,9 +126,11 @@ courier_op_consume(struct broker *b, struct queue *q, const struct courier_op *o
         courier_reply_error(b, &r, AMQP_REPLY_ACCESS_REFUSED, "in exclusive use");
     r.subscription = want->far_end;
     r.consumer = c ? consumer_handle(c) : 0;
+    r.activity = c ? (uint8_t)queue_single_activity(c) : 0;
     if (want->local && c) {
         want->local->local = c;
         want->local->consumer_handle = r.consumer;
+        want->local->activity = r.activity;
     } else if (want->local)
         slots_remove(&b->subscriptions, want->far_end);
     courier_reply(b, &r);

@@ -35,6 +35,7 @@ enum {
     DEADLETTER_LINE_MAX = 16384,
     DEADLETTER_TURN_MAX = 1024, /* sent in one turn */
     DEADLETTER_TURN_BYTES = 4 << 20,
+    DEADLETTER_TURN_WORK = 32768, /* bindings looked at and queues given, as for a publisher */
     DEADLETTER_RETRY_MS = 1000,
 };
 
@@ -44,6 +45,7 @@ struct departure {
     uint32_t pending;        /* sent: answers that are still to come */
     uint8_t reason;
     bool is_refused; /* sent: a target has said no */
+    bool is_again;   /* it was sent before, and histories have it */
 };
 
 /* Where the last departure came from, found out once for all that follow it in a turn. */
@@ -216,6 +218,7 @@ fail(struct broker *b, struct departure *d)
     struct queue_policy p;
     if (find_policy(b, d->queue_id, &def, &p) && p.is_dead_letter_at_least_once && !d->refused) {
         d->is_refused = false;
+        d->is_again = true;
         try_again_later(b, d);
     } else {
         settle(b, d);
@@ -289,18 +292,19 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
         const struct deadletter_letter *l, unsigned *pending)
 {
     struct slice properties = buffer_slice(&l->properties);
-    const struct route *route = route_find_many(b, x, l->keys, l->key_count, properties);
+    const struct route *route = route_find_many(b, x, l->keys, l->key_count, message_visible_of(properties));
     if (d->reason != DEADLETTER_REJECTED)
         route = without_cycles(b->deadletters, route);
     unsigned to;
     if (!courier_can_publish(b, route, &to))
         return NO_ROOM;
-    if (route->count == 0)
+    bool has_queue = route->count > 0;
+    if (!has_queue && (route->history_count == 0 || d->is_again))
         return NOBODY;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
     struct message *copy = message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties);
     enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
-    return how == PUBLISH_REJECTED ? NOBODY : SENT;
+    return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT; /* a history alone is no target */
 }
 
 static const struct source *
@@ -364,9 +368,10 @@ deadletters_turn(struct broker *b)
 {
     struct deadletters *ds = b->deadletters;
     size_t bytes = 0;
+    uint64_t work_end = b->route_work + DEADLETTER_TURN_WORK;
     ds->source.queue_id = 0; /* declared things may be others in each turn */
     for (unsigned i = 0; ds->next < seqdeque_next_sequence(&ds->line); i++) {
-        if (i == DEADLETTER_TURN_MAX || bytes >= DEADLETTER_TURN_BYTES)
+        if (i == DEADLETTER_TURN_MAX || bytes >= DEADLETTER_TURN_BYTES || b->route_work >= work_end)
             return true;
         struct departure *d = seqdeque_get(&ds->line, ds->next);
         CHECK(d);

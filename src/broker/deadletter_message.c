@@ -172,21 +172,27 @@ add_key(struct deadletter_letter *l, struct slice key)
 }
 
 static void
+add_keys(struct deadletter_letter *l, struct slice array)
+{
+    struct table_value key;
+    for (struct table_iter it = table_iter_items(array); table_iter_next(&it, NULL, &key);)
+        if (key.type == TABLE_LONGSTR && key.bytes.len <= AMQP_SHORTSTR_MAX)
+            add_key(l, key.bytes);
+}
+
+static void
 find_keys(struct deadletter_letter *l, const struct message *m, struct slice headers,
           const struct deadletter_death *death)
 {
     struct slice copies;
-    struct table_value key;
     if (death->routing_key) {
         add_key(l, *death->routing_key);
         return;
     }
     add_key(l, message_routing_key(m));
-    if (table_get_array(headers, "CC", &copies) != ERR_OK)
-        return;
-    for (struct table_iter it = table_iter_items(copies); table_iter_next(&it, NULL, &key);)
-        if (key.type == TABLE_LONGSTR && key.bytes.len <= AMQP_SHORTSTR_MAX)
-            add_key(l, key.bytes);
+    if (table_get_array(headers, "CC", &copies) == ERR_OK)
+        add_keys(l, copies);
+    add_keys(l, message_hidden_keys(m));
 }
 
 /* ---- the letter ---- */
@@ -233,19 +239,22 @@ write_letter_headers(struct deadletter_letter *l, const struct message *m,
     write_headers(&l->headers, m, &p, death);
 }
 
-/* The message's own, without expiration, and with the headers in the place of its headers. */
+/* The message's own, without expiration, and with the headers in the place of its headers; hidden keys stay
+ * where they are. */
 static void
-write_properties(struct deadletter_letter *l, struct slice own)
+write_properties(struct deadletter_letter *l, struct slice own, struct slice hidden)
 {
     struct slice headers = buffer_slice(&l->headers);
     buffer_clear(&l->properties);
+    if (hidden.len > 0)
+        message_hide_keys(&l->properties, hidden);
     if (properties_has(own, PROPERTY_EXPIRATION)) {
         buffer_clear(&l->asked);
         uint8_t *without = buffer_reserve(&l->asked, own.len + PROPERTIES_REPLACE_EXTRA);
         own = slice_of(without, properties_replace(without, own, PROPERTY_EXPIRATION, NULL));
     }
     uint8_t *out = buffer_reserve(&l->properties, own.len + headers.len + PROPERTIES_REPLACE_EXTRA);
-    l->properties.len = properties_replace(out, own, PROPERTY_HEADERS, &headers);
+    l->properties.len += properties_replace(out, own, PROPERTY_HEADERS, &headers);
 }
 
 bool
@@ -256,7 +265,7 @@ deadletter_letter_write(struct deadletter_letter *l, const struct message *m,
     struct slice own = message_properties(m);
     if (is_other)
         write_letter_headers(l, m, death);
-    write_properties(l, own);
+    write_properties(l, own, death->routing_key ? slice_of(NULL, 0) : message_hidden_keys(m));
     l->key_count = 0;
     find_keys(l, m, death->routing_key ? slice_of(NULL, 0) : properties_headers(own), death);
     return is_other;

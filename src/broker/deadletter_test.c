@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-enum { CONFIRMS = 100000, CHAIN = 300, MANY = 20000 };
+enum { CONFIRMS = 500000, CHAIN = 300, MANY = 20000, WIDE = 4000, LETTERS = 100 };
 
 /* The log, and who waits for it. */
 static struct {
@@ -314,6 +314,41 @@ a_slow_target_holds_up_what_expires(void **state)
 }
 
 static void
+of_letters_to_everybody(struct buffer *arguments)
+{
+    table_add_str(arguments, "x-dead-letter-exchange", slice_str("amq.fanout"));
+}
+
+/* A publisher would have had nine of them in a turn. */
+static void
+letters_to_many_queues_take_many_turns(void **state)
+{
+    char name[16];
+    struct queue *q = queue_to("q", NULL, of_letters_to_everybody);
+    struct meta_result r = {0};
+    for (int i = 0; i < WIDE; i++) {
+        snprintf(name, sizeof name, "wide%d", i);
+        queue_to(name, NULL, NULL);
+        meta_apply(w.f.node.meta,
+                   &(struct meta_command){.kind = META_QUEUE_BIND,
+                                          .vhost = slice_str("/"),
+                                          .source = slice_str("amq.fanout"),
+                                          .name = slice_str(name)},
+                   &r);
+        assert_int_equal(r.code, 0);
+    }
+    for (uint64_t n = 0; n < LETTERS; n++)
+        push(q, n);
+    for (unsigned n = 0; n < LETTERS; n++)
+        reject_first(q);
+    unsigned count = 1;
+    while (broker_turn(w.b))
+        count++;
+    assert_true(count >= LETTERS * WIDE / 32768);
+    assert_int_equal(w.b->messages_ready, LETTERS * WIDE);
+}
+
+static void
 of_no_length_to_dead_letters(struct buffer *arguments)
 {
     of_no_length(arguments);
@@ -384,6 +419,7 @@ main(void)
         TEST(a_chain_of_queues_needs_no_stack_and_keeps_the_order),
         TEST(a_queue_may_drop_into_itself),
         TEST(a_slow_target_holds_up_what_expires),
+        TEST(letters_to_many_queues_take_many_turns),
         TEST(who_is_refused_faster_than_letters_leave_is_slowed),
         TEST(what_is_no_history_is_thrown_away),
     };

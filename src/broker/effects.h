@@ -37,6 +37,7 @@ struct op_reply {
     bool no_ack; /* nothing is left to settle */
     /* the courier's own */
     uint64_t subscription, consumer;
+    uint8_t activity; /* consume: enum consumer_activity */
 };
 
 struct effects {

@@ -25,7 +25,8 @@
 enum {
     INSIDE_LINE_MAX = 16384,
     INSIDE_LINE_BYTES = 32 << 20, /* one message may go over it */
-    INSIDE_TURN_MAX = 1024,       /* published in one turn */
+    INSIDE_TURN_MAX = 1024,       /* published in one turn, */
+    INSIDE_TURN_WORK = 32768,     /* and bindings looked at and queues given for it */
     INSIDE_TELL_MS = 10000,       /* from one line of the log about dropped ones to the next */
 };
 
@@ -44,7 +45,8 @@ struct inside {
 bool
 inside_is_wanted(struct broker *b, const struct exchange *x, struct slice routing_key)
 {
-    return route_find(b, x, routing_key, slice_of(NULL, 0))->count > 0;
+    const struct route *route = route_find(b, x, routing_key, slice_of(NULL, 0));
+    return route->count > 0 || route->history_count > 0;
 }
 
 void
@@ -117,8 +119,9 @@ inside_turn(struct broker *b)
     if (__builtin_expect(seqdeque_count(&in->line) == 0, 1))
         return false;
     unsigned sent = 0;
+    uint64_t work_end = b->route_work + INSIDE_TURN_WORK;
     bool has_room = true;
-    while (has_room && seqdeque_count(&in->line) > 0 && sent++ < INSIDE_TURN_MAX)
+    while (has_room && seqdeque_count(&in->line) > 0 && sent++ < INSIDE_TURN_MAX && b->route_work < work_end)
         has_room = send_next(b, in);
     tell_dropped(b, in);
     return has_room &&

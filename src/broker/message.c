@@ -17,6 +17,7 @@
  */
 #include "broker/message.h"
 
+#include "base/buffer.h"
 #include "base/check.h"
 #include "broker/broker.h"
 #include "broker/courier_impl.h"
@@ -78,7 +79,7 @@ put(uint8_t *at, struct slice s)
 
 __attribute__((always_inline)) static inline struct message *
 message_build(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
-              uint32_t body_size, uint32_t capacity)
+              uint32_t body_size, uint32_t capacity, uint8_t flags)
 {
     struct message head = {
         .refs = 1,
@@ -87,7 +88,7 @@ message_build(struct broker *b, struct slice exchange, struct slice routing_key,
         .exchange_size = (uint8_t)exchange.len,
         .routing_key_size = (uint8_t)routing_key.len,
         .home = (uint8_t)b->index,
-        .flags = message_flags_of(properties),
+        .flags = flags,
     };
     struct message *m = pool_alloc(b->pool, message_allocation(&head, capacity));
     *m = head;
@@ -100,7 +101,19 @@ struct message *
 message_new(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
             uint32_t body_size)
 {
-    return message_build(b, exchange, routing_key, properties, body_size, body_size);
+    struct slice visible = message_visible_of(properties);
+    unsigned flags = message_flags_of(visible);
+    if (__builtin_expect(visible.len != properties.len, 0))
+        flags |= MESSAGE_HAS_HIDDEN_KEYS;
+    return message_build(b, exchange, routing_key, properties, body_size, body_size, (uint8_t)flags);
+}
+
+void
+message_hide_keys(struct buffer *out, struct slice keys)
+{
+    buffer_add_u16(out, MESSAGE_HIDDEN_MARK);
+    buffer_add_u32(out, (uint32_t)keys.len);
+    buffer_add_slice(out, keys);
 }
 
 struct message *
@@ -108,7 +121,9 @@ message_new_growing(struct broker *b, struct slice exchange, struct slice routin
                     struct slice properties, uint32_t body_size, uint32_t capacity)
 {
     CHECK(capacity <= body_size);
-    return message_build(b, exchange, routing_key, properties, body_size, capacity);
+    /* nobody has looked at them yet, so nothing in them is taken for hidden keys */
+    return message_build(b, exchange, routing_key, properties, body_size, capacity,
+                         message_flags_of(properties));
 }
 
 struct message *

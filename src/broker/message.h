@@ -6,6 +6,13 @@
  * `properties` are the property flags and the property list as the client sent them (the content header's
  * payload from offset 12 on). The octet 0xCE behind the body lets a body frame go out by reference.
  *
+ * The keys of BCC are taken out of the properties, but dead letters go by them, too. A message that has some
+ * has them before its properties, and is stored like that:
+ *
+ *   | 0x0001 | size (u32) | hidden keys: an array's payload | properties |
+ *
+ * No properties begin with 0x0001: that flag would announce more flags, and is refused.
+ *
  * `refs` is not atomic: only the shard that owns the blob at the moment touches it. A blob comes from the
  * pool of its `home` shard and goes back there. A message that is wanted by one foreign shard only is handed
  * over whole (message_hand_over); one that several shards want is held once for each of them by its home
@@ -16,10 +23,13 @@
 #ifndef LEVERET_BROKER_MESSAGE_H
 #define LEVERET_BROKER_MESSAGE_H
 
+#include "base/byteorder.h"
+#include "base/check.h"
 #include "base/pool.h"
 #include "base/slice.h"
 
 struct broker;
+struct buffer;
 
 enum {
     MESSAGE_PERSISTENT = 1 << 0, /* delivery-mode 2 */
@@ -27,7 +37,10 @@ enum {
     MESSAGE_HAS_EXPIRATION = 1 << 2,
     MESSAGE_HAS_PRIORITY = 1 << 3,
     MESSAGE_HAS_HEADERS = 1 << 4,
+    MESSAGE_HAS_HIDDEN_KEYS = 1 << 5,
 };
+
+enum { MESSAGE_HIDDEN_MARK = 0x0001, MESSAGE_HIDDEN_HEADER = 6 };
 
 struct message {
     uint32_t refs;
@@ -45,6 +58,9 @@ struct message {
  * properties. Sizes are within the limits of the protocol (checked by the session); never NULL. */
 struct message *message_new(struct broker *b, struct slice exchange, struct slice routing_key,
                             struct slice properties, uint32_t body_size);
+
+/* Begins stored properties with hidden keys (the payload of an array); the properties follow. */
+void message_hide_keys(struct buffer *out, struct slice keys);
 
 /* A body that arrives in pieces: the blob first has room for `capacity` <= body_size bytes and grows by
  * doubling as bytes really come, so that a peer pays for what it makes us hold. Returns the (perhaps moved)
@@ -111,12 +127,47 @@ message_routing_key(const struct message *m)
     m = message_origin(m);
     return slice_of(m->bytes + m->exchange_size, m->routing_key_size);
 }
+/* Property flags and list, behind the hidden keys if there are any: as it is stored, and as message_new()
+ * takes it. */
+static inline struct slice
+message_stored_properties(const struct message *m)
+{
+    m = message_origin(m);
+    return slice_of(m->bytes + m->exchange_size + m->routing_key_size, m->properties_size);
+}
+/* The hidden keys that stored properties begin with; data NULL: there are none. */
+static inline struct slice
+message_hidden_of(struct slice stored)
+{
+    if (__builtin_expect(stored.len < 2 || be16_get(stored.data) != MESSAGE_HIDDEN_MARK, 1))
+        return slice_of(NULL, 0);
+    CHECK(stored.len >= MESSAGE_HIDDEN_HEADER);
+    size_t size = be32_get(stored.data + 2);
+    CHECK(size <= stored.len - MESSAGE_HIDDEN_HEADER);
+    return slice_of(stored.data + MESSAGE_HIDDEN_HEADER, size);
+}
+/* Stored properties without them. */
+static inline struct slice
+message_visible_of(struct slice stored)
+{
+    struct slice hidden = message_hidden_of(stored);
+    size_t before = hidden.data ? MESSAGE_HIDDEN_HEADER + hidden.len : 0;
+    return slice_of(stored.data + before, stored.len - before);
+}
 /* Property flags and list. */
 static inline struct slice
 message_properties(const struct message *m)
 {
     m = message_origin(m);
-    return slice_of(m->bytes + m->exchange_size + m->routing_key_size, m->properties_size);
+    struct slice stored = message_stored_properties(m);
+    return __builtin_expect(m->flags & MESSAGE_HAS_HIDDEN_KEYS, 0) ? message_visible_of(stored) : stored;
+}
+static inline struct slice
+message_hidden_keys(const struct message *m)
+{
+    m = message_origin(m);
+    return m->flags & MESSAGE_HAS_HIDDEN_KEYS ? message_hidden_of(message_stored_properties(m))
+                                              : slice_of(NULL, 0);
 }
 /* The body; the octet behind it is 0xCE. */
 static inline struct slice

@@ -179,6 +179,8 @@ void courier_deliver(struct broker *b, struct consumer *c, struct message **m, u
                      bool redelivered);
 void courier_ask_credit(struct broker *b, struct consumer *c);
 void courier_canceled(struct broker *b, const struct consumer *c);
+/* Its end of the single active one is told, for views. */
+void courier_activated(struct broker *b, const struct consumer *c);
 /* courier_get.c: the basic.gets that wait are tried again; are told that the queue is gone; are freed. */
 void courier_waiting_retry(struct queue *q);
 void courier_waiting_lost(struct queue *q);

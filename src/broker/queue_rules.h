@@ -101,6 +101,8 @@ bool queue_single_may_take(const struct consumer *c);
 void queue_single_joined(struct consumer *c);
 /* It is no longer in any level, and those without members are gone. */
 void queue_single_left(struct queue *q, const struct consumer *c);
+/* For views; of any queue's consumer. */
+enum consumer_activity queue_single_activity(const struct consumer *c);
 
 /* ---- limits ---- */
 

@@ -14,6 +14,14 @@ queue_single_may_take(const struct consumer *c)
     return !r->settings.is_single_active || r->active == c;
 }
 
+enum consumer_activity
+queue_single_activity(const struct consumer *c)
+{
+    if (!c->queue->has_rules || !c->queue->rules->settings.is_single_active)
+        return CONSUMER_UP;
+    return queue_single_may_take(c) ? CONSUMER_SINGLE_ACTIVE : CONSUMER_WAITING;
+}
+
 void
 queue_single_joined(struct consumer *c)
 {
@@ -33,5 +41,6 @@ queue_single_left(struct queue *q, const struct consumer *c)
         return;
     struct consumer_level *highest = LIST_ENTRY(q->levels.next, struct consumer_level, node);
     r->active = LIST_ENTRY(highest->resting.next, struct consumer, node);
+    courier_activated(q->broker, r->active);
     consumer_wake(r->active);
 }

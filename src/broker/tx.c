@@ -1,7 +1,7 @@
 /*
  * A transaction: two growing arrays and a state. OPEN collects; REPLAYING has begun a commit and stands at
- * publishes[replayed]; WAITING has handed everything over and counts answers. What a peer makes us keep,
- * array places included, is charged to tx->bytes.
+ * publishes[replayed] or settles[settled]; WAITING has handed everything over and counts answers. What a peer
+ * makes us keep, array places included, is charged to tx->bytes.
  */
 #include "broker/tx.h"
 
@@ -139,9 +139,10 @@ tx_commit(struct broker *b, struct tx *tx, const struct tx_replay *replay, void 
     for (; tx->replayed < tx->publish_count; tx->replayed++)
         if (!replay->publish(arg, tx, &tx->publishes[tx->replayed]))
             return TX_AGAIN;
-    for (uint32_t i = 0; i < tx->settle_count; i++) {
-        tx_involve(tx, tx->settles[i].queue_shard);
-        replay->settle(arg, tx, &tx->settles[i]);
+    for (; tx->settled < tx->settle_count; tx->settled++) {
+        if (!replay->settle(arg, tx, &tx->settles[tx->settled]))
+            return TX_AGAIN;
+        tx_involve(tx, tx->settles[tx->settled].queue_shard);
     }
     tx_end_all(tx, replay, arg);
     tx->state = TX_WAITING;

@@ -37,6 +37,7 @@ struct tx {
     uint32_t publish_count, publish_cap;
     uint32_t settle_count, settle_cap;
     uint32_t replayed; /* publishes of this commit that are done */
+    uint32_t settled;  /* settles, likewise; after all publishes */
     uint64_t seq;      /* number of the commit: `seq` of its publishes in courier_publish(); from 1 */
     uint64_t pending;  /* answers still to come */
     uint64_t shards[SHARDS_COUNT_MAX / 64]; /* those that this commit has published to or settled on */
@@ -57,14 +58,16 @@ struct slice tx_next_key(const uint8_t **at);
 
 struct tx_replay {
     /* Publishes with tx->seq; takes p->message (sets it NULL), and says by tx_published() how it stands.
-     * False: there is no room now; nothing was taken, call tx_commit() again on effects.publish_room. */
+     * False: not now, because there is no room or the commit has had its part of the turn; nothing was taken,
+     * and tx_commit() is to be called again. */
     bool (*publish)(void *arg, struct tx *tx, struct tx_publish *p);
-    void (*settle)(void *arg, struct tx *tx, const struct tx_settle *s);
+    /* False: not now, likewise. */
+    bool (*settle)(void *arg, struct tx *tx, const struct tx_settle *s);
     /* Nothing more comes for that shard: courier_tx_end(). */
     bool (*end)(void *arg, struct tx *tx, unsigned shard);
 };
 enum tx_outcome {
-    TX_AGAIN,     /* no room: call tx_commit() again */
+    TX_AGAIN,     /* not all of it went now: call tx_commit() again */
     TX_PENDING,   /* replayed; tx_answered() will say when it is through */
     TX_COMMITTED, /* send commit-ok */
     TX_FAILED,    /* a queue refused: 406 "partial tx completion" (RabbitMQ) */
@@ -72,7 +75,7 @@ enum tx_outcome {
 /* Until it is through, nothing may be added. After COMMITTED or FAILED the transaction is empty and open
  * again. */
 enum tx_outcome tx_commit(struct broker *b, struct tx *tx, const struct tx_replay *replay, void *arg);
-/* The channel ends in a commit that waits for room: what it has published stays, as it was seen already. */
+/* The channel ends in a commit that is not through: what it has published stays, as it was seen already. */
 void tx_abandon(struct tx *tx, const struct tx_replay *replay, void *arg);
 /* The commit has something on that shard. */
 static inline void

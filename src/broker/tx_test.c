@@ -16,7 +16,8 @@ static struct {
     struct tx tx;
     uint64_t published[32], settled[32], restored[32];
     unsigned published_count, settled_count, restored_count;
-    unsigned room; /* publishes until there is no room */
+    unsigned room;         /* publishes until there is no room */
+    unsigned settles_left; /* until the commit's part of the turn is over */
     enum publish_result result;
     char keys[64];
 } w;
@@ -26,7 +27,7 @@ setup(void **state)
 {
     (void)state;
     memset(&w, 0, sizeof w);
-    w.room = 100;
+    w.room = w.settles_left = 100;
     epoch_init(&w.f.epoch, 1);
     w.f.node.epoch = &w.f.epoch;
     fixture_meta_init(&w.f);
@@ -65,11 +66,14 @@ replay_publish(void *arg, struct tx *tx, struct tx_publish *p)
     return true;
 }
 
-static void
+static bool
 replay_settle(void *arg, struct tx *tx, const struct tx_settle *s)
 {
     (void)arg;
+    if (w.settles_left-- == 0)
+        return false;
     w.settled[w.settled_count++] = s->delivery_tag;
+    return true;
 }
 
 static void
@@ -147,6 +151,23 @@ test_commit_goes_on_where_there_was_no_room(void **state)
 }
 
 static void
+test_commit_goes_on_among_its_settles(void **state)
+{
+    (void)state;
+    w.settles_left = 1;
+    add(1);
+    add(2);
+    add(3);
+    assert_int_equal(tx_commit(w.b, &w.tx, &replay, NULL), TX_AGAIN);
+    assert_int_equal(w.settled_count, 1);
+    w.settles_left = 5;
+    assert_int_equal(tx_commit(w.b, &w.tx, &replay, NULL), TX_COMMITTED);
+    assert_int_equal(w.published_count, 3);
+    assert_int_equal(w.settled_count, 3);
+    assert_int_equal(w.settled[2], 3);
+}
+
+static void
 test_rollback_drops_publishes_and_gives_settles_back(void **state)
 {
     (void)state;
@@ -180,6 +201,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_commit_replays_publishes_then_settles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_commit_waits_for_every_answer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_commit_goes_on_where_there_was_no_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_commit_goes_on_among_its_settles, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rollback_drops_publishes_and_gives_settles_back, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_the_budget_refuses, setup, teardown),

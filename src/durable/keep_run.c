@@ -263,7 +263,7 @@ record_of(const struct message *m, uint64_t body_file)
     return (struct record_message){
         .exchange = message_exchange(m),
         .routing_key = message_routing_key(m),
-        .properties = message_properties(m),
+        .properties = message_stored_properties(m),
         .body = body_file ? slice_of(NULL, 0) : message_body(m),
         .body_size = m->body_size,
         .body_file = body_file,

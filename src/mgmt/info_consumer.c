@@ -38,13 +38,15 @@ put_prefetch_count(struct buffer *out, const struct info_subject *s)
 static void
 put_active(struct buffer *out, const struct info_subject *s)
 {
-    info_value_boolean(out, true);
+    info_value_boolean(out, s->consumer->subscription.activity != CONSUMER_WAITING);
 }
 
 static void
 put_activity_status(struct buffer *out, const struct info_subject *s)
 {
-    info_value_text(out, "up");
+    static const char *const names[] = {
+        [CONSUMER_UP] = "up", [CONSUMER_SINGLE_ACTIVE] = "single_active", [CONSUMER_WAITING] = "waiting"};
+    info_value_text(out, names[s->consumer->subscription.activity]);
 }
 
 static void

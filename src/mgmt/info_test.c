@@ -515,6 +515,57 @@ test_channels_and_consumers_of_one_connection(void **state)
     session_client_free(c);
 }
 
+static void
+assert_activity(void **state, const char *tag, bool is_active, const char *status)
+{
+    size_t i;
+    json_t *rows = list(state, &info_consumer_kind, "consumer_tag active activity_status"), *row;
+    assert_int_equal(count(rows, tag), 1);
+    json_array_foreach(rows, i, row)
+    {
+        if (strcmp(json_string_value(json_array_get(row, 0)), tag) != 0)
+            continue;
+        assert_int_equal(json_is_true(json_array_get(row, 1)), is_active);
+        assert_string_equal(json_string_value(json_array_get(row, 2)), status);
+    }
+    json_decref(rows);
+}
+
+/* The queue's shard says who is active, wherever the consumer's channel lives. */
+static void
+test_of_single_active_consumers_the_others_wait(void **state)
+{
+    struct session_client *c[SHARDS];
+    struct buffer arguments = {0};
+    char name[32];
+    for (unsigned i = 0; i < SHARDS; i++) { /* each is settled on its own shard */
+        c[i] = session_login(*state);
+        snprintf(name, sizeof name, "q%u", i);
+        session_declare(c[i], 1, name);
+        consume(c[i], 1, name, name);
+    }
+    table_add_bool(&arguments, "x-single-active-consumer", true);
+    struct amqp_queue_declare m = {.queue = slice_str("single"), .arguments = buffer_slice(&arguments)};
+    session_send(c[0], 1, AMQP_QUEUE_DECLARE, &m);
+    session_expect(c[0], 1, AMQP_QUEUE_DECLARE_OK, NULL);
+    buffer_fini(&arguments);
+    for (unsigned i = 0; i < SHARDS; i++) {
+        snprintf(name, sizeof name, "single%u", i);
+        consume(c[i], 1, "single", name);
+    }
+    assert_activity(state, "q1", true, "up");
+    for (unsigned i = 0; i < SHARDS; i++) {
+        snprintf(name, sizeof name, "single%u", i);
+        assert_activity(state, name, true, "single_active");
+        for (unsigned next = i + 1; next < SHARDS; next++) {
+            snprintf(name, sizeof name, "single%u", next);
+            assert_activity(state, name, false, "waiting");
+        }
+        session_logout(c[i]);
+        session_world_wait(*state, 1000);
+    }
+}
+
 /* Clients choose their channels' numbers, and may leave out what they like. */
 static void
 test_channels_far_apart_are_shown_in_order(void **state)
@@ -643,6 +694,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_connections_that_move_are_shown_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_vhost_of_connections_is_a_filter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_and_consumers_of_one_connection, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_of_single_active_consumers_the_others_wait, setup, teardown),
         cmocka_unit_test_setup_teardown(test_channels_far_apart_are_shown_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_consumers_of_the_next_channel_are_all_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pids_name_their_thing, setup, teardown),

@@ -7,9 +7,9 @@
 
 /* Of a delivery to a consumer: room under the channel's shared limit. */
 static void
-basic_uncount(struct channel *ch, bool is_get)
+basic_uncount(struct channel *ch, bool is_unlimited)
 {
-    if (!is_get && ch->global_unacked > 0)
+    if (!is_unlimited && ch->global_unacked > 0)
         ch->global_unacked--;
 }
 
@@ -19,14 +19,14 @@ basic_settle(struct channel *ch, uint32_t method, uint64_t tag, const struct una
 {
     struct broker *b = ch->connection->home->broker;
     if (!ch->tx) {
-        basic_uncount(ch, d->is_get);
+        basic_uncount(ch, d->is_unlimited);
         courier_settle(b, d->shard, d->queue_id, d->position, how);
         return;
     }
     struct tx_settle s = {.queue_id = d->queue_id,
                           .position = d->position,
                           .delivery_tag = tag,
-                          .cookie = d->is_get,
+                          .cookie = d->is_unlimited,
                           .queue_shard = d->shard,
                           .how = (uint8_t)how};
     if (!tx_add_settle(b, ch->tx, &s)) {
@@ -91,7 +91,7 @@ basic_requeue_all(struct channel *ch)
     struct unacked_delivery d;
     uint64_t tag;
     while (unacked_take_first(ch->unacked, UINT64_MAX, &tag, &d)) {
-        basic_uncount(ch, d.is_get);
+        basic_uncount(ch, d.is_unlimited);
         courier_settle(b, d.shard, d.queue_id, d.position, SETTLE_REQUEUE);
     }
 }

@@ -111,7 +111,8 @@ basic_consumer_share_prefetch(struct channel *ch, bool is_shared)
     for (struct channel_consumer *consumer;
          ch->consumers && (consumer = idmap_next(ch->consumers, &cursor, NULL));)
         for (; consumer; consumer = consumer->next)
-            courier_set_global_prefetch(ch->connection->home->broker, &consumer->subscription, is_shared);
+            if (!consumer->is_quorum)
+                courier_set_global_prefetch(ch->connection->home->broker, &consumer->subscription, is_shared);
 }
 
 void
@@ -209,6 +210,7 @@ basic_consume(struct channel *ch, struct slice payload)
     struct slice tag = m.consumer_tag.len ? m.consumer_tag : basic_make_tag(c, made);
     struct channel_consumer *consumer = basic_consumer_new(ch, tag, m.arguments);
     consumer->is_exclusive = m.exclusive;
+    consumer->is_quorum = quorum_is(q);
     struct consumer_options options = {
         .tag = tag,
         .arguments = m.arguments,

@@ -32,7 +32,7 @@ basic_get_replied(struct channel *ch, struct parked_op *op, struct op_reply *r)
         return;
     }
     struct unacked_delivery d = {
-        .queue_id = r->queue_id, .position = r->position, .shard = r->queue_shard, .is_get = true};
+        .queue_id = r->queue_id, .position = r->position, .shard = r->queue_shard, .is_unlimited = true};
     struct amqp_basic_get_ok ok = {
         .delivery_tag = delivery_tag(ch, &d, op->no_ack),
         .redelivered = r->redelivered,

@@ -43,6 +43,7 @@ struct channel_consumer {
     uint16_t arguments_size; /* as they were given, for views; none above CHANNEL_ARGUMENTS_MAX */
     uint8_t tag_size;
     bool is_exclusive;
+    bool is_quorum;    /* of a quorum queue, which knows no shared limit */
     bool is_consuming; /* its queue has said yes */
     char tag[];        /* and the arguments behind it */
 };

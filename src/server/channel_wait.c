@@ -215,6 +215,11 @@ channel_retry(struct channel *ch)
     struct connection *c = ch->connection;
     if (c->blocked & BLOCK_ROOM)
         return;
+    if (c->home->broker->route_work >= c->home->resume_work_end) {
+        c->flags |= CONNECTION_ROOM_AWAITED;
+        server_again(c->home, c);
+        return;
+    }
     uint16_t number = ch->number;
     uint32_t serial = ch->serial;
     class_tx_retry(ch); /* may handle the channel.close behind the commit */
@@ -235,5 +240,6 @@ channel_replay_all(struct connection *c)
         return;
     if (!(c->blocked & BLOCK_ROOM))
         c->flags &= (uint16_t)~CONNECTION_ROOM_AWAITED; /* who still finds none sets it anew */
+    c->home->resume_work_end = connection_work_end(c);
     channel_each(c, channel_retry);
 }

@@ -105,6 +105,7 @@ void direct_reply_deliver(void *server, struct channel_ref to, uint64_t key, str
 
 void direct_reply_release(struct channel *ch);
 
+bool quorum_is(const struct queue_def *q);
 /* quorum.c: false: refused, and the channel or connection closes. */
 bool quorum_may_consume(struct channel *ch, const struct queue_def *q);
 bool quorum_may_get(struct channel *ch, const struct queue_def *q);

@@ -3,7 +3,8 @@
 
 /*
  * RabbitMQ's reading of basic.qos: without `global` a limit for each consumer that starts later; with it a
- * limit that all consumers of the channel share. Any qos without `global` ends a shared limit.
+ * limit that all consumers of the channel share. Any qos without `global` ends a shared limit. It does not
+ * reach consumers of quorum queues, which refuse to begin under one (quorum_may_consume()).
  */
 static void
 basic_qos(struct channel *ch, struct slice payload)

@@ -1,17 +1,46 @@
 /*
  * tx.select, commit, rollback over broker/tx.h. Commit is an op of the channel: what the client sends behind
  * it waits (RabbitMQ closes the connection then), until every queue has answered. A commit that meets a full
- * lane to another shard goes on when there is room.
+ * lane to another shard goes on when there is room. It takes no more of a turn than a read of the same
+ * publishes would: what is left goes on in the next one.
  */
 #include "base/check.h"
 #include "server/class.h"
 
 #include <stdlib.h>
 
-static void
-class_tx_settle(void *arg, struct tx *tx, const struct tx_settle *s)
+/* One part of a commit. */
+struct class_tx_step {
+    struct channel *channel;
+    uint64_t work_end; /* of broker.route_work */
+};
+
+/* False: this part is over. Bytes count as if they were read: limits.read_turn_bytes are a whole part. */
+static bool
+class_tx_may_go_on(const struct class_tx_step *step, size_t bytes)
 {
-    struct channel *ch = arg;
+    struct connection *c = step->channel->connection;
+    const struct server_limits *limits = &c->home->server->config.limits;
+    struct broker *b = c->home->broker;
+    if (b->route_work >= step->work_end) {
+        c->flags |= CONNECTION_ROOM_AWAITED;
+        server_again(c->home, c);
+        return false;
+    }
+    b->route_work += (uint64_t)bytes * limits->read_turn_work / limits->read_turn_bytes;
+    return true;
+}
+
+static bool
+class_tx_publish(void *arg, struct tx *tx, struct tx_publish *p)
+{
+    const struct class_tx_step *step = arg;
+    return class_tx_may_go_on(step, message_size(p->message)) && basic_publish_replay(step->channel, tx, p);
+}
+
+static void
+class_tx_settle(struct channel *ch, const struct tx *tx, const struct tx_settle *s)
+{
     if (!s->cookie && ch->global_unacked > 0)
         ch->global_unacked--;
     courier_settle_tx(ch->connection->home->broker, s->queue_shard, s->queue_id, s->position,
@@ -19,9 +48,19 @@ class_tx_settle(void *arg, struct tx *tx, const struct tx_settle *s)
 }
 
 static bool
+class_tx_replay_settle(void *arg, struct tx *tx, const struct tx_settle *s)
+{
+    const struct class_tx_step *step = arg;
+    if (!class_tx_may_go_on(step, sizeof *s))
+        return false;
+    class_tx_settle(step->channel, tx, s);
+    return true;
+}
+
+static bool
 class_tx_end(void *arg, struct tx *tx, unsigned shard)
 {
-    struct channel *ch = arg;
+    struct channel *ch = ((const struct class_tx_step *)arg)->channel;
     return courier_tx_end(ch->connection->home->broker, shard, channel_ref_of(ch), tx->seq);
 }
 
@@ -48,12 +87,13 @@ class_tx_outcome(struct channel *ch, enum tx_outcome outcome)
 }
 
 static const struct tx_replay class_tx_replay = {
-    .publish = basic_publish_replay, .settle = class_tx_settle, .end = class_tx_end};
+    .publish = class_tx_publish, .settle = class_tx_replay_settle, .end = class_tx_end};
 
 static void
 class_tx_go_on(struct channel *ch)
 {
-    class_tx_outcome(ch, tx_commit(ch->connection->home->broker, ch->tx, &class_tx_replay, ch));
+    struct class_tx_step step = {.channel = ch, .work_end = connection_work_end(ch->connection)};
+    class_tx_outcome(ch, tx_commit(ch->connection->home->broker, ch->tx, &class_tx_replay, &step));
 }
 
 void
@@ -92,7 +132,7 @@ class_tx_restore(void *arg, const struct tx_settle *s)
         .delivery = {.queue_id = s->queue_id,
                      .position = s->position,
                      .shard = s->queue_shard,
-                     .is_get = s->cookie != 0},
+                     .is_unlimited = s->cookie != 0},
     };
 }
 
@@ -107,16 +147,25 @@ class_tx_rollback(struct channel *ch)
     free(returned.entries);
 }
 
-/* The channel ends before its commit got room: nothing was settled yet, and nobody was told of a commit. */
+/*
+ * The channel ends before its commit is through, and nobody was told of it. With all publishes it is as good
+ * as done: the settles follow. Otherwise nothing was settled yet, and nothing will be.
+ */
 static void
-class_tx_give_back(struct channel *ch)
+class_tx_finish(struct channel *ch)
 {
-    for (uint32_t i = 0; i < ch->tx->settle_count; i++) {
-        struct tx_settle s = ch->tx->settles[i];
-        s.how = SETTLE_REQUEUE;
-        class_tx_settle(ch, ch->tx, &s);
+    struct tx *tx = ch->tx;
+    struct class_tx_step step = {.channel = ch};
+    bool is_published = tx->replayed == tx->publish_count;
+    for (; tx->settled < tx->settle_count; tx->settled++) {
+        struct tx_settle s = tx->settles[tx->settled];
+        if (is_published)
+            tx_involve(tx, s.queue_shard);
+        else
+            s.how = SETTLE_REQUEUE;
+        class_tx_settle(ch, tx, &s);
     }
-    tx_abandon(ch->tx, &class_tx_replay, ch);
+    tx_abandon(tx, &class_tx_replay, &step);
 }
 
 void
@@ -127,7 +176,7 @@ class_tx_release(struct channel *ch)
     if (ch->tx->state == TX_OPEN)
         class_tx_rollback(ch);
     else if (ch->tx->state == TX_REPLAYING)
-        class_tx_give_back(ch);
+        class_tx_finish(ch);
     tx_fini(ch->connection->home->broker, ch->tx);
     free(ch->tx);
     ch->tx = NULL;

@@ -117,8 +117,10 @@ consumer_of(struct subscription *s)
 static bool
 delivery_has_room(struct subscription *s)
 {
-    struct channel *ch = consumer_of(s)->channel;
-    bool is_shared_full = ch->global_prefetch && !s->no_ack && ch->global_unacked >= ch->global_prefetch;
+    struct channel_consumer *consumer = consumer_of(s);
+    struct channel *ch = consumer->channel;
+    bool is_shared_full = ch->global_prefetch && !s->no_ack && !consumer->is_quorum &&
+                          ch->global_unacked >= ch->global_prefetch;
     if (!is_shared_full && ch->state == CHANNEL_OPEN && connection_has_room(ch->connection))
         return true;
     ch->has_stalled = true;
@@ -157,8 +159,11 @@ delivery_deliver(struct subscription *s, struct message *m, uint64_t position, b
 {
     struct channel_consumer *consumer = consumer_of(s);
     struct channel *ch = consumer->channel;
-    struct unacked_delivery d = {.queue_id = s->queue_id, .position = position, .shard = s->queue_shard};
-    if (!s->no_ack)
+    struct unacked_delivery d = {.queue_id = s->queue_id,
+                                 .position = position,
+                                 .shard = s->queue_shard,
+                                 .is_unlimited = consumer->is_quorum};
+    if (!s->no_ack && !d.is_unlimited)
         ch->global_unacked++;
     struct amqp_basic_deliver deliver = {
         .consumer_tag = slice_of(consumer->tag, consumer->tag_size),

@@ -88,19 +88,26 @@ add_item(struct buffer *out, size_t from, struct slice text)
 }
 
 static void
+add_array(struct buffer *out, size_t at, struct slice array)
+{
+    struct table_value key;
+    for (struct table_iter it = table_iter_items(array); table_iter_next(&it, NULL, &key);)
+        if (key.type == TABLE_LONGSTR && !add_item(out, at, key.bytes))
+            break;
+}
+
+static void
 add_keys(struct buffer *out, const struct slice *keys, unsigned key_count, const struct message *m)
 {
     size_t at = table_add_array_begin(out, "routing_keys");
     struct slice copies;
-    struct table_value key;
     for (unsigned i = 0; i < key_count && add_item(out, at, keys[i]); i++)
         ;
     if (key_count == 0) { /* a delivery: the message knows */
         table_add_str(out, NULL, message_routing_key(m));
         if (table_get_array(properties_headers(message_properties(m)), "CC", &copies) == ERR_OK)
-            for (struct table_iter it = table_iter_items(copies); table_iter_next(&it, NULL, &key);)
-                if (key.type == TABLE_LONGSTR && !add_item(out, at, key.bytes))
-                    break;
+            add_array(out, at, copies);
+        add_array(out, at, message_hidden_keys(m));
     }
     table_end(out, at);
 }

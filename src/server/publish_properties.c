@@ -1,11 +1,12 @@
 /*
  * user-id must be the connection's user, unless that one is an impersonator. expiration is a string of
  * digits. reply-to "amq.rabbitmq.reply-to" becomes the address of this channel's pseudo-queue. The arrays CC
- * and BCC in the headers are further routing keys; BCC is taken out of the message before anybody gets it.
+ * and BCC in the headers are further routing keys; BCC is taken out of them before anybody gets the message.
  */
 #include "server/publish_properties.h"
 
 #include "base/check.h"
+#include "broker/message.h"
 #include "server/class.h"
 #include "wire/properties.h"
 #include "wire/table.h"
@@ -137,7 +138,21 @@ publish_copies_ok(struct channel *ch, struct slice run, struct publish_propertie
         publish_replace(p, run, PROPERTY_HEADERS, &inside);
         buffer_fini(&kept);
     }
+    p->hidden = bcc;
     return true;
+}
+
+/* Dead letters go by the keys of BCC, too: they stay, where nobody sees them. */
+static void
+publish_hide(struct publish_properties *p)
+{
+    struct buffer out = {0};
+    if (!p->hidden.len)
+        return;
+    message_hide_keys(&out, p->hidden);
+    buffer_add_slice(&out, buffer_slice(&p->rewritten));
+    buffer_fini(&p->rewritten);
+    p->rewritten = out;
 }
 
 static bool
@@ -171,8 +186,10 @@ publish_properties_check(struct channel *ch, struct slice run, struct publish_pr
     out->is_special = true;
     out->headers = properties_headers(run);
     if (publish_user_id_ok(ch, run) && publish_expiration_ok(ch, run) && publish_copies_ok(ch, run, out) &&
-        publish_reply_to_ok(ch, run, out))
+        publish_reply_to_ok(ch, run, out)) {
+        publish_hide(out);
         return true;
+    }
     publish_properties_fini(out);
     return false;
 }

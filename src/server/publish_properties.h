@@ -15,7 +15,8 @@ struct publish_properties {
     struct slice headers;    /* the table's inside, in the run */
     struct slice *keys;      /* [0] is left for the routing key; then CC, then BCC */
     unsigned key_count;      /* 0: there are no others */
-    struct buffer rewritten; /* the run to store instead; len 0: as it came */
+    struct slice hidden;     /* what BCC had, in the run */
+    struct buffer rewritten; /* what is to be stored instead (message.h); len 0: the run as it came */
 };
 
 /* Validates the run. False: the channel has failed with RabbitMQ's words, and nothing is to be freed. */

@@ -7,8 +7,8 @@
 #include "server/class.h"
 #include "wire/table.h"
 
-static bool
-is_quorum(const struct queue_def *q)
+bool
+quorum_is(const struct queue_def *q)
 {
     return q->arguments.len > 0 && queue_def_target(q) == POLICY_QUORUM;
 }
@@ -16,7 +16,7 @@ is_quorum(const struct queue_def *q)
 bool
 quorum_may_consume(struct channel *ch, const struct queue_def *q)
 {
-    if (!ch->global_prefetch || !is_quorum(q))
+    if (!ch->global_prefetch || !quorum_is(q))
         return true;
     channel_fail(ch, AMQP_REPLY_NOT_IMPLEMENTED, AMQP_BASIC_CONSUME,
                  "queue '%s' in vhost '%s' does not support global qos", q->name, q->vhost->name);
@@ -27,7 +27,7 @@ bool
 quorum_may_get(struct channel *ch, const struct queue_def *q)
 {
     bool is_single;
-    if (!is_quorum(q) || table_get_bool(q->arguments, "x-single-active-consumer", &is_single) != ERR_OK ||
+    if (!quorum_is(q) || table_get_bool(q->arguments, "x-single-active-consumer", &is_single) != ERR_OK ||
         !is_single)
         return true;
     channel_fail(ch, AMQP_REPLY_RESOURCE_LOCKED, AMQP_BASIC_GET,
@@ -40,7 +40,7 @@ quorum_may_get(struct channel *ch, const struct queue_def *q)
 bool
 quorum_may_delete(struct channel *ch, const struct queue_def *q, bool if_unused, bool if_empty)
 {
-    if ((!if_unused && !if_empty) || !is_quorum(q))
+    if ((!if_unused && !if_empty) || !quorum_is(q))
         return true;
     channel_fail(ch, AMQP_REPLY_NOT_IMPLEMENTED, AMQP_QUEUE_DELETE,
                  "cannot delete queue '%s' in vhost '%s'. queue.delete operations with %s flag set are not "

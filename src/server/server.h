@@ -139,6 +139,7 @@ struct server_shard {
     unsigned index;
     bool is_closing;          /* the node stops: nobody new */
     size_t read_bytes;        /* since the last server_deliver() */
+    uint64_t resume_work_end; /* of broker.route_work, for all channels of the connection being resumed */
     uint64_t turn;            /* pointers into declared things are good within one */
     uint64_t connection_last; /* the last one's id, without the shard */
     uint32_t channels_made;   /* for serials */

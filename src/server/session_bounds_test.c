@@ -134,6 +134,60 @@ test_message_above_the_size_limit_closes_the_channel(void **state)
     session_logout(c);
 }
 
+/* ---- commits ---- */
+
+enum { TARGETS = 50, COMMITTED = 100, TURN_WORK = 500 };
+
+/* A publish to all of them is dear. */
+static void
+bind_targets(struct session_client *c)
+{
+    char name[16];
+    for (unsigned i = 0; i < TARGETS; i++) {
+        snprintf(name, sizeof name, "target%u", i);
+        session_declare(c, 1, name);
+        struct amqp_queue_bind bind = {.queue = slice_str(name), .exchange = slice_str("amq.fanout")};
+        session_send(c, 1, AMQP_QUEUE_BIND, &bind);
+        session_expect(c, 1, AMQP_QUEUE_BIND_OK, NULL);
+    }
+}
+
+/* How many turns the shard had until commit-ok came. */
+static uint64_t
+turns_of_commit(void **state, struct session_client *c)
+{
+    struct server_shard *home = session_world_node(world(state))->server->parts[0];
+    session_world_wait(world(state), 20);
+    uint64_t turn = home->turn;
+    session_send(c, 1, AMQP_TX_COMMIT, NULL);
+    session_expect(c, 1, AMQP_TX_COMMIT_OK, NULL);
+    return home->turn - turn;
+}
+
+static void
+test_a_commit_does_not_hold_its_shard(void **state)
+{
+    struct server *server = session_world_node(world(state))->server;
+    struct session_client *c = session_login(world(state));
+    bind_targets(c);
+    session_send(c, 1, AMQP_TX_SELECT, NULL);
+    session_expect(c, 1, AMQP_TX_SELECT_OK, NULL);
+    server->config.limits.read_turn_work = TURN_WORK;
+    for (unsigned i = 0; i < COMMITTED; i++)
+        session_publish(c, 1, "amq.fanout", "", "message");
+    assert_true(turns_of_commit(state, c) >= COMMITTED * TARGETS / TURN_WORK);
+    assert_int_equal(server->parts[0]->broker->messages_ready, COMMITTED * TARGETS);
+    for (unsigned i = 0; i < COMMITTED; i++) {
+        session_send(c, 1, AMQP_BASIC_GET, &(struct amqp_basic_get){.queue = slice_str("target0")});
+        session_expect(c, 1, AMQP_BASIC_GET_OK, NULL);
+        session_expect_content(c, 1, NULL);
+    }
+    server->config.limits.read_turn_bytes = 200; /* of five acks */
+    session_send(c, 1, AMQP_BASIC_ACK, &(struct amqp_basic_ack){.delivery_tag = COMMITTED, .multiple = true});
+    assert_true(turns_of_commit(state, c) >= COMMITTED / 5);
+    session_logout(c);
+}
+
 /* ---- what a node may have ---- */
 
 static void
@@ -228,6 +282,7 @@ main(void)
         TEST(test_publisher_far_ahead_of_the_consumers_is_paced),
         TEST(test_publisher_to_a_queue_without_consumers_is_not_paced),
         TEST(test_message_above_the_size_limit_closes_the_channel),
+        TEST(test_a_commit_does_not_hold_its_shard),
         TEST(test_connections_above_the_limit_are_refused),
         TEST(test_channels_above_the_limit_close_the_connection),
         TEST(test_consumers_above_the_limit_are_refused),

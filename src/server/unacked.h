@@ -15,7 +15,7 @@ struct unacked_delivery {
     uint64_t queue_id;
     uint64_t position;
     uint16_t shard;
-    bool is_get; /* basic.get: does not count towards the channel's prefetch */
+    bool is_unlimited; /* does not count towards the channel's shared limit: basic.get, quorum queues */
 };
 
 struct unacked {

@@ -10,9 +10,10 @@
 
 enum {
     STORE_FORMAT_VERSION = 1,
-    STORE_MESSAGE_VERSION = 2,       /* of log files and segments; in version 1 no message expires */
-    STORE_BLOCK = 4096,              /* batches and the header of a log file are aligned to it */
-    STORE_BATCH_HEADER = 64,         /* bytes before a batch's records */
+    STORE_MESSAGE_VERSION = 3, /* of log files and segments; in version 1 no message expires, up to version 2
+                                  none has hidden keys (broker/message.h) */
+    STORE_BLOCK = 4096,        /* batches and the header of a log file are aligned to it */
+    STORE_BATCH_HEADER = 64,   /* bytes before a batch's records */
     STORE_BODY_INLINE_MAX = 1 << 20, /* a longer body has a file of its own */
     STORE_CHAIN_META = 0xffff,       /* the chain of the declared things; all others are shards' */
     STORE_EPOCH_ALONE = 1,           /* of queues that are not replicated */

@@ -63,6 +63,14 @@ class Events(unittest.TestCase):
         self.assertEqual({k: v for k, v in headers.items() if k not in VARYING}, fields)
         return headers
 
+    def test_a_recent_history_keeps_events_without_a_queue(self):
+        self.channel.exchange_declare("h", "x-recent-history")
+        self.channel.exchange_bind("h", EXCHANGE, "queue.created")
+        self.channel.queue_declare("q")
+        self.channel.queue_bind(self.queue, "h", "")
+        key, headers = self.next()
+        self.assertEqual((key, headers["name"]), ("queue.created", "q"))
+
     def test_queues_exchanges_and_bindings_come_and_go(self):
         self.listen("queue.*", "exchange.*", "binding.*")
         key, headers = self.next()  # of the last one itself

@@ -107,6 +107,33 @@ class Store(unittest.TestCase):
         self.assertEqual(self.numbers(node), list(range(200)))
         self.assertEqual(self.numbers(node, "other"), list(range(100)))
 
+    def test_dead_letters_go_by_the_keys_of_bcc_after_a_kill(self):
+        few = ("leveret.store.log_file_size = 1MiB", "leveret.store.log_files = 1", "leveret.queue_memory = 1MiB")
+        node = self.node(*few)
+        with node.connect() as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.exchange_declare("dlx", "direct", durable=True)
+            for name, arguments in (("blind", {}), ("q", {"x-dead-letter-exchange": "dlx"})):
+                channel.queue_declare(name, durable=True, arguments=arguments)
+            channel.queue_bind("blind", "dlx", "bcc")
+            blind = pika.BasicProperties(delivery_mode=2, headers={"BCC": ["bcc"]})
+            for _ in range(100):  # more than memory and log keep
+                channel.basic_publish("", "q", b"x" * 50000, blind)
+        node.end(signal.SIGKILL)
+        node = self.node(*few)
+        with node.connect() as connection:
+            channel = connection.channel()
+            for _ in range(100):
+                method, properties, _ = channel.basic_get("q")
+                self.assertEqual(properties.headers, {})
+                channel.basic_reject(method.delivery_tag, requeue=False)
+            got, end = 0, time.monotonic() + DEADLINE_S
+            while got < 100 and time.monotonic() < end:
+                got += channel.basic_get("blind", auto_ack=True)[0] is not None
+            self.assertEqual(got, 100)
+        self.assertEqual(node.end(), 0)
+
     def test_log_says_which_sync_runs(self):
         for sync, words in (("always", "synced"), ("never", "written")):
             log = os.path.join(self.dir.name, sync)
