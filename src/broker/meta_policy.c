@@ -97,21 +97,6 @@ policies_changed(struct meta *m, struct vhost *v)
 
 /* ---- judging ---- */
 
-/* RabbitMQ's text: the error of the regular expression is an Erlang term, which goes on in a second line if
- * the first would be too long. */
-static void
-bad_pattern(struct buffer *wrong, const struct regex_error *error)
-{
-    static const char start[] = "pattern should be regular expression but is invalid: ";
-    enum { LINE_MAX_CHARS = 80, START = sizeof start - 1 };
-    struct buffer term = {0};
-    buffer_add_fmt(&term, "{\"%s\",", error->why);
-    bool is_long = START + term.len + 3 > LINE_MAX_CHARS;
-    buffer_add_fmt(wrong, "%s%.*s", start, SLICE_FMT(buffer_slice(&term)));
-    buffer_add_fmt(wrong, "%s%*s%zu}\n", is_long ? "\n" : "", is_long ? START + 1 : 0, "", error->offset);
-    buffer_fini(&term);
-}
-
 /* What a command makes, or NULL with `r` saying why not. */
 static struct policy *
 policy_new(struct vhost *v, const struct meta_command *cmd, json_t *definition, struct meta_result *r)
@@ -121,7 +106,7 @@ policy_new(struct vhost *v, const struct meta_command *cmd, json_t *definition, 
     enum policy_applies apply_to = POLICY_APPLIES_ALL;
     struct regex *regex = regex_new(cmd->pattern, &error);
     if (!regex)
-        bad_pattern(&wrong, &error);
+        regex_error_add(&wrong, slice_str("pattern should be regular expression but is invalid: "), &error);
     if (cmd->apply_to.len > 0 && !policy_applies_parse(cmd->apply_to, &apply_to))
         buffer_add_fmt(&wrong, "apply-to '%.*s' unrecognised; should be 'queues', 'exchanges' or 'all'\n",
                        SLICE_FMT(cmd->apply_to));
