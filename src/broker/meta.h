@@ -95,6 +95,7 @@ struct meta_result {
     uint16_t code;  /* 0, or the AMQP reply code */
     char text[256]; /* with code: RabbitMQ's explanation, without the code's name */
     bool existed;   /* declare: it was there already, equivalent */
+    bool unchanged; /* a policy or parameter is what it was */
     uint64_t queue_id;
     uint16_t queue_shard;
     char name[256]; /* queue declare: its name */

@@ -158,6 +158,10 @@ void meta_policies_remove(struct meta *m, struct vhost *v);
 void meta_event_queue(const struct meta *m, const struct queue_def *q, bool is_created);
 void meta_event_exchange(const struct meta *m, const struct exchange *x, bool is_created);
 void meta_event_binding(const struct meta *m, const struct binding *b, bool is_created);
+/* Of a queue that another policy applies to since the vhost's last change of policies. */
+void meta_event_queue_policy(const struct meta *m, const struct queue_def *q);
+/* Of what goes with a vhost and has no function of its own: policies, parameters, limits. */
+void meta_event_vhost_ends(const struct meta *m, const struct vhost *v);
 void meta_event_applied(const struct meta *m, const struct meta_command *cmd, const struct meta_result *r);
 
 /* --- meta_limit.c --- */
