@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "broker/alarm.h"
 #include "broker/meta.h"
+#include "broker/vhost_defaults.h"
 #include "io/system.h"
 #include "mgmt/ask.h"
 #include "mgmt/definitions.h"
@@ -35,6 +36,7 @@ struct boot {
     struct server *server;
     struct tls_slot *tls;
     struct durable *durable;
+    struct vhost_defaults *vhost_defaults;
     struct alarm_watch memory;
     struct alarm_disk disk;
     uint64_t watermark;
@@ -158,7 +160,9 @@ make_node(struct boot *b)
     config.on_started = on_started;
     config.on_mail = on_mail;
     config.arg = b;
+    b->vhost_defaults = setup_vhost_defaults(c);
     b->node = (struct node){.log = b->log,
+                            .vhost_defaults = b->vhost_defaults,
                             .name = b->request.name,
                             .cluster_name = b->request.cluster_name,
                             .event_vhost = c->event_vhost,
@@ -274,6 +278,7 @@ boot_free(struct boot *b)
     meta_free(b->node.meta); /* the epoch, which is the shards', frees what it held */
     shards_free(b->node.shards);
     server_free(b->server);
+    vhost_defaults_free(b->vhost_defaults);
     tls_slot_free(b->tls);
     reload_drop(atomic_load(&b->pending));
     buffer_fini(&b->ready);

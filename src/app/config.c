@@ -14,6 +14,7 @@
 #include "app/config_row.h"
 #include "app/config_text.h"
 #include "app/config_value.h"
+#include "app/config_vhost.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -58,7 +59,7 @@ error_value(struct loader *l, const struct setting *s, const char *why)
     if (!config_report_begin(l->report, s->origin, s->line))
         return;
     config_report_show(out, s->key);
-    if (s->match.row->type != CONFIG_SECRET) {
+    if (s->match.row->type != CONFIG_SECRET && s->match.row->type != CONFIG_SECRETS) {
         buffer_add_str(out, " = ");
         config_report_show(out, s->value);
     }
@@ -299,15 +300,7 @@ settings_resolve(struct loader *l)
     warn_ignored_end(l);
 }
 
-static int
-slice_order(struct slice a, struct slice b)
-{
-    size_t n = a.len < b.len ? a.len : b.len;
-    int order = n > 0 ? memcmp(a.data, b.data, n) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-/* By row; within a row by name, numbers first and by size; at last by rank and place, the winner last. */
+/* By row; within a row by name; at last by rank and place, the winner last. */
 static int
 setting_order(const void *pa, const void *pb)
 {
@@ -316,14 +309,7 @@ setting_order(const void *pa, const void *pb)
         return a->match.row < b->match.row ? -1 : 1;
     if (a->match.is_whole != b->match.is_whole)
         return a->match.is_whole ? -1 : 1;
-    uint64_t na = 0, nb = 0;
-    bool is_number_a = text_to_u64(a->match.name, &na) == ERR_OK;
-    bool is_number_b = text_to_u64(b->match.name, &nb) == ERR_OK;
-    if (is_number_a != is_number_b)
-        return is_number_a ? -1 : 1;
-    if (na != nb)
-        return na < nb ? -1 : 1;
-    int order = slice_order(a->match.name, b->match.name);
+    int order = config_row_name_order(a->match.name, b->match.name);
     if (order)
         return order;
     return a->rank != b->rank ? (a->rank > b->rank) - (a->rank < b->rank)
@@ -385,7 +371,8 @@ value_refusal(const struct loader *l, const struct setting *s)
 {
     if (slice_starts_with(s->value, "$(") && s->value.data[s->value.len - 1] == ')')
         return "environment variables are not read; write the value";
-    if ((s->match.row->type == CONFIG_SECRET || s->match.row->type == CONFIG_STRING) &&
+    if ((s->match.row->type == CONFIG_SECRET || s->match.row->type == CONFIG_SECRETS ||
+         s->match.row->type == CONFIG_STRING) &&
         slice_starts_with(s->value, "encrypted:"))
         return "encrypted values are not read; write the value and protect the file";
     if (s->match.row->type != CONFIG_FILE || !l->request->io.probe)
@@ -502,6 +489,19 @@ watermarks_check(struct loader *l)
 }
 
 static void
+on_vhost_wrong(void *arg, const struct config_row *row, const char *name, struct slice text)
+{
+    struct loader *l = arg;
+    const struct setting *s = setting_of(l, row->name);
+    while (s + 1 < l->settings + l->count && !config_value_is_name(s->match.name, name))
+        s++;
+    if (!config_report_begin(l->report, s->origin, s->line))
+        return;
+    config_report_show(&l->report->errors, s->key);
+    buffer_add_fmt(&l->report->errors, ": %.*s\n", SLICE_FMT(text));
+}
+
+static void
 config_check(struct loader *l)
 {
     struct config *c = l->config;
@@ -523,6 +523,7 @@ config_check(struct loader *l)
     require(l, c->connection_output_max >= c->connection_output_high, "leveret.connection_output_max",
             "leveret.connection_output_max: expected at least leveret.connection_output_high");
     watermarks_check(l);
+    config_vhost_check(c, on_vhost_wrong, l);
 }
 
 /* ---- the whole ---- */

@@ -34,7 +34,7 @@ struct config_address {
 struct config_item {
     char *name;
     char *text;                    /* the value as written */
-    int64_t value;                 /* ENUMS: the word's index; LEVELS: enum log_level */
+    int64_t value;                 /* ENUMS: the word's index; LEVELS: enum log_level; else the number */
     struct config_address address; /* ADDRESSES */
 };
 
@@ -48,7 +48,8 @@ struct config_list {
  * What a key's value is, and its type in C. LIMIT: a number, or `infinity` (CONFIG_INFINITY). ENUM: the index
  * among the row's words. LEVEL: enum log_level, or -1 when not set. SECRET: a STRING that no message ever
  * shows. A STRING that is not set and has no default is NULL. FILE: a STRING that names a file that must be
- * readable. ADDRESS: one address or `none`. FLAGS: a list of the names whose value is true.
+ * readable. ADDRESS: one address or `none`. FLAGS: a list of the names whose value is true. PATTERNS: regular
+ * expressions. DURATIONS: milliseconds, as a number or as in 1h30m.
  */
 #define CONFIG_TYPE_TABLE(X)                                                                                 \
     X(BOOL, bool)                                                                                            \
@@ -66,6 +67,11 @@ struct config_list {
     X(FLAGS, struct config_list)                                                                             \
     X(ENUMS, struct config_list)                                                                             \
     X(STRINGS, struct config_list)                                                                           \
+    X(SECRETS, struct config_list)                                                                           \
+    X(PATTERNS, struct config_list)                                                                          \
+    X(NUMBERS, struct config_list)                                                                           \
+    X(SIZES, struct config_list)                                                                             \
+    X(DURATIONS, struct config_list)                                                                         \
     X(LEVELS, struct config_list)
 
 enum config_type {
@@ -101,6 +107,12 @@ enum {
     CONFIG_MECHANISM_AMQPLAIN,
     CONFIG_MECHANISM_EXTERNAL,
     CONFIG_MECHANISM_ANONYMOUS
+};
+enum {
+    CONFIG_QUEUE_CLASSIC,
+    CONFIG_QUEUE_QUORUM,
+    CONFIG_QUEUE_CLASSIC_MODULE,
+    CONFIG_QUEUE_QUORUM_MODULE
 };
 enum { CONFIG_SYNC_ALWAYS, CONFIG_SYNC_INTERVAL, CONFIG_SYNC_NEVER };
 enum { CONFIG_SYSLOG_UDP, CONFIG_SYSLOG_TCP };

@@ -12,6 +12,7 @@ static const struct {
     {"listeners.tcp.$name", "Listeners and connections"},
     {"ssl_options.cacertfile", "TLS"},
     {"auth_mechanisms.$n", "Users and logging in"},
+    {"default_queue_type", "New virtual hosts, and how many of what"},
     {"heartbeat", "AMQP"},
     {"vm_memory_high_watermark.relative", "Node"},
     {"log.dir", "Log"},

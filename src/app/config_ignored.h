@@ -85,15 +85,8 @@
     X("prometheus.**", "not in this version") \
     X("leveret.http_listen", "not in this version") \
     X("log.file.rotation", "rotate with logrotate") \
-    X("default_queue_type", "not in this version") \
-    X("vhost_max", "not in this version") \
-    X("cluster_queue_limit", "not in this version") \
-    X("cluster_exchange_limit", "not in this version") \
     X("cluster_tags.**", "not in this version") \
     X("node_tags.**", "not in this version") \
-    X("default_limits.**", "not in this version") \
-    X("default_policies.**", "not in this version") \
-    X("default_users.**", "not in this version") \
     X("message_interceptors.**", "not in this version") \
     X("deprecated_features.**", "nothing is deprecated here") \
     X("metadata_store.**", "one kind of metadata store") \

@@ -15,6 +15,7 @@
 
 #include "app/config_ignored.h"
 #include "app/config_reloads.h"
+#include "app/config_vhost_keys.h"
 
 #define CONFIG_SIZE_MOST   (INT64_C(1) << 50)
 #define CONFIG_FRAME_LEAST 4096
@@ -113,7 +114,7 @@
       "what that user may declare and delete in the default vhost: a regular expression") \
     X(STRING, default_permission_read, "default_permissions.read", ".*", 0, 0, "", "what that user may consume from") \
     X(STRING, default_permission_write, "default_permissions.write", ".*", 0, 0, "", "what that user may publish to") \
-    \
+    CONFIG_VHOST_KEY_TABLE(X) \
     X(INTEGER, heartbeat_s, "heartbeat", "60", 0, 65535, "", \
       "seconds between heartbeats that the server proposes; 0: none") \
     X(SIZE, frame_max, "frame_max", "131072", 0, CONFIG_FRAME_MOST, "", \

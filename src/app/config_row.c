@@ -5,6 +5,8 @@
  */
 #include "app/config_row.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 
 const struct config_row config_rows[] = {
@@ -86,6 +88,26 @@ pattern_score(const char *pattern, struct slice key, bool whole, struct slice *n
         score = score << 2 | (is_name ? 2 : 3);
     }
     return 0;
+}
+
+static int
+slice_order(struct slice a, struct slice b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n > 0 ? memcmp(a.data, b.data, n) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+int
+config_row_name_order(struct slice a, struct slice b)
+{
+    uint64_t na = 0, nb = 0;
+    bool is_number_a = text_to_u64(a, &na) == ERR_OK, is_number_b = text_to_u64(b, &nb) == ERR_OK;
+    if (is_number_a != is_number_b)
+        return is_number_a ? -1 : 1;
+    if (na != nb)
+        return na < nb ? -1 : 1;
+    return slice_order(a, b);
 }
 
 bool
@@ -237,9 +259,14 @@ config_row_expected(const struct config_row *row, struct buffer *out)
     switch (row->type) {
     case CONFIG_BOOL:
     case CONFIG_FLAGS: buffer_add_str(out, "true or false"); break;
-    case CONFIG_INTEGER: buffer_add_fmt(out, "a number from %lld to %lld", least, most); break;
+    case CONFIG_INTEGER:
+    case CONFIG_NUMBERS: buffer_add_fmt(out, "a number from %lld to %lld", least, most); break;
     case CONFIG_LIMIT: buffer_add_fmt(out, "a number from %lld to %lld, or infinity", least, most); break;
+    case CONFIG_DURATIONS:
+        buffer_add_fmt(out, "milliseconds, or a time such as 1h30m or 10s, from %lld to %lld", least, most);
+        break;
     case CONFIG_SIZE:
+    case CONFIG_SIZES:
         buffer_add_fmt(out, "bytes, or a size such as 64MB or 1GiB, from %lld to %lld", least, most);
         break;
     case CONFIG_RATIO: buffer_add_fmt(out, "a number above 0 and at most %lld, such as 0.6", most); break;
@@ -255,7 +282,9 @@ config_row_expected(const struct config_row *row, struct buffer *out)
         break;
     case CONFIG_STRING:
     case CONFIG_SECRET:
-    case CONFIG_STRINGS: buffer_add_str(out, "text"); break;
+    case CONFIG_STRINGS:
+    case CONFIG_SECRETS: buffer_add_str(out, "text"); break;
+    case CONFIG_PATTERNS: buffer_add_str(out, "a regular expression"); break;
     case CONFIG_FILE: buffer_add_str(out, "a readable file"); break;
     case CONFIG_ADDRESS:
         buffer_add_str(out, "none, a port, or address:port such as 127.0.0.1:25672 or [::1]:25672");

@@ -40,6 +40,8 @@ struct config_match config_row_find(struct slice key);
 /* The known key that is nearest to an unknown one, in `name`; false when none is near. */
 bool config_row_suggest(struct slice key, char name[CONFIG_KEY_BYTES_MAX + 1]);
 
+/* Of the users' parts of lists' keys: numbers first and by size, the others by their bytes. */
+int config_row_name_order(struct slice a, struct slice b);
 bool config_row_is_list(const struct config_row *row);
 /* Whether a running node takes a new value when its configuration is read again. */
 bool config_row_reloads(const struct config_row *row);

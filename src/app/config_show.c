@@ -4,6 +4,8 @@
 
 #include "base/log.h"
 
+#define HIDDEN "********"
+
 static const void *
 member(const struct config *c, const struct config_row *row)
 {
@@ -21,7 +23,13 @@ ratio_show(struct buffer *out, double ratio)
 static void
 text_show(struct buffer *out, const struct config_row *row, const char *text)
 {
-    buffer_add_str(out, row->type == CONFIG_SECRET ? "********" : text);
+    buffer_add_str(out, row->type == CONFIG_SECRET ? HIDDEN : text);
+}
+
+static const char *
+list_text(const struct config_row *row, const struct config_item *item)
+{
+    return row->type == CONFIG_SECRETS ? HIDDEN : item->text;
 }
 
 static bool
@@ -113,7 +121,7 @@ config_show(const struct config *c, void (*each)(void *arg, const struct config_
             buffer_clear(&name);
             name_show(&name, row, is_none ? NULL : list->items[i].name);
             shown.name = buffer_slice(&name);
-            shown.value = slice_str(is_none ? "none" : list->items[i].text);
+            shown.value = slice_str(is_none ? "none" : list_text(row, &list->items[i]));
             each(arg, &shown);
         }
     }

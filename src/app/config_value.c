@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "broker/policy.h"
+#include "broker/regex.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -40,6 +42,15 @@ name_copy(struct slice s)
     }
     *to = 0;
     return copy;
+}
+
+bool
+config_value_is_name(struct slice part, const char *name)
+{
+    char *copy = name_copy(part);
+    bool is_same = strcmp(copy, name) == 0;
+    free(copy);
+    return is_same;
 }
 
 static bool
@@ -129,6 +140,49 @@ parse_level(struct slice s, int *out)
     return true;
 }
 
+/* Digits and a unit, again and again: "1h30m"; digits alone are milliseconds. */
+static bool
+parse_duration(const struct config_row *row, struct slice s, int64_t *out)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000},     {"h", 3600000},
+                 {"d", 86400000}, {"w", 604800000}, {"f", 1209600000}};
+    int64_t total = 0;
+    bool is_empty = s.len == 0;
+    while (s.len > 0) {
+        size_t digits = 0, letters, u = 0;
+        uint64_t number;
+        while (digits < s.len && s.data[digits] >= '0' && s.data[digits] <= '9')
+            digits++;
+        for (letters = digits; letters < s.len && s.data[letters] >= 'a' && s.data[letters] <= 'z';)
+            letters++;
+        struct slice unit = slice_of(s.data + digits, letters - digits);
+        if (unit.len == 0 && (total > 0 || letters < s.len))
+            return false;
+        while (unit.len > 0 && u < sizeof units / sizeof *units && !slice_eq_str(unit, units[u].name))
+            u++;
+        if (u == sizeof units / sizeof *units ||
+            text_to_u64_within(slice_of(s.data, digits), 0, (uint64_t)row->most, &number) != ERR_OK ||
+            (int64_t)number > (row->most - total) / units[u].ms)
+            return false;
+        total += (int64_t)number * units[u].ms;
+        s = slice_of(s.data + letters, s.len - letters);
+    }
+    *out = total;
+    return !is_empty && total >= row->least;
+}
+
+static bool
+parse_pattern(struct slice s)
+{
+    struct regex_error error;
+    struct regex *r = s.len <= POLICY_PATTERN_MAX ? regex_new(s, &error) : NULL;
+    regex_free(r);
+    return r != NULL;
+}
+
 /* "5672", "127.0.0.1:5672", "[::1]:5672" and, as RabbitMQ writes it, "::1:5672". */
 static bool
 parse_address(struct slice s, struct config_address *out)
@@ -197,19 +251,26 @@ config_value_item(const struct config_row *row, struct slice name, struct slice 
 {
     struct config_item made = {0};
     int word = 0;
+    uint64_t bytes = 0;
     bool is_good = true;
     *is_wanted = true;
-    if (row->type == CONFIG_ADDRESSES)
-        is_good = parse_address(text, &made.address);
-    else if (row->type == CONFIG_FLAGS)
-        is_good = parse_bool(text, is_wanted);
-    else if (row->type == CONFIG_ENUMS)
-        is_good = parse_word(row, text, &word);
-    else if (row->type == CONFIG_LEVELS)
-        is_good = parse_level(text, &word);
+    switch (row->type) {
+    case CONFIG_ADDRESSES: is_good = parse_address(text, &made.address); break;
+    case CONFIG_FLAGS: is_good = parse_bool(text, is_wanted); break;
+    case CONFIG_ENUMS: is_good = parse_word(row, text, &word); break;
+    case CONFIG_LEVELS: is_good = parse_level(text, &word); break;
+    case CONFIG_PATTERNS: is_good = parse_pattern(text); break;
+    case CONFIG_NUMBERS: is_good = parse_integer(row, text, &made.value); break;
+    case CONFIG_SIZES: is_good = parse_size(row, text, &bytes); break;
+    case CONFIG_DURATIONS: is_good = parse_duration(row, text, &made.value); break;
+    default: break;
+    }
     if (!is_good)
         return false;
-    made.value = word;
+    if (row->type == CONFIG_ENUMS || row->type == CONFIG_LEVELS)
+        made.value = word;
+    else if (row->type == CONFIG_SIZES)
+        made.value = (int64_t)bytes;
     made.name = name_copy(name);
     made.text = text_copy(text);
     *item = made;

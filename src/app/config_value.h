@@ -14,6 +14,8 @@ bool config_value_set(struct config *c, const struct config_row *row, struct sli
  */
 bool config_value_item(const struct config_row *row, struct slice name, struct slice text,
                        struct config_item *item, bool *is_wanted);
+/* Is that part of a key the element's name? */
+bool config_value_is_name(struct slice part, const char *name);
 void config_value_item_fini(struct config_item *item);
 /* Frees what a row has: a text, or a list's elements. */
 void config_value_fini(struct config *c, const struct config_row *row);

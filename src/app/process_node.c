@@ -80,8 +80,13 @@ value_of(const struct config *c, const struct config_row *row)
     case CONFIG_ADDRESSES:
     case CONFIG_ENUMS:
     case CONFIG_STRINGS:
+    case CONFIG_PATTERNS:
+    case CONFIG_NUMBERS:
+    case CONFIG_SIZES:
+    case CONFIG_DURATIONS:
     case CONFIG_LEVELS: return list_of(at, false);
-    case CONFIG_SECRET: return NULL;
+    case CONFIG_SECRET:
+    case CONFIG_SECRETS: return NULL;
     }
     return NULL;
 }

@@ -7,6 +7,7 @@
 #include "broker/event.h"
 #include "broker/meta.h"
 #include "broker/parameter.h"
+#include "broker/vhost_defaults.h"
 #include "io/random.h"
 #include "io/system.h"
 
@@ -39,6 +40,9 @@ setup_limits(const struct config *c)
         .queue_turn_messages = (uint32_t)c->queue_turn_messages,
         .route_cache_entries = (uint32_t)c->route_cache_entries,
         .consumers_per_channel_max = limit_or_none(c->consumer_max_per_channel),
+        .vhosts_max = limit_or_none(c->vhosts_max),
+        .queues_max = limit_or_none(c->queues_max),
+        .exchanges_max = limit_or_none(c->exchanges_max),
     };
 }
 
@@ -184,7 +188,7 @@ static bool
 apply(struct meta *m, const struct meta_command *cmd, char *why, size_t why_size)
 {
     struct meta_result result;
-    meta_apply(m, cmd, &result);
+    vhost_defaults_apply(m, cmd, &result);
     if (result.code)
         snprintf(why, why_size, "%s", result.text);
     return result.code == 0;

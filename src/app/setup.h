@@ -16,6 +16,8 @@ void setup_server(struct server_config *out, const struct config *c);
 bool setup_credentials(struct credential_rules **out, const struct config *c, char *why, size_t why_size);
 /* NULL with `why` empty: no TLS listener is configured. NULL with a text: it cannot be. */
 struct tls_context *setup_tls(const struct config *c, char *why, size_t why_size);
+/* What new vhosts start with, for struct node: the caller frees it. */
+struct vhost_defaults *setup_vhost_defaults(const struct config *c);
 /* The default vhost, its user and permissions, on an empty node. False: `why` says what is wrong with them.
  */
 bool setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size);

@@ -31,6 +31,7 @@ struct queue_log;
 struct route_cache;
 struct courier;
 struct deadletters;
+struct vhost_defaults;
 
 struct node {
     struct shards *shards;
@@ -39,8 +40,9 @@ struct node {
     struct log *log;
     const char *name; /* rabbit@host */
     const char *cluster_name;
-    const char *event_vhost;             /* where the event exchange is; NULL: in "/" */
-    const struct durability *durability; /* durability.h; NULL: everything is in memory only */
+    const char *event_vhost;                     /* where the event exchange is; NULL: in "/" */
+    const struct vhost_defaults *vhost_defaults; /* vhost_defaults.h; NULL: none */
+    const struct durability *durability;         /* durability.h; NULL: everything is in memory only */
     void *durability_arg;
     struct alarm_watch *memory_watch; /* shard 0's, as the next: alarm.h; NULL: nobody watches */
     struct alarm_disk *disk_watch;

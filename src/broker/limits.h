@@ -19,7 +19,10 @@
     X(backlog_bytes, 67108864, "the same by the size of the message that is coming")                         \
     X(queue_turn_messages, 4000, "deliveries of one queue before the next queue has its turn")               \
     X(route_cache_entries, 65536, "routes that a shard remembers")                                           \
-    X(consumers_per_channel_max, 0, "0: no limit")
+    X(consumers_per_channel_max, 0, "0: no limit")                                                           \
+    X(vhosts_max, 0, "0: no limit; so the next ones")                                                        \
+    X(queues_max, 0, "of all vhosts")                                                                        \
+    X(exchanges_max, 0, "of all vhosts, those that every vhost has included")
 
 struct broker_limits {
 #define X(name, value, what) uint32_t name;

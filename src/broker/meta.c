@@ -74,6 +74,12 @@ meta_histories(const struct meta *m)
     return m->histories;
 }
 
+const struct vhost_defaults *
+meta_vhost_defaults(const struct meta *m)
+{
+    return m->node->vhost_defaults;
+}
+
 struct meta *
 meta_new(struct node *node)
 {

@@ -21,6 +21,7 @@
 #include "broker/vhost.h"
 
 struct recent_histories;
+struct vhost_defaults;
 
 enum meta_kind {
     META_VHOST_ADD,
@@ -94,6 +95,7 @@ struct meta_result {
     uint16_t code;  /* 0, or the AMQP reply code */
     char text[256]; /* with code: RabbitMQ's explanation, without the code's name */
     bool existed;   /* declare: it was there already, equivalent */
+    bool unchanged; /* a policy or parameter is what it was */
     uint64_t queue_id;
     uint16_t queue_shard;
     char name[256]; /* queue declare: its name */
@@ -155,6 +157,9 @@ bool meta_is_lasting(const struct meta *m, const struct meta_command *cmd);
  */
 bool meta_is_refused(const struct meta_command *cmd);
 
+/* Of its node. */
+const struct vhost_defaults *meta_vhost_defaults(const struct meta *m);
+
 /* In no particular order; writer only. Exchanges and queues: cmap_foreach() over the vhost's tables, from any
  * shard. */
 void meta_each_vhost(const struct meta *m, void (*fn)(void *arg, const struct vhost *v), void *arg);
@@ -167,10 +172,14 @@ struct recent_histories *meta_histories(const struct meta *m);
 
 /* ---- submitting from any shard ---- */
 
+/* Of what the node's configuration limits the number (meta_limit.c). */
+enum meta_limited { META_LIMITED_NOTHING, META_LIMITED_VHOST, META_LIMITED_QUEUE, META_LIMITED_EXCHANGE };
+
 struct meta_request {
     struct meta_command command;
-    struct meta_result result;
-    unsigned origin;                                           /* shard */
+    struct meta_result result; /* with a code before it is applied: it is not, and waits to be answered */
+    unsigned origin;           /* shard */
+    enum meta_limited limited; /* shard 0: counts as under way */
     void (*on_done)(struct broker *b, struct meta_request *r); /* on the origin shard; the callee frees r */
     uint64_t cookie[4];                                        /* the submitter's */
 };

@@ -8,6 +8,8 @@
  */
 #include "broker/event.h"
 #include "broker/meta_impl.h"
+#include "broker/parameter.h"
+#include "broker/policy.h"
 #include "wire/table.h"
 
 static bool
@@ -40,6 +42,13 @@ end_named(struct event *e, struct slice name, const struct vhost *v)
 
 /* ---- queues, exchanges, bindings ---- */
 
+static void
+add_type(struct event *e, const struct queue_def *q)
+{
+    bool is_quorum = queue_def_target(q) == POLICY_QUORUM;
+    add_str(e, "type", slice_str(is_quorum ? "rabbit_quorum_queue" : "rabbit_classic_queue"));
+}
+
 void
 meta_event_queue(const struct meta *m, const struct queue_def *q, bool is_created)
 {
@@ -48,8 +57,12 @@ meta_event_queue(const struct meta *m, const struct queue_def *q, bool is_create
         return;
     add_actor(&e, m);
     if (is_created) {
+        bool is_quorum = queue_def_target(q) == POLICY_QUORUM;
         table_add_bool(&e.headers, "exclusive", q->exclusive_owner != 0);
-        add_str(&e, "owner_pid", slice_str(""));
+        if (is_quorum)
+            add_type(&e, q);
+        else
+            add_str(&e, "owner_pid", slice_str(""));
         event_add_arguments(&e, "arguments", q->arguments);
         table_add_bool(&e.headers, "auto_delete", q->auto_delete);
         table_add_bool(&e.headers, "durable", q->durable);
@@ -204,7 +217,7 @@ static void
 tell_limits(const struct meta *m, const char *set, const char *cleared, struct slice user, struct slice value)
 {
     struct event e;
-    bool is_cleared = value.len == 0 || slice_eq_str(value, "{}");
+    bool is_cleared = value.len == 0;
     if (!begin(&e, m, is_cleared ? cleared : set))
         return;
     if (!is_cleared)
@@ -217,12 +230,10 @@ tell_limits(const struct meta *m, const char *set, const char *cleared, struct s
 }
 
 static void
-tell_vhost_limits(const struct meta *m, const struct meta_command *cmd)
+tell_vhost_limits(const struct meta *m, struct slice vhost, struct slice value)
 {
-    bool is_cleared = slice_eq_str(cmd->value, "{}");
-    tell_parameter(m, slice_str("vhost-limits"), cmd->vhost, slice_str("limits"),
-                   is_cleared ? slice_of(NULL, 0) : cmd->value);
-    tell_limits(m, "vhost.limits.set", "vhost.limits.cleared", slice_of(NULL, 0), cmd->value);
+    tell_parameter(m, slice_str("vhost-limits"), vhost, slice_str("limits"), value);
+    tell_limits(m, "vhost.limits.set", "vhost.limits.cleared", slice_of(NULL, 0), value);
 }
 
 /* What it consists of. */
@@ -272,10 +283,56 @@ tell_policy(const struct meta *m, const struct meta_command *cmd, bool is_set)
 }
 
 void
+meta_event_queue_policy(const struct meta *m, const struct queue_def *q)
+{
+    struct event e;
+    const struct meta_request *change = q->vhost->policy_change;
+    bool is_set = change && change->command.kind == META_POLICY_SET;
+    if (!change || !begin(&e, m, is_set ? "queue.policy.updated" : "queue.policy.cleared"))
+        return;
+    struct slice actor = change->command.actor;
+    if (is_set)
+        add_policy(&e, &change->command);
+    add_str(&e, "user_who_performed_action", actor.len ? actor : slice_str(EVENT_BY_BROKER));
+    add_type(&e, q);
+    end_named(&e, queue_def_name(q), q->vhost);
+}
+
+static void
+tell_policy_ends(void *arg, const struct policy *p)
+{
+    const struct meta_command cmd = {.kind = META_POLICY_CLEAR,
+                                     .vhost = slice_of(p->vhost->name, p->vhost->name_size),
+                                     .name = slice_of(p->name, p->name_size),
+                                     .is_operator = p->is_operator};
+    tell_policy(arg, &cmd, false);
+}
+
+static void
+tell_parameter_ends(void *arg, const struct parameter *p)
+{
+    tell_parameter(arg, p->component, slice_of(p->vhost->name, p->vhost->name_size), p->name,
+                   slice_of(NULL, 0));
+}
+
+void
+meta_event_vhost_ends(const struct meta *m, const struct vhost *v)
+{
+    if (!m->node->brokers[0] || m->is_ending)
+        return;
+    if (atomic_load_explicit(&v->connections_max, memory_order_relaxed) >= 0 ||
+        atomic_load_explicit(&v->queues_max, memory_order_relaxed) >= 0)
+        tell_vhost_limits(m, slice_of(v->name, v->name_size), slice_of(NULL, 0));
+    parameter_each(m, v, tell_parameter_ends, (void *)m);
+    policy_each(v, false, tell_policy_ends, (void *)m);
+    policy_each(v, true, tell_policy_ends, (void *)m);
+}
+
+void
 meta_event_applied(const struct meta *m, const struct meta_command *cmd, const struct meta_result *r)
 {
     struct slice none = slice_of(NULL, 0);
-    if (r->code || !m->node->brokers[0] || m->is_ending)
+    if (r->code || r->unchanged || !m->node->brokers[0] || m->is_ending)
         return;
     switch (cmd->kind) {
     case META_VHOST_ADD:
@@ -283,7 +340,7 @@ meta_event_applied(const struct meta *m, const struct meta_command *cmd, const s
             tell_vhost(m, cmd);
         break;
     case META_VHOST_DELETE: tell_name(m, "vhost.deleted", cmd->name); break;
-    case META_VHOST_LIMITS: tell_vhost_limits(m, cmd); break;
+    case META_VHOST_LIMITS: tell_vhost_limits(m, cmd->vhost, cmd->value); break;
     case META_USER_PUT:
     case META_USER_SET: tell_user(m, cmd, r); break;
     case META_USER_DELETE: tell_name(m, "user.deleted", cmd->name); break;

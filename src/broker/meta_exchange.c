@@ -249,6 +249,7 @@ publish(struct meta *m, struct exchange *x)
     if (!x->is_default)
         choose_effect(x);
     cmap_insert(map, exchange_hash(x), x);
+    m->exchange_count++;
     if (atomic_load_explicit(&map->table, memory_order_relaxed) != table)
         meta_policy_restart(x->vhost);
     if (x->type == EXCHANGE_RECENT_HISTORY)
@@ -299,6 +300,7 @@ meta_exchange_remove(struct meta *m, struct exchange *x)
     list_remove(&x->doomed_node);
     list_remove(&x->stale_node);
     CHECK(cmap_remove(&x->vhost->exchanges, exchange_hash(x), x));
+    m->exchange_count--;
     LIST_FOREACH_SAFE (node, tmp, &x->bindings_from)
         meta_binding_remove(m, LIST_ENTRY(node, struct binding, from_node));
     while (!list_is_empty(&x->bindings_to))

@@ -28,12 +28,14 @@ struct meta {
     uint64_t walk_last;            /* over the graph of exchanges */
     _Atomic uint64_t permission_generation;
     unsigned shard_count;
-    _Atomic size_t quorum_queues; /* of the queues */
-    uint32_t *shard_queues;       /* how many queues live on each shard */
-    uint32_t *shard_placed;       /* how many were placed there, and their commands are not applied yet */
-    struct list policy_sweeps;    /* vhosts whose policies changed, and not everything there knows yet */
-    struct list doomed;           /* auto-delete exchanges that lost their last binding */
-    struct list stale;            /* exchanges that lost bindings, and their routers are not settled */
+    _Atomic size_t quorum_queues;                  /* of the queues */
+    uint32_t *shard_queues;                        /* how many queues live on each shard */
+    size_t exchange_count;                         /* of all vhosts */
+    uint32_t under_way[META_LIMITED_EXCHANGE + 1]; /* commands that will make one: meta_limit.c */
+    uint32_t *shard_placed;    /* how many were placed there, and their commands are not applied yet */
+    struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
+    struct list doomed;        /* auto-delete exchanges that lost their last binding */
+    struct list stale;         /* exchanges that lost bindings, and their routers are not settled */
     struct recent_histories *histories;
     struct slice actor; /* whose command is being applied; empty: what follows from others */
     bool is_ending;     /* within meta_free() */
@@ -156,7 +158,18 @@ void meta_policies_remove(struct meta *m, struct vhost *v);
 void meta_event_queue(const struct meta *m, const struct queue_def *q, bool is_created);
 void meta_event_exchange(const struct meta *m, const struct exchange *x, bool is_created);
 void meta_event_binding(const struct meta *m, const struct binding *b, bool is_created);
+/* Of a queue that another policy applies to since the vhost's last change of policies. */
+void meta_event_queue_policy(const struct meta *m, const struct queue_def *q);
+/* Of what goes with a vhost and has no function of its own: policies, parameters, limits. */
+void meta_event_vhost_ends(const struct meta *m, const struct vhost *v);
 void meta_event_applied(const struct meta *m, const struct meta_command *cmd, const struct meta_result *r);
+
+/* --- meta_limit.c --- */
+
+/* Fills in the result if the command would make more than the node takes; else it counts until it is given.
+ */
+void meta_limit_take(struct meta *m, struct meta_request *r);
+void meta_limit_give(struct meta *m, struct meta_request *r);
 
 /* --- meta_submit.c --- */
 

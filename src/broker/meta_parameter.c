@@ -85,6 +85,7 @@ meta_parameter_set(struct meta *m, const struct meta_command *cmd, struct meta_r
     struct parameter *old = (struct parameter *)parameter_find(m, v, cmd->component, cmd->name);
     json_decref(tree);
     r->existed = old != NULL;
+    r->unchanged = old && slice_eq(old->value, p->value);
     if (old) {
         CHECK(cmap_replace(&m->parameters, meta_parameter_hash(p), old, p));
         epoch_defer(m->epoch, free, old);

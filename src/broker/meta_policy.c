@@ -29,8 +29,10 @@ update_queue(struct meta *m, struct queue_def *q)
     struct policy_effect *old = atomic_load_explicit(&q->effect, memory_order_relaxed);
     struct policy_effect *e = policy_effect_take(q->vhost, queue_def_target(q), queue_def_name(q));
     atomic_store_explicit(&q->effect, e, memory_order_release);
-    if (!policy_effect_is_same(old, e))
+    if (!policy_effect_is_same(old, e)) {
         meta_tell_policy(m, q);
+        meta_event_queue_policy(m, q);
+    }
     policy_effect_drop(m->epoch, old);
 }
 
@@ -86,8 +88,10 @@ meta_policy_restart(struct vhost *v)
 
 /* The first slice is done at once: with few queues the change is complete when it is answered. */
 static void
-policies_changed(struct meta *m, struct vhost *v)
+policies_changed(struct meta *m, struct vhost *v, const struct meta_command *cmd)
 {
+    meta_request_free(v->policy_change);
+    v->policy_change = meta_request_new(cmd);
     list_remove(&v->policy_sweep);
     list_push_back(&m->policy_sweeps, &v->policy_sweep);
     v->policy_sweep_cursor = 0;
@@ -96,21 +100,6 @@ policies_changed(struct meta *m, struct vhost *v)
 }
 
 /* ---- judging ---- */
-
-/* RabbitMQ's text: the error of the regular expression is an Erlang term, which goes on in a second line if
- * the first would be too long. */
-static void
-bad_pattern(struct buffer *wrong, const struct regex_error *error)
-{
-    static const char start[] = "pattern should be regular expression but is invalid: ";
-    enum { LINE_MAX_CHARS = 80, START = sizeof start - 1 };
-    struct buffer term = {0};
-    buffer_add_fmt(&term, "{\"%s\",", error->why);
-    bool is_long = START + term.len + 3 > LINE_MAX_CHARS;
-    buffer_add_fmt(wrong, "%s%.*s", start, SLICE_FMT(buffer_slice(&term)));
-    buffer_add_fmt(wrong, "%s%*s%zu}\n", is_long ? "\n" : "", is_long ? START + 1 : 0, "", error->offset);
-    buffer_fini(&term);
-}
 
 /* What a command makes, or NULL with `r` saying why not. */
 static struct policy *
@@ -121,7 +110,7 @@ policy_new(struct vhost *v, const struct meta_command *cmd, json_t *definition, 
     enum policy_applies apply_to = POLICY_APPLIES_ALL;
     struct regex *regex = regex_new(cmd->pattern, &error);
     if (!regex)
-        bad_pattern(&wrong, &error);
+        regex_error_add(&wrong, slice_str("pattern should be regular expression but is invalid: "), &error);
     if (cmd->apply_to.len > 0 && !policy_applies_parse(cmd->apply_to, &apply_to))
         buffer_add_fmt(&wrong, "apply-to '%.*s' unrecognised; should be 'queues', 'exchanges' or 'all'\n",
                        SLICE_FMT(cmd->apply_to));
@@ -190,6 +179,13 @@ insert(struct vhost *v, struct policy *p)
     list_insert_before(at, &p->node);
 }
 
+static bool
+is_same(const struct policy *a, const struct policy *b)
+{
+    return a->priority == b->priority && a->apply_to == b->apply_to && slice_eq(a->pattern, b->pattern) &&
+           slice_eq(a->definition, b->definition);
+}
+
 /* A definition that is an object; NULL with `r`. */
 static json_t *
 parse_definition(const struct meta_command *cmd, struct meta_result *r)
@@ -240,13 +236,18 @@ meta_policy_set(struct meta *m, const struct meta_command *cmd, struct meta_resu
         return;
     }
     r->existed = old != NULL;
+    r->unchanged = old && is_same(old, p);
+    if (r->unchanged) {
+        policy_free(p);
+        return;
+    }
     policy_effect_forget(v);
     if (old) {
         list_remove(&old->node);
         policy_free(old);
     }
     insert(v, p);
-    policies_changed(m, v);
+    policies_changed(m, v, cmd);
 }
 
 void
@@ -263,13 +264,15 @@ meta_policy_clear(struct meta *m, const struct meta_command *cmd, struct meta_re
     policy_effect_forget(v);
     list_remove(&p->node);
     policy_free(p);
-    policies_changed(m, v);
+    policies_changed(m, v, cmd);
 }
 
 void
 meta_policies_remove(struct meta *m, struct vhost *v)
 {
     policy_effect_forget(v);
+    meta_request_free(v->policy_change);
+    v->policy_change = NULL;
     for (int i = 0; i < 2; i++)
         LIST_FOREACH_SAFE (node, tmp, &v->policies[i]) {
             struct policy *p = LIST_ENTRY(node, struct policy, node);

@@ -10,6 +10,7 @@
 #include "broker/meta_impl.h"
 #include "broker/queue.h"
 #include "broker/queue_rules.h"
+#include "broker/vhost_defaults.h"
 
 #include <stdlib.h>
 
@@ -78,6 +79,52 @@ meta_submit(struct broker *b, struct meta_request *r)
     post(b, 0, MAIL_META_SUBMIT, r);
 }
 
+/* ---- on shard 0 ---- */
+
+static void
+hand_on(struct broker *b, struct meta_request *r)
+{
+    const struct durability *d = b->node->durability;
+    if (d)
+        d->submit(b->node->durability_arg, b, r);
+    else
+        meta_commit(b, r);
+}
+
+static void
+on_default_done(struct broker *b, struct meta_request *r)
+{
+    if (r->result.code)
+        log_error(b->node->log, LOG_GLOBAL, "a default of the new vhost '%.*s' is not set: %s",
+                  SLICE_FMT(r->command.vhost), r->result.text);
+    meta_request_free(r);
+}
+
+static void
+hand_on_default(void *arg, const struct meta_command *cmd)
+{
+    struct broker *b = arg;
+    struct meta_request *r = meta_request_new(cmd);
+    r->on_done = on_default_done;
+    r->origin = b->index;
+    hand_on(b, r);
+}
+
+/* A new vhost's defaults are logged right behind it, in the same batch: no crash comes between them. */
+static void
+take_up(struct broker *b, struct meta_request *r)
+{
+    struct meta *m = b->node->meta;
+    const struct vhost_defaults *d = b->node->vhost_defaults;
+    meta_limit_take(m, r);
+    bool is_new = !r->result.code && vhost_defaults_begin(d, m, &r->command);
+    struct meta_request *add = is_new ? meta_request_new(&r->command) : NULL;
+    hand_on(b, r); /* from now on it is its submitter's, on whatever shard */
+    if (is_new)
+        vhost_defaults_each(d, m, &add->command, hand_on_default, b);
+    meta_request_free(add);
+}
+
 void
 meta_on_mail(struct broker *b, const struct mail *mail)
 {
@@ -91,23 +138,21 @@ meta_on_mail(struct broker *b, const struct mail *mail)
         return;
     }
     CHECK(mail->type == MAIL_META_SUBMIT && b->index == 0);
-    const struct durability *d = b->node->durability;
-    if (d)
-        d->submit(b->node->durability_arg, b, r);
-    else
-        meta_commit(b, r);
+    take_up(b, r);
 }
 
 void
 meta_commit(struct broker *b, struct meta_request *r)
 {
-    meta_apply(b->node->meta, &r->command, &r->result);
+    if (!r->result.code)
+        meta_apply(b->node->meta, &r->command, &r->result);
     meta_answer(b, r);
 }
 
 void
 meta_answer(struct broker *b, struct meta_request *r)
 {
+    meta_limit_give(b->node->meta, r);
     post(b, r->origin, MAIL_META_DONE, r);
 }
 

@@ -191,6 +191,7 @@ meta_vhost_delete(struct meta *m, const struct meta_command *cmd, struct meta_re
     }
     CHECK(cmap_remove(&m->vhosts, meta_vhost_hash(v), v));
     atomic_store_explicit(&v->deleted, true, memory_order_release);
+    meta_event_vhost_ends(m, v);
     meta_policies_remove(m, v);
     void *item;
     for (size_t at = 0; (item = cmap_next(&v->queues, &at));)

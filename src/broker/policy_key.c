@@ -113,20 +113,9 @@ is_age(const json_t *v)
     return digits > 0 && text[digits] && strchr("YMDhms", text[digits]) && !text[digits + 1];
 }
 
-static bool
-is_regex(const json_t *v)
-{
-    struct regex_error error;
-    if (!json_is_string(v))
-        return false;
-    struct regex *r = regex_new(slice_of(json_string_value(v), json_string_length(v)), &error);
-    regex_free(r);
-    return r != NULL;
-}
-
 static const struct test {
     value_test *is_valid;
-    const char *what;
+    const char *what; /* it "is not a valid ..." */
 } test_alternate_exchange = {is_text, "alternate exchange name"},
   test_consumer_timeout = {is_count, "consumer timeout"},
   test_dead_letter_exchange = {is_text, "dead letter exchange name"},
@@ -134,7 +123,8 @@ static const struct test {
   test_dead_letter_strategy = {is_strategy, "dead letter strategy"},
   test_delivery_limit = {is_integer, "delivery limit"}, test_expires = {is_positive, "queue expiry"},
   test_upstream = {is_text, "federation upstream name"},
-  test_upstream_pattern = {is_regex, "federation upstream pattern"}, test_ha = {is_any, ""},
+  test_upstream_set = {is_text, "federation upstream set name"},
+  test_upstream_pattern = {is_text, "federation upstream pattern name"}, test_ha = {is_any, ""},
   test_initial_cluster_size = {is_count, "cluster size"}, test_max_age = {is_age, "max age"},
   test_max_in_memory_bytes = {is_count, "maximum memory in bytes"},
   test_max_in_memory_length = {is_count, "maximum memory in bytes"},
@@ -142,7 +132,7 @@ static const struct test {
   test_max_length_bytes = {is_count, "maximum length in bytes"}, test_message_ttl = {is_count, "message TTL"},
   test_overflow = {is_overflow, "overflow value"},
   test_queue_leader_locator = {is_leader_locator, "queue leader locator value"},
-  test_queue_master_locator = {is_master_locator, "queue master locator"},
+  test_queue_master_locator = {is_master_locator, "queue-master-locator value"},
   test_queue_mode = {is_mode, "queue-mode value"}, test_queue_version = {is_version, "queue-version value"},
   test_stream_filter_size = {is_filter_size, "filter size"},
   test_stream_segment_size = {is_segment_size, "segment size"},
@@ -183,37 +173,64 @@ add_line(struct buffer *wrong, const char *before, const json_t *v, const char *
 }
 
 static void
+check_ha_nodes(struct buffer *wrong, const json_t *params)
+{
+    json_t *others = json_array();
+    for (size_t i = 0; i < json_array_size(params); i++)
+        if (!json_is_string(json_array_get(params, i)))
+            json_array_append(others, json_array_get(params, i));
+    if (json_array_size(others) > 0)
+        add_line(wrong, "ha-mode=\"nodes\" takes a list of strings, ", others, " was not a string");
+    json_decref(others);
+}
+
+static void
 check_ha_params(struct buffer *wrong, const char *mode, const json_t *params)
 {
-    const char *node = NULL;
     if (strcmp(mode, "all") == 0) {
-        if (params && json_integer_value(params) != 0)
-            add_line(wrong, "ha-mode=\"all\" does not take parameters, got ", params, "");
+        if (params)
+            buffer_add_str(wrong, "ha-mode=\"all\" does not take parameters\n");
     } else if (strcmp(mode, "exactly") == 0) {
         if (!params)
             buffer_add_str(wrong, "ha-mode=\"exactly\" takes an integer, none given\n");
         else if (!is_positive(params))
             add_line(wrong, "ha-mode=\"exactly\" takes an integer, ", params, " given");
-    } else if (!params || !json_is_array(params) || json_array_size(params) == 0) {
-        buffer_add_str(wrong, params ? "ha-mode=\"nodes\" list must be non-empty\n"
-                                     : "ha-mode=\"nodes\" requires a list, none given\n");
+    } else if (!params) {
+        buffer_add_str(wrong, "ha-mode=\"nodes\" takes a list, none given\n");
+    } else if (!json_is_array(params)) {
+        add_line(wrong, "ha-mode=\"nodes\" takes a list, ", params, " given");
+    } else if (json_array_size(params) == 0) {
+        buffer_add_str(wrong, "ha-mode=\"nodes\" list must be non-empty\n");
     } else {
-        for (size_t i = 0; i < json_array_size(params) && !node; i++)
-            if (!json_is_string(json_array_get(params, i)))
-                node = "ha-mode=\"nodes\" has the following invalid nodes in it: ";
-        if (node)
-            add_line(wrong, node, params, "");
+        check_ha_nodes(wrong, params);
     }
 }
 
-/* A word of two, where there is one. */
+/* What goes with ha-mode, in RabbitMQ's order: the first that is wrong is told. */
 static void
-check_ha_word(struct buffer *wrong, const json_t *v, const char *key, const char *one, const char *other)
+check_ha_others(struct buffer *wrong, const json_t *d)
 {
-    if (!v || IS_ONE_OF(v, one, other))
+    static const struct {
+        const char *key, *one, *other;
+    } words[] = {
+        {"ha-sync-mode", "manual", "automatic"},
+        {"ha-sync-batch-size", NULL, NULL}, /* a number */
+        {"ha-promote-on-shutdown", "always", "when-synced"},
+        {"ha-promote-on-failure", "always", "when-synced"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const json_t *v = json_object_get(d, words[i].key);
+        if (!v || (words[i].one ? IS_ONE_OF(v, words[i].one, words[i].other) : is_positive(v)))
+            continue;
+        if (!words[i].one)
+            add_line(wrong, "ha-sync-batch-size takes an integer greater than 0, ", v, " given");
+        else
+            buffer_add_fmt(wrong, "%s must be \"%s\" or \"%s\", got ", words[i].key, words[i].one,
+                           words[i].other);
+        if (words[i].one)
+            add_line(wrong, "", v, "");
         return;
-    buffer_add_fmt(wrong, "%s must be \"%s\" or \"%s\", got ", key, one, other);
-    add_line(wrong, "", v, "");
+    }
 }
 
 static void
@@ -221,7 +238,8 @@ check_ha(struct buffer *wrong, const json_t *d)
 {
     static const char *const others[] = {"ha-params", "ha-sync-mode", "ha-sync-batch-size",
                                          "ha-promote-on-shutdown", "ha-promote-on-failure"};
-    const json_t *mode = json_object_get(d, "ha-mode"), *batch = json_object_get(d, others[2]);
+    const json_t *mode = json_object_get(d, "ha-mode");
+    size_t start = wrong->len;
     for (size_t i = 0; !mode && i < sizeof others / sizeof *others; i++) {
         if (json_object_get(d, others[i])) {
             buffer_add_str(wrong, "ha-mode must be specified to specify ha-params, ha-sync-mode or "
@@ -236,29 +254,33 @@ check_ha(struct buffer *wrong, const json_t *d)
         return;
     }
     check_ha_params(wrong, json_string_value(mode), json_object_get(d, "ha-params"));
-    check_ha_word(wrong, json_object_get(d, "ha-sync-mode"), "ha-sync-mode", "manual", "automatic");
-    if (batch && !is_positive(batch))
-        add_line(wrong, "ha-sync-batch-size takes an integer greater than 0, ", batch, " given");
-    check_ha_word(wrong, json_object_get(d, "ha-promote-on-shutdown"), "ha-promote-on-shutdown", "always",
-                  "when-synced");
-    check_ha_word(wrong, json_object_get(d, "ha-promote-on-failure"), "ha-promote-on-failure", "always",
-                  "when-synced");
+    if (wrong->len == start)
+        check_ha_others(wrong, d);
 }
 
 /* At most one way of naming upstreams. */
 static void
 check_federation(struct buffer *wrong, const json_t *d)
 {
-    static const char *const keys[] = {"federation-upstream-set", "federation-upstream",
-                                       "federation-upstream-pattern"};
-    const char *first = NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        if (!json_object_get(d, keys[i]))
-            continue;
-        if (first)
-            buffer_add_fmt(wrong, "cannot specify %s and %s together\n", first, keys[i]);
-        first = keys[i];
+    const json_t *pattern = json_object_get(d, "federation-upstream-pattern");
+    struct regex_error error;
+    if (!!json_object_get(d, "federation-upstream") + !!json_object_get(d, "federation-upstream-set") +
+            !!pattern >
+        1) {
+        buffer_add_str(wrong, "cannot specify federation-upstream, federation-upstream-set or "
+                              "federation-upstream-pattern together\n");
+        return;
     }
+    struct slice text = slice_of(json_string_value(pattern), json_string_length(pattern));
+    struct regex *r = pattern ? regex_new(text, &error) : NULL;
+    if (pattern && !r) {
+        struct buffer start = {0};
+        buffer_add_fmt(&start,
+                       "could not compile pattern %.*s to a regular expression. Error: ", SLICE_FMT(text));
+        regex_error_add(wrong, buffer_slice(&start), &error);
+        buffer_fini(&start);
+    }
+    regex_free(r);
 }
 
 void
@@ -276,7 +298,9 @@ policy_key_check(struct buffer *wrong, struct json_t *definition, bool is_operat
             json_object_set(unknown, name, value);
         else if (!tests[key]->is_valid(value) && wrong->len == start) {
             jsontext_add_erlang(wrong, value);
-            buffer_add_fmt(wrong, " is not a valid %s\n", tests[key]->what);
+            buffer_add_fmt(wrong,
+                           key == POLICY_KEY_QUEUE_MASTER_LOCATOR ? " invalid %s\n" : " is not a valid %s\n",
+                           tests[key]->what);
         }
     }
     if (wrong->len == start)

@@ -35,8 +35,8 @@ enum policy_merge { POLICY_MERGE_NONE, POLICY_MERGE_MIN, POLICY_MERGE_LIMIT, POL
     X(FEDERATION_UPSTREAM, "federation-upstream", upstream, POLICY_EXCHANGE | POLICY_BROKER_QUEUES, NONE)    \
     X(FEDERATION_UPSTREAM_PATTERN, "federation-upstream-pattern", upstream_pattern,                          \
       POLICY_EXCHANGE | POLICY_BROKER_QUEUES, NONE)                                                          \
-    X(FEDERATION_UPSTREAM_SET, "federation-upstream-set", upstream, POLICY_EXCHANGE | POLICY_BROKER_QUEUES,  \
-      NONE)                                                                                                  \
+    X(FEDERATION_UPSTREAM_SET, "federation-upstream-set", upstream_set,                                      \
+      POLICY_EXCHANGE | POLICY_BROKER_QUEUES, NONE)                                                          \
     X(HA_MODE, "ha-mode", ha, POLICY_CLASSIC, OPERATOR)                                                      \
     X(HA_PARAMS, "ha-params", ha, POLICY_CLASSIC, OPERATOR)                                                  \
     X(HA_PROMOTE_ON_FAILURE, "ha-promote-on-failure", ha, POLICY_CLASSIC, NONE)                              \

@@ -4,6 +4,7 @@
  */
 #include "broker/regex.h"
 
+#include "base/buffer.h"
 #include "base/check.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -21,6 +22,21 @@ regex_new(struct slice pattern, struct regex_error *error)
     }
     pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE); /* without a JIT it is interpreted */
     return (struct regex *)compiled;
+}
+
+void
+regex_error_add(struct buffer *out, struct slice start, const struct regex_error *error)
+{
+    enum { LINE_MAX_CHARS = 80 };
+    struct buffer term = {0};
+    buffer_add_fmt(&term, "{\"%s\",", error->why);
+    bool is_long = start.len + term.len + 3 > LINE_MAX_CHARS;
+    buffer_add_slice(out, start);
+    buffer_add_slice(out, buffer_slice(&term));
+    if (is_long)
+        buffer_add_fmt(out, "\n%*s", (int)start.len + 1, "");
+    buffer_add_fmt(out, "%zu}\n", error->offset);
+    buffer_fini(&term);
 }
 
 void

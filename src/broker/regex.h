@@ -8,6 +8,7 @@
 
 #include "base/slice.h"
 
+struct buffer;
 struct regex;
 
 /* A match may begin anywhere in the subject, and the library counts backtracking anew for each place: what is
@@ -28,6 +29,9 @@ struct regex_error {
 
 /* NULL, with `error`, if it is none. */
 struct regex *regex_new(struct slice pattern, struct regex_error *error);
+/* A line: `start` and the error as RabbitMQ prints it, an Erlang term that goes on in a second line if the
+ * first would be too long. */
+void regex_error_add(struct buffer *out, struct slice start, const struct regex_error *error);
 void regex_free(struct regex *r);
 bool regex_matches(const struct regex *r, struct slice subject);
 /* The same with a limit of the caller's. Adds to `cost` what it was, about: 1, or REGEX_COST_DEAR if more

@@ -15,6 +15,7 @@
 
 struct exchange;
 struct meta;
+struct meta_request;
 
 enum { VHOST_DESCRIPTION_MAX = 4096, VHOST_TAGS_MAX = 4096 }; /* bytes */
 
@@ -47,11 +48,12 @@ struct vhost {
     _Atomic int64_t connections_max, queues_max; /* its limits: -1 none */
     struct list
         policies[2]; /* writer only: user's and operator's, the one that comes first applies (policy.h) */
-    struct list policy_sweep;     /* writer only: in meta.policy_sweeps (meta_policy.c) */
-    size_t policy_sweep_cursor;   /* writer only */
-    bool policy_sweep_queues;     /* writer only: the exchanges are done */
-    uint64_t policy_work;         /* writer only: patterns that were tried, by what they cost */
-    _Atomic uint32_t connections; /* that are open */
+    struct list policy_sweep;           /* writer only: in meta.policy_sweeps (meta_policy.c) */
+    size_t policy_sweep_cursor;         /* writer only */
+    bool policy_sweep_queues;           /* writer only: the exchanges are done */
+    struct meta_request *policy_change; /* writer only: the last one, for who is told of it; or NULL */
+    uint64_t policy_work;               /* writer only: patterns that were tried, by what they cost */
+    _Atomic uint32_t connections;       /* that are open */
     _Atomic uint32_t holds;
     _Atomic bool deleted; /* unpublished and empty; the hook vhost_deleted closed the connections on it */
     uint8_t name_size;

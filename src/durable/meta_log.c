@@ -205,7 +205,7 @@ meta_log_submit(struct meta_log *l, struct broker *b, struct meta_request *r)
     if (is_placed)
         r->command.placed = meta_queue_place(l->node->meta, &r->command);
     *w = (struct waiting){.request = r, .is_placed = is_placed};
-    if (!meta_is_refused(&r->command)) {
+    if (!r->result.code && !meta_is_refused(&r->command)) {
         r->command.is_judged = w->is_logged = !l->is_failed;
         w->batch = w->is_logged ? append(l, &r->command) : NEVER_KEPT;
     }

@@ -6,6 +6,7 @@
  */
 #include "base/check.h"
 #include "broker/parameter.h"
+#include "broker/vhost_defaults.h"
 #include "io/file.h"
 #include "mgmt/definitions.h"
 
@@ -103,7 +104,7 @@ apply(struct load *l, struct definitions *d, char why[DEFINITIONS_WHY_SIZE])
             return false;
     while (definitions_next(d, &at, &cmd)) {
         struct meta_result r;
-        meta_apply(l->meta, &cmd, &r);
+        vhost_defaults_apply(l->meta, &cmd, &r);
         if (!definitions_count(&l->tally, at.section, &cmd, &r, why))
             return false;
     }

@@ -5,6 +5,7 @@
  */
 #include "broker/topic_permission.h"
 #include "broker/vhost.h"
+#include "broker/vhost_defaults.h"
 #include "server/class.h"
 #include "wire/table.h"
 
@@ -86,12 +87,14 @@ class_queue_declare_new(struct channel *ch, struct meta_command *cmd, bool nowai
     channel_submit(ch, channel_op(ch, AMQP_QUEUE_DECLARE, cmd->name, nowait), cmd);
 }
 
-/* Where the vhost says of which type its queues are, a queue that can be of it is declared so. */
+/* Where the vhost, or the node, says of which type its queues are, a queue that can be of it is declared so.
+ */
 static struct slice
 class_queue_arguments(const struct connection *c, const struct amqp_queue_declare *m, struct slice name,
                       struct buffer *made)
 {
-    struct slice type = vhost_metadata(c->vhost)->default_queue_type;
+    struct slice type = vhost_defaults_queue_type(c->home->broker->node->vhost_defaults,
+                                                  vhost_metadata(c->vhost)->default_queue_type);
     struct table_value v;
     if (type.len == 0 || slice_eq_str(type, "classic") || !m->durable || m->exclusive || m->auto_delete ||
         name.len == 0 || table_find_str(m->arguments, "x-queue-type", &v))

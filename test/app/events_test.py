@@ -5,6 +5,7 @@ events_test.py LEVERET LEVERETCTL
 
 The expected fields are those that RabbitMQ 3.10.8 sends for the same actions.
 """
+import json
 import os
 import subprocess
 import sys
@@ -172,9 +173,96 @@ class Events(unittest.TestCase):
         self.expect("parameter.set", name="limits", component="vhost-limits", vhost="v", value={"max-queues": 3}, **by)
         self.expect("vhost.limits.set", name="limits", **{"max-queues": 3}, **by)
         self.ctl("delete_vhost", "v")
+        self.expect("parameter.cleared", name="limits", component="vhost-limits", vhost="v", **by)
+        self.expect("vhost.limits.cleared", name="limits", **by)
         self.expect("vhost.deleted", name="v", **by)
         self.ctl("delete_user", "u")
         self.expect("user.deleted", name="u", **by)
+
+    def test_queues_tell_of_the_policies_that_apply_to_them(self):
+        self.channel.queue_declare("pq1", durable=True)
+        self.listen("queue.#", "policy.#")
+        self.channel.queue_declare("pq2", durable=True, arguments={"x-queue-type": "quorum"})
+        by = {"vhost": "/", "user_who_performed_action": "rmq-cli"}
+        self.expect("queue.created", name="pq2", durable=True, auto_delete=False, exclusive=False, type="rabbit_quorum_queue", vhost="/",
+                    arguments=['{<<"x-queue-type">>,longstr,<<"quorum">>}'], user_who_performed_action="guest")
+
+        def both(key, **fields):
+            found = sorted((self.next() for _ in range(2)), key=lambda event: event[1]["name"])
+            for (got, headers), name, kind in zip(found, ("pq1", "pq2"), ("classic", "quorum")):
+                self.assertEqual(got, key)
+                self.assertEqual({k: v for k, v in headers.items() if k not in VARYING}, {"name": name, "type": f"rabbit_{kind}_queue", **fields, **by})
+
+        for most in (7, 8, 8):  # the third time nothing changes
+            self.ctl("set_policy", "p", "^pq", json.dumps({"max-length": most}))
+        for most in (7, 8):
+            policy = {"pattern": "^pq", "definition": {"max-length": most}, "priority": 0, "apply-to": "all"}
+            both("queue.policy.updated", **policy)
+            self.expect("policy.set", name="p", **policy, **by)
+        self.ctl("set_policy", "high", "^pq1", '{"max-length":9}', "--priority", "4")
+        policy = {"pattern": "^pq1", "definition": {"max-length": 9}, "priority": 4, "apply-to": "all"}
+        self.expect("queue.policy.updated", name="pq1", type="rabbit_classic_queue", **policy, **by)
+        self.expect("policy.set", name="high", **policy, **by)
+        self.ctl("clear_policy", "high")
+        self.expect("queue.policy.cleared", name="pq1", type="rabbit_classic_queue", **by)
+        self.expect("policy.cleared", name="high", **by)
+        self.ctl("set_operator_policy", "o", "^pq", '{"message-ttl":100000}')
+        policy = {"pattern": "^pq", "definition": {"message-ttl": 100000}, "priority": 0, "apply-to": "all"}
+        both("queue.policy.updated", **policy)
+        self.expect("policy.set", name="o", **policy, **by)
+        self.ctl("clear_operator_policy", "o")
+        both("queue.policy.cleared")
+        self.ctl("set_policy", "other", "^nothing", '{"max-length":9}')
+        self.expect("policy.set", name="other", pattern="^nothing", definition={"max-length": 9}, priority=0, **{"apply-to": "all"}, **by)
+
+    def test_parameters_and_limits_are_told_when_they_change(self):
+        self.listen("parameter.#", "vhost.#", "user.limits.#", "policy.#", "operator.#")
+        by = {"user_who_performed_action": "rmq-cli"}
+        limits = {"name": "limits", "component": "vhost-limits", "vhost": "/"}
+        upstream = {"name": "up", "component": "federation-upstream"}
+        self.ctl("set_vhost_limits", '{"max-queues":100,"max-connections":9}')
+        self.expect("parameter.set", value={"max-queues": 100, "max-connections": 9}, **limits, **by)
+        self.expect("vhost.limits.set", name="limits", **{"max-queues": 100, "max-connections": 9}, **by)
+        self.ctl("set_vhost_limits", "{}")
+        self.expect("parameter.set", value={}, **limits, **by)
+        self.expect("vhost.limits.set", name="limits", **by)
+        self.ctl("clear_vhost_limits")
+        self.expect("parameter.cleared", **limits, **by)
+        self.expect("vhost.limits.cleared", name="limits", **by)
+        self.ctl("set_user_limits", "guest", '{"max-channels":100}')
+        self.expect("user.limits.set", name="limits", username="guest", **{"max-channels": 100}, **by)
+        self.ctl("set_user_limits", "guest", '{"max-connections":100}')
+        self.expect("user.limits.set", name="limits", username="guest", **{"max-connections": 100}, **by)
+        for limit in ("max-channels", "all"):
+            self.ctl("clear_user_limits", "guest", limit)
+            self.expect("user.limits.cleared", name="limits", username="guest", **by)
+        for port in (1, 2, 2):
+            self.ctl("set_parameter", "federation-upstream", "up", json.dumps({"uri": f"amqp://localhost:{port}"}))
+        for port in (1, 2):
+            self.expect("parameter.set", vhost="/", value={"uri": f"amqp://localhost:{port}"}, **upstream, **by)
+        self.ctl("clear_parameter", "federation-upstream", "up")
+        self.expect("parameter.cleared", vhost="/", **upstream, **by)
+        self.ctl("set_global_parameter", "g", "5")
+        self.expect("parameter.set", name="g", component="global", value=5, **by)
+        self.ctl("clear_global_parameter", "g")
+        self.expect("parameter.set", name="g", component="global", **by)
+
+    def test_what_goes_with_a_vhost_is_told(self):
+        self.ctl("add_vhost", "v")
+        self.ctl("set_policy", "-p", "v", "p", "^", '{"max-length":7}')
+        self.ctl("set_operator_policy", "-p", "v", "o", "^", '{"max-length":7}')
+        self.ctl("set_vhost_limits", "-p", "v", '{"max-queues":5}')
+        self.ctl("set_parameter", "-p", "v", "federation-upstream", "up", '{"uri":"amqp://localhost"}')
+        self.listen("parameter.#", "vhost.#", "policy.#", "operator.#")
+        self.ctl("delete_vhost", "v")
+        by = {"user_who_performed_action": "rmq-cli"}
+        self.expect("parameter.cleared", name="limits", component="vhost-limits", vhost="v", **by)
+        self.expect("vhost.limits.cleared", name="limits", **by)
+        self.expect("parameter.cleared", name="up", component="federation-upstream", vhost="v", **by)
+        self.expect("policy.cleared", name="p", vhost="v", **by)
+        self.expect("parameter.cleared", name="o", component="operator_policy", vhost="v", **by)
+        self.expect("operator.policy.cleared", name="o", vhost="v", **by)
+        self.expect("vhost.deleted", name="v", **by)
 
     def test_alarms_are_told(self):
         self.listen("alarm.*")

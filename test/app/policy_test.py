@@ -6,6 +6,7 @@ policy_test.py LEVERET
 """
 import json
 import os
+import pathlib
 import tempfile
 import time
 import unittest
@@ -252,6 +253,40 @@ class PolicyTest(unittest.TestCase):
             self.set({"max-length": 1, "dead-letter-exchange": "x"}, kind="operator_policy")
         self.assertEqual(refused.exception.text, "Validation failed\n\n"
                          '[{<<"dead-letter-exchange">>,<<"x">>}] are not recognised policy settings\n')
+
+    # ---- what definitions may say ----
+
+    def judge(self, definition, kind="policy"):
+        """What is said of it; None: it is taken."""
+        try:
+            self.set(definition, "^nothing$", kind=kind)
+        except Failure as refused:
+            return refused.text
+        self.clear(kind=kind)
+        return None
+
+    def test_definitions_are_judged_as_by_rabbitmq(self):
+        """But for what later versions take."""
+        later = {"policy": [{"delivery-limit": -1}],
+                 "operator_policy": [{"overflow": "reject-publish-dlx"}, {"queue-version": 2}, {"queue-master-locator": "random"}, {"ha-mode": "all"},
+                                     {"ha-mode": "exactly", "ha-params": 2, "ha-sync-mode": "automatic"}]}
+        recorded = json.loads(pathlib.Path(__file__).with_name("rabbitmq").joinpath("policies.json").read_text(encoding="utf-8"))
+        for kind in ("policy", "operator_policy"):
+            for definition, expected in recorded[kind]:
+                with self.subTest(kind=kind, definition=definition):
+                    self.assertEqual(self.judge(definition, kind), None if definition in later[kind] else expected)
+
+    def test_definitions_of_later_versions(self):
+        for good in ({"consumer-timeout": 0}, {"target-group-size": 3}, {"stream-filter-size-bytes": 16}, {"stream-filter-size-bytes": 255},
+                     {"queue-leader-locator": "client-local"}, {"queue-leader-locator": "least-leaders"}):
+            self.assertIsNone(self.judge(good), good)
+        for bad, what in (({"consumer-timeout": -1}, "consumer timeout"), ({"target-group-size": -1}, "target group size"),
+                          ({"stream-filter-size-bytes": 15}, "filter size"), ({"stream-filter-size-bytes": 256}, "filter size"),
+                          ({"max-age": "-5D"}, "max age"), ({"max-age": "D"}, "max age"), ({"ha-mode": 1}, "ha-mode value")):
+            self.assertRegex(self.judge(bad) or "taken", f"^Validation failed\n\n.* is not a valid {what}\n$")
+        self.assertIsNone(self.judge({"target-group-size": 3}, "operator_policy"))
+        for key in ("consumer-timeout", "stream-filter-size-bytes"):
+            self.assertIn("are not recognised policy settings", self.judge({key: 100}, "operator_policy"))
 
     # ---- what applies ----
 
