@@ -423,7 +423,9 @@ check_all(struct dead *d)
         unsigned copies = 0;
         for (int q = 0; q < DEAD_QUEUES; q++) {
             copies += m->copies[q];
-            if (m->copies[q] > most)
+            /* Round and round d.self it may go while one batch is being synced: each round is a copy that
+             * waits for its batch. */
+            if (m->copies[q] > most && q != SELF)
                 finding(d, "m%llu is in %s %u times", (unsigned long long)i, queues[q].name, m->copies[q]);
         }
         bool is_there = m->entry == PAIR ? m->copies[LEFT] && m->copies[RIGHT] : copies > 0;
