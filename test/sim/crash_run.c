@@ -51,6 +51,7 @@ struct run {
     struct crash_place place;
     struct crash_client clients[RUN_CLIENTS];
     struct crash_decl decls[RUN_DECLS];
+    struct crash_admin admin;
     struct sim_broker_options options;
     struct durable_config durable;
     struct sim_disk_faults disk; /* as it is now */
@@ -340,7 +341,7 @@ static void
 check_declared(struct run *r)
 {
     struct buffer dump = {0};
-    char what[DECL_WHAT_SIZE];
+    char what[DECL_WHAT_SIZE], admin[ADMIN_WHAT_SIZE];
     sim_broker_dump(r->t->broker, &dump);
     buffer_add_u8(&dump, 0);
     const char *text = (const char *)dump.data;
@@ -362,6 +363,8 @@ check_declared(struct run *r)
     for (unsigned i = 0; i < RUN_DECLS; i++)
         if (!crash_decl_check(&r->decls[i], text, what))
             finding(r, what);
+    if (!crash_admin_check(&r->admin, text, admin))
+        finding(r, admin);
     buffer_fini(&dump);
 }
 
@@ -563,7 +566,11 @@ connect_clients(struct run *r)
 static void
 act_one(struct run *r)
 {
-    unsigned i = (unsigned)trial_random(r->t, RUN_CLIENTS + RUN_DECLS);
+    unsigned i = (unsigned)trial_random(r->t, RUN_CLIENTS + RUN_DECLS + 1);
+    if (i == RUN_CLIENTS + RUN_DECLS) {
+        crash_admin_act(&r->admin);
+        return;
+    }
     if (i >= RUN_CLIENTS) {
         crash_decl_act(&r->decls[i - RUN_CLIENTS]);
         return;
@@ -592,7 +599,7 @@ static bool
 is_calm(void *arg)
 {
     struct run *r = arg;
-    bool decls = true;
+    bool decls = crash_admin_is_answered(&r->admin);
     for (unsigned i = 0; i < RUN_DECLS; i++)
         decls = decls && crash_decl_is_answered(&r->decls[i]);
     bool is_alarmed = r->is_tolerant && r->t->broker->node.brokers[0]->alarms_told;
@@ -775,8 +782,10 @@ live(struct run *r)
         end_life(r);
         return;
     }
-    if (is_up && r->life > 0)
+    if (is_up && r->life > 0) {
         look(r, is_last);
+        crash_admin_try(&r->admin);
+    }
     if (is_last && is_up)
         check_expiry(r);
     if (is_last)
@@ -818,6 +827,7 @@ prepare(struct run *r)
     r->place.is_ruled = r->plan->is_ruled || trial_chance(t, 4);
     for (unsigned i = 0; i < RUN_DECLS; i++)
         crash_decl_init(&r->decls[i], t, i, &r->is_tolerant);
+    crash_admin_init(&r->admin, t, &r->is_tolerant);
 }
 
 void
@@ -843,6 +853,7 @@ crash_run(struct trial *t, const struct crash_plan *plan, struct crash_report *r
     report->blocks = r->place.blocks;
     report->looked_at = r->model.looked_at;
     report->known_gone = r->model.known_gone;
+    report->answers = r->admin.answers;
     for (unsigned i = 0; i < RUN_DECLS; i++)
         report->answers += r->decls[i].answers;
     crash_model_fini(&r->model);

@@ -11,6 +11,7 @@
 #ifndef LEVERET_TEST_SIM_CRASH_RUN_H
 #define LEVERET_TEST_SIM_CRASH_RUN_H
 
+#include "crash_admin.h"
 #include "crash_client.h"
 #include "crash_decl.h"
 
