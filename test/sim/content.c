@@ -29,7 +29,8 @@ content_body_size(struct trial *t)
 }
 
 static void
-make_properties(struct trial *t, uint64_t number, uint8_t delivery_mode, int64_t ttl_ms, struct buffer *out)
+make_properties(struct content *c, struct trial *t, uint64_t number, uint8_t delivery_mode,
+                struct buffer *out)
 {
     struct buffer headers = {0};
     char id[32], ttl[24];
@@ -48,15 +49,15 @@ make_properties(struct trial *t, uint64_t number, uint8_t delivery_mode, int64_t
     if (trial_chance(t, 4)) {
         p.flags |= PROPERTY_FLAG(PROPERTY_CONTENT_TYPE) | PROPERTY_FLAG(PROPERTY_PRIORITY);
         p.content_type = slice_str("application/octet-stream");
-        p.priority = (uint8_t)trial_random(t, 10);
+        p.priority = c->priority = (uint8_t)trial_random(t, 10);
     }
     if (trial_chance(t, 8)) {
         p.flags |= PROPERTY_FLAG(PROPERTY_USER_ID) | PROPERTY_FLAG(PROPERTY_TIMESTAMP);
         p.user_id = slice_str("guest");
         p.timestamp = number;
     }
-    if (ttl_ms >= 0) {
-        snprintf(ttl, sizeof ttl, "%lld", (long long)ttl_ms);
+    if (c->ttl_ms >= 0) {
+        snprintf(ttl, sizeof ttl, "%lld", (long long)c->ttl_ms);
         p.flags |= PROPERTY_FLAG(PROPERTY_EXPIRATION);
         p.expiration = slice_str(ttl);
     }
@@ -75,7 +76,7 @@ content_make(struct content *c, struct trial *t, uint64_t number, const char *ex
     memcpy(c->exchange, exchange, c->exchange_size);
     memcpy(c->key, key, c->key_size);
     c->ttl_ms = !t->is_timeless && trial_chance(t, 8) ? (int64_t)trial_random(t, CONTENT_TTL_MOST_MS) : -1;
-    make_properties(t, number, delivery_mode, c->ttl_ms, properties);
+    make_properties(c, t, number, delivery_mode, properties);
     c->properties_hash = XXH64(properties->data, properties->len, 0);
     uint8_t *p = buffer_reserve(body, body_size + 1);
     for (size_t i = 0; i < body_size; i++)

@@ -15,7 +15,8 @@ struct content {
     uint8_t exchange_size, key_size;
     char exchange[32], key[64];
     uint32_t body_size;
-    int64_t ttl_ms; /* its expiration; -1: none */
+    int64_t ttl_ms;   /* its expiration; -1: none */
+    uint8_t priority; /* 0: perhaps none */
     uint64_t properties_hash;
 };
 

@@ -24,9 +24,20 @@ static const struct route {
     {"cx.fanout", "", Q(1) | Q(2) | Q(3) | Q(CRASH_FLEETING)},
     {"cx.fanout", "x", Q(1) | Q(2) | Q(3) | Q(CRASH_FLEETING)},
     {"cx.direct", "k", Q(4) | Q(5)},
+    {"cx.recent", "", Q(CRASH_FLEETING)},
     {"", "coming", Q(CRASH_COMING)}, /* the owner's alone */
 };
 enum { ROUTES = sizeof routes / sizeof *routes - 1 };
+
+/* To queues with rules; the last two are the owner's alone. */
+static const struct route ruled_routes[] = {
+    {"", "cq.ranked", Q(CRASH_RANKED)},
+    {"", "cq.timed", Q(CRASH_TIMED)},
+    {"cx.ruled", "", Q(CRASH_RANKED) | Q(CRASH_TIMED)},
+    {"", "cq.short", Q(CRASH_SHORT)},
+    {"", "cq.counted", Q(CRASH_COUNTED)},
+};
+enum { RULED_ROUTES = sizeof ruled_routes / sizeof *ruled_routes };
 
 static const struct route deep_routes[] = {{"", "cq5", Q(5)}, {"cx.direct", "k", Q(4) | Q(5)}};
 
@@ -75,12 +86,12 @@ publish(struct crash_client *c, const struct route *r)
     struct trial *t = p->t;
     struct buffer properties = {0}, body = {0};
     uint32_t size = size_of_body(p);
-    bool is_persistent = !trial_chance(t, 5);
+    bool is_persistent = r->queues & Q(CRASH_SHORT) || !trial_chance(t, 5);
     uint64_t number = crash_model_publish(p->model, c->channel, c->tx, r->exchange, r->key, r->queues,
                                           is_persistent, size, &properties, &body);
-    trial_say(t, "channel %u publishes m%llu (%s, tx %u) to '%s' '%s', %u bytes", c->channel,
+    trial_say(t, "channel %u publishes m%llu (%s, tx %u) to '%s' '%s', %u bytes, priority %u", c->channel,
               (unsigned long long)number, is_persistent ? "persistent" : "transient", c->tx, r->exchange,
-              r->key, size);
+              r->key, size, p->model->messages[number].content.priority);
     struct amqp_basic_publish m = {.exchange = slice_str(r->exchange), .routing_key = slice_str(r->key)};
     sim_session_publish(c->session, 1, &m, buffer_slice(&properties), buffer_slice(&body), 0);
     buffer_fini(&properties);
@@ -167,6 +178,17 @@ held_insert(struct crash_client *c, const struct crash_held *h)
 
 /* ---- operations ---- */
 
+/* To consume or get from. */
+static int
+choose_queue(struct crash_client *c)
+{
+    struct trial *t = c->place->t;
+    static const int ruled[] = {CRASH_RANKED, CRASH_TIMED, CRASH_COUNTED};
+    if (trial_chance(t, c->place->is_ruled ? 1 : 4))
+        return ruled[trial_random(t, c->is_owner ? 3 : 2)];
+    return (int)trial_random(t, CRASH_STANDING - 1);
+}
+
 static void
 consume(struct crash_client *c)
 {
@@ -175,7 +197,7 @@ consume(struct crash_client *c)
     unsigned i = 0;
     while (i < CRASH_CONSUMERS_MAX && c->consumers[i] >= 0)
         i++;
-    int queue = (int)trial_random(t, CRASH_STANDING - 1);
+    int queue = choose_queue(c);
     if (i == CRASH_CONSUMERS_MAX || c->ask_count == CRASH_ASKS_MAX)
         return;
     bool no_ack = queue == CRASH_NO_ACK && trial_chance(t, 2);
@@ -192,7 +214,7 @@ static void
 get(struct crash_client *c)
 {
     struct trial *t = c->place->t;
-    int queue = trial_chance(t, 8) ? CRASH_FLEETING : (int)trial_random(t, CRASH_STANDING - 1);
+    int queue = trial_chance(t, 8) ? CRASH_FLEETING : choose_queue(c);
     if (c->is_owner && c->place->has_coming && !c->place->is_coming_due && trial_chance(t, 2))
         queue = CRASH_COMING;
     bool no_ack = queue == CRASH_NO_ACK && trial_chance(t, 3);
@@ -254,6 +276,16 @@ end_tx(struct crash_client *c)
     c->tx = crash_model_tx(m);
 }
 
+/* The one that leads there alone; NULL: none that is everybody's, or asked for. */
+static const struct route *
+route_to(int queue)
+{
+    for (unsigned i = 0; i < RULED_ROUTES; i++)
+        if (ruled_routes[i].queues == Q(queue))
+            return &ruled_routes[i];
+    return queue < CRASH_STANDING ? &routes[queue] : NULL;
+}
+
 /* Sometimes so that it becomes known when the acks are on the disk: crash_model.h. */
 static void
 settle_some(struct crash_client *c, uint64_t most)
@@ -263,10 +295,24 @@ settle_some(struct crash_client *c, uint64_t most)
         queue = c->held[0].queue;
         settle(c);
     }
-    if (queue < 0 || queue >= CRASH_STANDING || trial_chance(c->place->t, 3))
+    const struct route *r = queue < 0 ? NULL : route_to(queue);
+    if (!r || trial_chance(c->place->t, 3))
         return;
     probe(c, queue);
-    publish(c, &routes[queue]);
+    publish(c, r);
+}
+
+static void
+publish_some(struct crash_client *c, uint64_t count)
+{
+    struct trial *t = c->place->t;
+    while (count-- > 0)
+        if (trial_chance(t, c->place->is_ruled ? 1 : 4))
+            publish(c, &ruled_routes[trial_random(t, RULED_ROUTES - (c->is_owner ? 0 : 2))]);
+        else if (c->place->is_deep && trial_chance(t, 2))
+            publish(c, &deep_routes[trial_random(t, sizeof deep_routes / sizeof *deep_routes)]);
+        else
+            publish(c, &routes[trial_random(t, ROUTES)]);
 }
 
 void
@@ -278,10 +324,7 @@ crash_client_act(struct crash_client *c)
     uint64_t dice = trial_random(t, 100);
     uint64_t burst = 1 + trial_random(t, CLIENT_BURST);
     if (dice < 35)
-        while (burst-- > 0)
-            publish(c, c->place->is_deep && trial_chance(t, 2)
-                           ? &deep_routes[trial_random(t, sizeof deep_routes / sizeof *deep_routes)]
-                           : &routes[trial_random(t, ROUTES)]);
+        publish_some(c, burst);
     else if (dice < 60)
         settle_some(c, burst);
     else if (dice < 66)
@@ -472,6 +515,8 @@ crash_client_connect(struct crash_client *c, struct crash_place *place, bool is_
         c->consumers[i] = -1;
     if (is_tx)
         c->tx = crash_model_tx(place->model);
+    if (is_owner)
+        place->model->owner = c->channel;
     c->session = trial_session(place->t, NULL, on_event, c);
 }
 

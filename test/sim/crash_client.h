@@ -18,6 +18,7 @@ struct crash_place {
     bool is_ending;      /* the node stops: so are goodbyes */
     bool has_coming;     /* the queue `coming` is there ... */
     bool is_coming_due;  /* ... unless this is set: a declare or delete is not answered */
+    bool is_ruled;       /* most of what happens is with the queues that have rules */
     bool is_deep;        /* large bodies, half of them to cq4 and cq5: more than a queue keeps in memory */
     unsigned bodies_max; /* one body in so many is longer than a log keeps inline; 0: none */
     uint64_t confirms, nacks, commits, blocks;
@@ -44,7 +45,7 @@ struct crash_client {
     struct crash_place *place;
     struct sim_session *session; /* NULL: away */
     uint32_t channel;
-    bool is_tx, is_owner /* of `coming`; never leaves */, is_open, is_over, is_blocked;
+    bool is_tx, is_owner /* of `coming`, cq.short, cq.counted; never leaves */, is_open, is_over, is_blocked;
     uint64_t *sent; /* numbers by confirm tag - 1 */
     uint8_t *answered;
     size_t sent_count, sent_capacity, unanswered;

@@ -2,13 +2,16 @@
 #include "crash_model.h"
 
 #include "base/check.h"
+#include "crash_rules.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const crash_queue_names[CRASH_QUEUES] = {"cq0", "cq1", "cq2",    "cq3",
-                                                     "cq4", "cq5", "coming", "fleeting"};
+const char *const crash_queue_names[CRASH_QUEUES] = {"cq0",       "cq1",      "cq2",      "cq3",
+                                                     "cq4",       "cq5",      "coming",   "fleeting",
+                                                     "cq.ranked", "cq.timed", "cq.short", "cq.counted"};
 
 void
 crash_model_init(struct crash_model *m, struct trial *t)
@@ -25,6 +28,7 @@ crash_model_fini(struct crash_model *m)
     free(m->txs);
     free(m->found);
     free(m->last);
+    free(m->look_order);
 }
 
 static void finding(struct crash_model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -52,12 +56,6 @@ tx_of(struct crash_model *m, uint32_t id)
     return &m->txs[id - 1];
 }
 
-static bool
-is_durable(int queue)
-{
-    return queue != CRASH_FLEETING;
-}
-
 /* ---- publishing ---- */
 
 uint64_t
@@ -72,16 +70,23 @@ crash_model_publish(struct crash_model *m, uint32_t publisher, uint32_t tx, cons
     }
     uint64_t number = m->count++;
     struct crash_message *x = &m->messages[number];
-    *x = (struct crash_message){
-        .publisher = publisher, .tx = tx, .queues = queues, .is_persistent = is_persistent};
+    *x = (struct crash_message){.publisher = publisher,
+                                .tx = tx,
+                                .queues = queues,
+                                .is_persistent = is_persistent,
+                                .sent_at = sim_now_ms(m->t->sim)};
+    bool is_timeless = m->t->is_timeless;
+    m->t->is_timeless |= (queues & 1u << CRASH_SHORT) != 0; /* it is known what is there */
     content_make(&x->content, m->t, number, exchange, key, is_persistent ? 2 : 1, body_size, properties,
                  body);
+    m->t->is_timeless = is_timeless;
     return number;
 }
 
 static void
-make_sure(struct crash_message *x)
+make_sure(struct crash_model *m, struct crash_message *x)
 {
+    x->confirmed_at = sim_now_ms(m->t->sim);
     for (int q = 0; q < CRASH_QUEUES; q++)
         if (x->queues & 1u << q && !x->copies[q].is_gone)
             x->copies[q].is_sure = true;
@@ -109,11 +114,9 @@ crash_model_confirmed(struct crash_model *m, uint64_t number)
 {
     struct crash_message *x = &m->messages[number];
     CHECK(number < m->count && !x->tx);
-    make_sure(x);
-    if (x->content.ttl_ms >= 0)
-        x->confirmed_at = sim_now_ms(m->t->sim);
+    make_sure(m, x);
     for (int q = 0; q < CRASH_QUEUES; q++)
-        if (x->is_persistent && is_durable(q) && x->queues & 1u << q)
+        if (crash_rules_keep(q, x) && x->queues & 1u << q)
             learn_acks(m, q, number);
 }
 
@@ -144,7 +147,7 @@ crash_model_committed(struct crash_model *m, uint32_t tx)
     for (uint64_t i = 0; i < m->count; i++) {
         struct crash_message *x = &m->messages[i];
         if (x->tx == tx)
-            make_sure(x);
+            make_sure(m, x);
         for (int q = 0; q < CRASH_QUEUES; q++) {
             struct crash_copy *c = &x->copies[q];
             if (c->settle_tx != tx)
@@ -171,16 +174,16 @@ crash_model_void(struct crash_model *m, uint32_t tx)
 }
 
 static bool
-may_expire(const struct crash_message *x)
+may_expire(int queue, const struct crash_message *x)
 {
-    return x->content.ttl_ms >= 0;
+    return crash_rules_ttl(queue, x) >= 0;
 }
 
 bool
 crash_model_may_expire(const struct crash_model *m, int queue)
 {
     for (uint64_t i = 0; i < m->count; i++)
-        if (m->messages[i].queues & 1u << queue && may_expire(&m->messages[i]))
+        if (m->messages[i].queues & 1u << queue && may_expire(queue, &m->messages[i]))
             return true;
     return false;
 }
@@ -190,7 +193,7 @@ static void
 note_txs(struct crash_model *m, int queue, struct crash_message *x, bool is_there)
 {
     struct crash_copy *c = &x->copies[queue];
-    if (!is_durable(queue) || !x->is_persistent || c->may_be_gone || may_expire(x) || c->is_gone ||
+    if (!crash_rules_keep(queue, x) || c->may_be_gone || may_expire(queue, x) || c->is_gone ||
         m->is_unsafe[queue])
         return;
     if (x->tx && !c->is_sure && !c->settle_tx) {
@@ -236,9 +239,18 @@ identify(struct crash_model *m, const struct crash_delivery *d, uint64_t *number
         return NULL;
     }
     struct crash_message *x = &m->messages[*number];
-    const char *what = content_difference(&x->content, *number, d->exchange, d->key, d->properties, d->body);
+    struct buffer scratch = {0};
+    uint64_t count;
+    struct slice properties = crash_rules_uncounted(d->properties, &scratch, &count);
+    const char *what = content_difference(&x->content, *number, d->exchange, d->key, properties, d->body);
+    buffer_fini(&scratch);
     if (what) {
         finding(m, "m%llu in %s has %s", n, name, what);
+        return NULL;
+    }
+    what = crash_rules_count(d->queue, &x->copies[d->queue], count);
+    if (what) {
+        finding(m, "m%llu of %s %s: %llu", n, name, what, (unsigned long long)count);
         return NULL;
     }
     if (!(x->queues & 1u << d->queue)) {
@@ -282,8 +294,8 @@ crash_model_given(struct crash_model *m, const struct crash_delivery *d)
     note_txs(m, d->queue, x, true);
     if (c->settle_tx && tx_of(m, c->settle_tx)->is_undecided)
         c->settle_tx = 0;
-    if (number < m->life_from)
-        c->is_sure = true; /* a recovered node has shown it */
+    if (number < m->life_from || (crash_rules[d->queue].is_quorum && !m->had_failed))
+        c->is_sure = true; /* a recovered node has shown it; or it is given out only when it is kept */
     c->was_given = c->was_given || !m->cannot_mark;
     if (d->no_ack) {
         c->may_be_gone = true;
@@ -323,7 +335,9 @@ crash_model_handled(struct crash_model *m, int queue, uint64_t number)
 void
 crash_model_requeue(struct crash_model *m, int queue, uint64_t number)
 {
-    m->messages[number].copies[queue].holder = 0;
+    struct crash_copy *c = &m->messages[number].copies[queue];
+    c->holder = 0;
+    crash_rules_returned(queue, c, true);
 }
 
 void
@@ -332,7 +346,9 @@ crash_model_left(struct crash_model *m, uint32_t holder)
     for (uint64_t i = 0; i < m->count; i++)
         for (int q = 0; q < CRASH_QUEUES; q++)
             if (m->messages[i].copies[q].holder == holder)
-                m->messages[i].copies[q].holder = 0;
+                crash_model_requeue(m, q, i);
+            else if (holder == m->owner) /* on its way to the channel */
+                crash_rules_returned(q, &m->messages[i].copies[q], false);
 }
 
 void
@@ -369,8 +385,9 @@ crash_model_ended(struct crash_model *m, const uint8_t shards[CRASH_QUEUES])
         for (int q = 0; q < CRASH_QUEUES; q++) {
             struct crash_copy *c = &m->messages[i].copies[q];
             c->holder = 0;
-            if (!m->messages[i].is_persistent || !is_durable(q))
+            if (!crash_rules_keep(q, &m->messages[i]))
                 c->is_gone = true;
+            crash_rules_ended(q, c);
         }
     for (int q = 0; q < CRASH_QUEUES; q++)
         m->handled[q].count = 0;
@@ -385,6 +402,9 @@ crash_look_begin(struct crash_model *m, int queue)
 {
     CHECK(m->look_queue < 0);
     m->look_queue = queue;
+    m->look_from = sim_now_ms(m->t->sim);
+    m->look_priority = UINT_MAX;
+    m->look_count = 0;
     m->found = realloc(m->found, m->count + 1);
     CHECK(m->found);
     memset(m->found, 0, m->count + 1);
@@ -396,6 +416,13 @@ static void
 check_order(struct crash_model *m, uint64_t number)
 {
     uint32_t publisher = m->messages[number].publisher;
+    unsigned priority = crash_rules_priority(m->look_queue, &m->messages[number]);
+    if (priority > m->look_priority)
+        finding(m, "%s: m%llu of priority %u stands behind others of %u", crash_queue_names[m->look_queue],
+                (unsigned long long)number, priority, m->look_priority);
+    for (uint32_t i = 0; priority != m->look_priority && i < m->last_count; i++)
+        m->last[i] = 0; /* among the same priority it is the order of arrival */
+    m->look_priority = priority;
     if (publisher >= m->last_count) {
         uint32_t count = publisher * 2 + 64;
         m->last = realloc(m->last, count * sizeof *m->last);
@@ -409,15 +436,15 @@ check_order(struct crash_model *m, uint64_t number)
     m->last[publisher] = number + 1;
 }
 
-/* Also in another life of the node than the one that it was published in. */
 static void
-check_is_in_time(struct crash_model *m, int queue, uint64_t number)
+note_found(struct crash_model *m, uint64_t number)
 {
-    const struct crash_message *x = &m->messages[number];
-    if (x->confirmed_at &&
-        sim_now_ms(m->t->sim) > x->confirmed_at + x->content.ttl_ms + trial_transit_ms(m->t))
-        finding(m, "m%llu is in %s long after its time", (unsigned long long)number,
-                crash_queue_names[queue]);
+    if (m->look_count == m->look_capacity) {
+        m->look_capacity = m->look_capacity ? m->look_capacity * 2 : 64;
+        m->look_order = realloc(m->look_order, m->look_capacity * sizeof *m->look_order);
+        CHECK(m->look_order);
+    }
+    m->look_order[m->look_count++] = number;
 }
 
 uint64_t
@@ -433,7 +460,12 @@ crash_look_at(struct crash_model *m, const struct crash_delivery *d)
     }
     m->found[number] = true;
     m->looked_at++;
-    check_is_in_time(m, d->queue, number);
+    note_found(m, number);
+    trial_say(m->t, "%s has m%llu, of priority %u", crash_queue_names[d->queue], (unsigned long long)number,
+              crash_rules_priority(d->queue, &m->messages[number]));
+    const char *when = crash_rules_found_in_time(d->queue, &m->messages[number], m->look_from);
+    if (when)
+        finding(m, "m%llu is in %s %s", (unsigned long long)number, crash_queue_names[d->queue], when);
     check_given(m, d, number);
     check_order(m, number);
     return number;
@@ -443,6 +475,8 @@ static bool
 must_be_there(struct crash_model *m, int queue, const struct crash_copy *c)
 {
     bool is_settling = c->settle_tx && tx_of(m, c->settle_tx)->state == CRASH_TX_COMMITTING;
+    if (crash_rules[queue].length_max) /* then the whole is looked at */
+        return false;
     return c->is_sure && !c->may_be_gone && !c->is_gone && !is_settling && !m->is_unsafe[queue];
 }
 
@@ -450,20 +484,26 @@ void
 crash_look_end(struct crash_model *m)
 {
     int q = m->look_queue;
+    uint64_t now = sim_now_ms(m->t->sim);
+    const char *what = crash_rules_length(m, q, m->look_order, m->look_count);
+    if (what)
+        finding(m, "%s %s", crash_queue_names[q], what);
     for (uint64_t i = 0; i < m->count; i++) {
         struct crash_message *x = &m->messages[i];
         struct crash_copy *c = &x->copies[q];
         if (!(x->queues & 1u << q))
             continue;
-        if (!m->found[i] && !may_expire(x) && must_be_there(m, q, c))
+        if (!m->found[i] && crash_rules_has_time(q, x, now) && must_be_there(m, q, c))
             finding(m, "m%llu of %s is lost", (unsigned long long)i, crash_queue_names[q]);
         note_txs(m, q, x, m->found[i]);
         c->settle_tx = 0;
         c->may_be_gone = false;
-        if (m->found[i])
+        if (m->found[i]) {
             c->is_sure = c->was_given = true;
-        else
+            crash_rules_returned(q, c, true); /* when who looks goes */
+        } else {
             c->is_gone = true;
+        }
     }
     m->is_unsafe[q] = false;
     m->was_asked[q] = true;

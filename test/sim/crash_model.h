@@ -28,6 +28,11 @@ enum {
     CRASH_PURGED = 1,   /* cq1 alone is purged */
     CRASH_COMING = 6,   /* durable, too, but deleted and declared again */
     CRASH_FLEETING = 7, /* not durable */
+    /* Durable ones with rules: crash_rules.c. The last two are one channel's alone. */
+    CRASH_RANKED,  /* has priorities */
+    CRASH_TIMED,   /* a message TTL */
+    CRASH_SHORT,   /* priorities and a length; nobody takes anything but who looks, in each life */
+    CRASH_COUNTED, /* a quorum queue with a delivery limit */
     CRASH_QUEUES
 };
 extern const char *const crash_queue_names[CRASH_QUEUES];
@@ -37,6 +42,8 @@ struct crash_copy {
     uint32_t holder;    /* the channel that has it now, 0: none */
     uint32_t settle_tx; /* its ack is part of this transaction, 0: none */
     uint32_t taken;     /* the life of the node in which it was certainly taken out; 0: none */
+    /* How often it came back, as far as its count is to tell. */
+    uint16_t returns_min, returns_max;
 };
 
 struct crash_message {
@@ -45,7 +52,8 @@ struct crash_message {
     uint32_t tx;        /* 0: none */
     uint32_t queues;    /* mask */
     bool is_persistent;
-    uint64_t confirmed_at; /* simulated milliseconds; 0: it was not */
+    uint64_t sent_at;      /* simulated milliseconds */
+    uint64_t confirmed_at; /* or committed; 0: it was not */
     struct crash_copy copies[CRASH_QUEUES];
 };
 
@@ -78,6 +86,7 @@ struct crash_model {
     bool is_unsafe[CRASH_QUEUES]; /* one without acks was, since the queue was looked at */
     bool had_failed;              /* the store of some life has: then everything may be marked */
     bool cannot_mark;             /* the store has failed: that a message is given out is not kept */
+    uint32_t owner;               /* the channel that alone uses cq.short and cq.counted */
     uint32_t life;                /* of the node, from 1 */
     uint64_t life_from;           /* the first message of this life */
     /* The queue being looked at. */
@@ -85,6 +94,10 @@ struct crash_model {
     uint8_t *found; /* by message */
     uint64_t *last; /* by publisher: 1 + the last message of its that was found */
     uint32_t last_count;
+    uint64_t look_from;     /* milliseconds */
+    unsigned look_priority; /* of the last message that was found */
+    uint64_t *look_order;   /* all that was found */
+    size_t look_count, look_capacity;
     void (*on_finding)(void *arg, const char *text);
     void *arg;
     uint64_t findings, deliveries, looked_at, known_gone;

@@ -8,8 +8,11 @@
 
 #include "base/check.h"
 #include "broker/meta.h"
+#include "crash_rules.h"
 #include "durable/durable.h"
 #include "peer.h"
+#include "wire/properties.h"
+#include "wire/table.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +29,18 @@ enum {
     RUN_SETTLE_MS = 20, /* what a client held comes back to other shards' queues a moment after it left */
     RUN_START_OPERATIONS = 100, /* of the disk, about */
     RUN_ACTS_OPERATIONS = 800,
+    RUN_DOWN_MS = 1500,   /* at most, between two lives */
+    RUN_LEASE_MS = 400,   /* x-expires */
+    RUN_EXPIRY_MS = 1500, /* by then an expired queue is gone, and that is kept */
+};
+
+/* A queue that expires, with a message for each time that it was declared. */
+#define LEASED "cq.leased"
+struct lease {
+    bool is_known;     /* it was declared at some time between ... */
+    uint64_t from, to; /* ... these, and not used since */
+    bool is_there;     /* the node has started with it */
+    uint32_t count;    /* messages in it */
 };
 
 struct run {
@@ -36,6 +51,7 @@ struct run {
     struct crash_place place;
     struct crash_client clients[RUN_CLIENTS];
     struct crash_decl decls[RUN_DECLS];
+    struct crash_admin admin;
     struct sim_broker_options options;
     struct durable_config durable;
     struct sim_disk_faults disk; /* as it is now */
@@ -44,6 +60,8 @@ struct run {
     unsigned life;
     bool is_down, is_standing, is_tolerant, has_failing_disk, is_ticking;
     uint8_t shards[CRASH_QUEUES];
+    uint64_t ended_at; /* the last life */
+    struct lease lease;
 };
 
 static void
@@ -138,7 +156,8 @@ run_steps(struct run *r, uint64_t count)
 struct setup {
     struct run *r;
     unsigned answers, wanted;
-    bool is_open, is_over;
+    uint32_t leased; /* messages that the queue had */
+    bool is_open, is_over, is_refused;
 };
 
 static void
@@ -150,6 +169,9 @@ setup_on_event(void *arg, struct sim_session *s, const struct sim_session_event 
     u->is_open |= e->kind == SIM_SESSION_OPENED;
     u->is_over |= is_close;
     u->answers += e->channel == 1;
+    u->is_refused |= e->id == AMQP_BASIC_NACK;
+    if (e->id == AMQP_QUEUE_DECLARE_OK && slice_eq_str(e->fields->queue_declare_ok.queue, LEASED))
+        u->leased = e->fields->queue_declare_ok.message_count;
     TRIAL_EXPECT(u->r->t, !is_close || u->r->is_tolerant, "the standing things are refused");
 }
 
@@ -172,30 +194,66 @@ static const struct {
     const char *key;
     int queue;
 } standing_bindings[] = {
-    {"cx.fanout", "", 1},  {"cx.fanout", "", 2},  {"cx.fanout", "", 3},
-    {"cx.direct", "k", 4}, {"cx.direct", "k", 5}, {"cx.fanout", "", CRASH_FLEETING},
+    {"cx.fanout", "", 1},           {"cx.fanout", "", 2},          {"cx.fanout", "", 3},
+    {"cx.direct", "k", 4},          {"cx.direct", "k", 5},         {"cx.fanout", "", CRASH_FLEETING},
+    {"cx.ruled", "", CRASH_RANKED}, {"cx.ruled", "", CRASH_TIMED}, {"cx.recent", "", CRASH_FLEETING},
 };
 enum { STANDING_BINDINGS = sizeof standing_bindings / sizeof *standing_bindings };
+
+/* Histories do not outlive a node: whoever is bound to cx.recent then gets nothing that was before. */
+static const struct {
+    const char *name, *type;
+} standing_exchanges[] = {{"cx.fanout", "fanout"},
+                          {"cx.direct", "direct"},
+                          {"cx.ruled", "fanout"},
+                          {"cx.recent", "x-recent-history"}};
+enum { STANDING_EXCHANGES = sizeof standing_exchanges / sizeof *standing_exchanges };
+
+static void
+ask_queue(struct setup *u, struct sim_session *s, const char *name, bool durable, struct buffer *arguments)
+{
+    struct amqp_queue_declare m = {
+        .queue = slice_str(name), .durable = durable, .arguments = buffer_slice(arguments)};
+    sim_session_send(s, 1, AMQP_QUEUE_DECLARE, &m);
+    buffer_fini(arguments);
+    u->wanted++;
+}
+
+static void
+ask_leased(struct setup *u, struct sim_session *s)
+{
+    struct buffer arguments = {0}, properties = {0};
+    struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_DELIVERY_MODE), .delivery_mode = 2};
+    struct amqp_basic_publish m = {.routing_key = slice_str(LEASED)};
+    table_add_int64(&arguments, "x-expires", RUN_LEASE_MS);
+    ask_queue(u, s, LEASED, true, &arguments);
+    properties.len = properties_encode(buffer_reserve(&properties, properties_size(&p)), &p);
+    sim_session_publish(s, 1, &m, buffer_slice(&properties), slice_str("leased"), 0);
+    buffer_fini(&properties);
+    u->wanted++;
+}
 
 static void
 ask_standing(struct setup *u, struct sim_session *s)
 {
     struct amqp_channel_open open = {0};
+    struct amqp_confirm_select select = {0};
     sim_session_send(s, 1, AMQP_CHANNEL_OPEN, &open);
-    struct amqp_exchange_declare x = {
-        .exchange = slice_str("cx.fanout"), .type = slice_str("fanout"), .durable = true};
-    sim_session_send(s, 1, AMQP_EXCHANGE_DECLARE, &x);
-    x = (struct amqp_exchange_declare){
-        .exchange = slice_str("cx.direct"), .type = slice_str("direct"), .durable = true};
-    sim_session_send(s, 1, AMQP_EXCHANGE_DECLARE, &x);
-    u->wanted = 3;
+    sim_session_send(s, 1, AMQP_CONFIRM_SELECT, &select);
+    u->wanted = 2;
+    for (unsigned i = 0; i < STANDING_EXCHANGES; i++) {
+        struct amqp_exchange_declare x = {.exchange = slice_str(standing_exchanges[i].name),
+                                          .type = slice_str(standing_exchanges[i].type),
+                                          .durable = true};
+        sim_session_send(s, 1, AMQP_EXCHANGE_DECLARE, &x);
+        u->wanted++;
+    }
     for (int q = 0; q < CRASH_QUEUES; q++) {
-        struct amqp_queue_declare m = {.queue = slice_str(crash_queue_names[q]),
-                                       .durable = q != CRASH_FLEETING};
+        struct buffer arguments = {0};
         if (q == CRASH_COMING)
             continue;
-        sim_session_send(s, 1, AMQP_QUEUE_DECLARE, &m);
-        u->wanted++;
+        crash_rules_arguments(q, &arguments);
+        ask_queue(u, s, crash_queue_names[q], q != CRASH_FLEETING, &arguments);
     }
     for (unsigned i = 0; i < STANDING_BINDINGS; i++) {
         struct amqp_queue_bind m = {.queue = slice_str(crash_queue_names[standing_bindings[i].queue]),
@@ -204,6 +262,20 @@ ask_standing(struct setup *u, struct sim_session *s)
         sim_session_send(s, 1, AMQP_QUEUE_BIND, &m);
         u->wanted++;
     }
+    ask_leased(u, s);
+}
+
+/* The queue that expires was declared since `from`. */
+static void
+note_lease(struct run *r, const struct setup *u, uint64_t from)
+{
+    struct lease *l = &r->lease;
+    if (l->is_known && l->is_there && u->leased != l->count)
+        finding(r, "what an expiring queue had is lost: the queue was used");
+    *l = (struct lease){.is_known = !u->is_refused && !r->has_failing_disk,
+                        .from = from,
+                        .to = sim_now_ms(r->t->sim),
+                        .count = u->leased + 1};
 }
 
 /* False: they may not all be there. */
@@ -211,6 +283,7 @@ static bool
 set_up(struct run *r)
 {
     struct setup u = {.r = r};
+    uint64_t from = sim_now_ms(r->t->sim);
     struct sim_session *s = trial_session(r->t, NULL, setup_on_event, &u);
     bool ok = wait_for(r, setup_is_open, &u, "the connection that declares the standing things");
     if (ok && !u.is_over) {
@@ -219,6 +292,10 @@ set_up(struct run *r)
     }
     ok = ok && !u.is_over;
     r->is_standing |= ok;
+    if (ok)
+        note_lease(r, &u, from);
+    else
+        r->lease.is_known = false;
     trial_session_free(r->t, s);
     return ok;
 }
@@ -248,17 +325,30 @@ check_coming(struct run *r, const char *dump)
     r->place.is_coming_due = false;
 }
 
+/* Its lease ends when nobody used it for so long; a start begins it anew. */
+static void
+check_lease(struct run *r, const char *dump)
+{
+    struct lease *l = &r->lease;
+    l->is_there = is_in(dump, "queue '%s' in '/' id=", LEASED);
+    if (l->is_known && !l->is_there && r->ended_at < l->from + RUN_LEASE_MS)
+        finding(r, "a queue has expired that was used");
+    if (l->is_known && l->is_there && r->ended_at > l->to + RUN_LEASE_MS + RUN_EXPIRY_MS)
+        finding(r, "a queue that expired has come back");
+}
+
 static void
 check_declared(struct run *r)
 {
     struct buffer dump = {0};
-    char what[DECL_WHAT_SIZE];
+    char what[DECL_WHAT_SIZE], admin[ADMIN_WHAT_SIZE];
     sim_broker_dump(r->t->broker, &dump);
     buffer_add_u8(&dump, 0);
     const char *text = (const char *)dump.data;
     bool is_lost = false;
-    for (int q = 0; r->is_standing && q < CRASH_STANDING; q++)
-        is_lost |= !is_in(text, "queue '%s' in '/' id=", crash_queue_names[q]);
+    for (int q = 0; r->is_standing && q < CRASH_QUEUES; q++)
+        is_lost |= q != CRASH_COMING && q != CRASH_FLEETING &&
+                   !is_in(text, "queue '%s' in '/' id=", crash_queue_names[q]);
     for (unsigned i = 0; r->is_standing && i < STANDING_BINDINGS; i++)
         is_lost |=
             standing_bindings[i].queue != CRASH_FLEETING &&
@@ -269,9 +359,12 @@ check_declared(struct run *r)
     if (is_in(text, "queue 'fleeting' in"))
         finding(r, "a queue that is not durable has outlived its node");
     check_coming(r, text);
+    check_lease(r, text);
     for (unsigned i = 0; i < RUN_DECLS; i++)
         if (!crash_decl_check(&r->decls[i], text, what))
             finding(r, what);
+    if (!crash_admin_check(&r->admin, text, admin))
+        finding(r, admin);
     buffer_fini(&dump);
 }
 
@@ -301,6 +394,8 @@ look_on_content(struct peer *p, const struct sim_session_event *e)
     bool is_get = e->id == AMQP_BASIC_GET_OK;
     const struct amqp_basic_get_ok *g = &e->fields->basic_get_ok;
     const struct amqp_basic_deliver *d = &e->fields->basic_deliver;
+    if (!is_get && crash_rules[l->queue].is_single_active && !slice_eq_str(d->consumer_tag, "look"))
+        finding(l->r, "a message goes past the single active consumer");
     if (l->count == 0)
         l->first_tag = is_get ? g->delivery_tag : d->delivery_tag;
     if (l->count == l->capacity) {
@@ -340,6 +435,23 @@ until_all_came(struct look *l, struct peer *p)
     while (p->count > 0 && !p->is_over && sim_now_ms(l->r->t->sim) <= deadline);
 }
 
+/* Two consumers. The one that came first is asked for its share; with a single active one that is all. */
+static void
+take_turns(struct look *l, struct peer *p)
+{
+    static const char *const tags[] = {"look", "next"};
+    for (unsigned i = 0; i < 2; i++) {
+        struct amqp_basic_consume m = {.queue = slice_str(crash_queue_names[l->queue]),
+                                       .consumer_tag = slice_str(tags[i])};
+        peer_call(p, 1, AMQP_BASIC_CONSUME, &m);
+    }
+    until_all_came(l, p);
+    for (unsigned i = 2; i-- > 0;) {
+        struct amqp_basic_cancel cancel = {.consumer_tag = slice_str(tags[i])};
+        peer_call(p, 1, AMQP_BASIC_CANCEL, &cancel);
+    }
+}
+
 static void
 empty_queue(struct look *l, struct peer *p, uint32_t count)
 {
@@ -352,11 +464,7 @@ empty_queue(struct look *l, struct peer *p, uint32_t count)
             sim_session_send(p->session, 1, AMQP_BASIC_GET, &get);
         trial_until(t, look_is_full, &w, RUN_WAIT_MS, "the messages of a queue, by get");
     } else {
-        struct amqp_basic_consume m = {.queue = name, .consumer_tag = slice_str("look")};
-        peer_call(p, 1, AMQP_BASIC_CONSUME, &m);
-        until_all_came(l, p);
-        struct amqp_basic_cancel cancel = {.consumer_tag = slice_str("look")};
-        peer_call(p, 1, AMQP_BASIC_CANCEL, &cancel);
+        take_turns(l, p);
     }
     peer_call(p, 1, AMQP_BASIC_GET, &get);
     bool is_whole = l->count == count || (l->count < count && crash_model_may_expire(&l->r->model, l->queue));
@@ -407,13 +515,27 @@ look(struct run *r, bool is_last)
     peer_init(&p, r->t, NULL, true);
     peer_open_channel(&p, 1);
     for (int q = 0; q < CRASH_QUEUES; q++) {
-        if ((q == CRASH_COMING && !r->place.has_coming) || (!is_last && trial_chance(r->t, 3)))
+        bool is_due = is_last || crash_rules[q].length_max || !trial_chance(r->t, 3);
+        if ((q == CRASH_COMING && !r->place.has_coming) || !is_due)
             continue;
         look_at_queue(r, &p, q, is_last || trial_chance(r->t, 2));
     }
     crash_look_txs(&r->model);
     peer_close(&p);
     trial_until(r->t, is_deserted, r->t->broker, RUN_WAIT_MS, "the looking connection to end");
+}
+
+/* Nobody has used it since. */
+static void
+check_expiry(struct run *r)
+{
+    struct buffer dump = {0};
+    trial_for(r->t, RUN_LEASE_MS + RUN_EXPIRY_MS);
+    sim_broker_dump(r->t->broker, &dump);
+    buffer_add_u8(&dump, 0);
+    if (is_in((const char *)dump.data, "queue '%s' in", LEASED))
+        finding(r, "a queue that nobody uses does not expire");
+    buffer_fini(&dump);
 }
 
 /* What a node shows must be on the disk for good, whatever it has taken from where: a failed sync may have
@@ -444,7 +566,11 @@ connect_clients(struct run *r)
 static void
 act_one(struct run *r)
 {
-    unsigned i = (unsigned)trial_random(r->t, RUN_CLIENTS + RUN_DECLS);
+    unsigned i = (unsigned)trial_random(r->t, RUN_CLIENTS + RUN_DECLS + 1);
+    if (i == RUN_CLIENTS + RUN_DECLS) {
+        crash_admin_act(&r->admin);
+        return;
+    }
     if (i >= RUN_CLIENTS) {
         crash_decl_act(&r->decls[i - RUN_CLIENTS]);
         return;
@@ -473,7 +599,7 @@ static bool
 is_calm(void *arg)
 {
     struct run *r = arg;
-    bool decls = true;
+    bool decls = crash_admin_is_answered(&r->admin);
     for (unsigned i = 0; i < RUN_DECLS; i++)
         decls = decls && crash_decl_is_answered(&r->decls[i]);
     bool is_alarmed = r->is_tolerant && r->t->broker->node.brokers[0]->alarms_told;
@@ -626,8 +752,13 @@ end_life(struct run *r)
         trial_crash(r->t, end == CRASH_POWER);
     }
     leave_all(r);
-    if (end != CRASH_NO_END)
+    r->ended_at = sim_now_ms(r->t->sim);
+    r->lease.is_known &= end != CRASH_NO_END;
+    if (end != CRASH_NO_END) {
         crash_model_ended(&r->model, r->shards);
+        if (trial_chance(r->t, 2))
+            sim_run_for(r->t->sim, trial_random(r->t, RUN_DOWN_MS));
+    }
     r->is_down = r->has_failing_disk = false;
     r->is_tolerant = r->place.is_faulty = r->place.is_ending = false;
 }
@@ -651,8 +782,12 @@ live(struct run *r)
         end_life(r);
         return;
     }
-    if (is_up && r->life > 0)
+    if (is_up && r->life > 0) {
         look(r, is_last);
+        crash_admin_try(&r->admin);
+    }
+    if (is_last && is_up)
+        check_expiry(r);
     if (is_last)
         return;
     if (is_up)
@@ -689,8 +824,10 @@ prepare(struct run *r)
     if (trial_chance(t, 3))
         r->place.bodies_max = 40;
     r->place.is_deep = trial_chance(t, 3);
+    r->place.is_ruled = r->plan->is_ruled || trial_chance(t, 4);
     for (unsigned i = 0; i < RUN_DECLS; i++)
         crash_decl_init(&r->decls[i], t, i, &r->is_tolerant);
+    crash_admin_init(&r->admin, t, &r->is_tolerant);
 }
 
 void
@@ -716,6 +853,7 @@ crash_run(struct trial *t, const struct crash_plan *plan, struct crash_report *r
     report->blocks = r->place.blocks;
     report->looked_at = r->model.looked_at;
     report->known_gone = r->model.known_gone;
+    report->answers = r->admin.answers;
     for (unsigned i = 0; i < RUN_DECLS; i++)
         report->answers += r->decls[i].answers;
     crash_model_fini(&r->model);

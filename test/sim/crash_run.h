@@ -11,6 +11,7 @@
 #ifndef LEVERET_TEST_SIM_CRASH_RUN_H
 #define LEVERET_TEST_SIM_CRASH_RUN_H
 
+#include "crash_admin.h"
 #include "crash_client.h"
 #include "crash_decl.h"
 
@@ -30,6 +31,7 @@ struct crash_plan {
     unsigned shards;  /* 0: at random, others in each life */
     bool is_hasty;    /* in the second life one queue is looked at as soon as it serves; then the power goes,
                          before a slow disk has done more than it must */
+    bool is_ruled;    /* the clients are mostly at the queues that have rules: crash_rules.h */
     bool is_calm;     /* what was asked is answered before the end comes */
     bool is_sudden;   /* the power may go at any operation, of a start, too */
     bool down_keeps;  /* below: the process is killed, the power stays */

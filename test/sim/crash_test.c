@@ -12,8 +12,10 @@
  *   recovery   it goes once at the end, and once more at the operation while the node starts again
  *   io, io_on  the operation fails with ERR_IO, alone or with all that follow; then the process is killed
  *   space, space_on  the same with ERR_NO_SPACE
- *   dead, dead_kill, dead_recovery  as power, kill and recovery, while messages move between queues
- * (dead_run.h) dead_memory      as memory
+ *   ruled, ruled_kill, ruled_recovery  as power, kill and recovery, most of it at the queues with rules
+ *                (crash_rules.h)
+ *   dead, dead_kill, dead_recovery  the same, while messages move between queues (dead_run.h)
+ *   dead_memory  as memory
  */
 #include "dead_run.h"
 
@@ -42,7 +44,7 @@ struct mode {
     const char *name;
     bool (*run)(const struct mode *mode, const struct options *o, uint64_t seed);
     enum err fails_with;
-    bool fails_on, is_recovery, keeps, is_dead;
+    bool fails_on, is_recovery, keeps, is_dead, is_ruled;
 };
 
 static void
@@ -115,6 +117,7 @@ plan_at(const struct mode *mode, uint64_t operation, struct crash_plan *plan)
 {
     crash_plan_init(plan);
     plan->acts = CRASH_TEST_ACTS;
+    plan->is_ruled = mode->is_ruled;
     plan->end = mode->is_recovery || !mode->fails_with ? CRASH_POWER : CRASH_KILL;
     if (mode->fails_with) {
         plan->is_hasty = true;
@@ -231,6 +234,9 @@ static const struct mode modes[] = {
     {.name = "io_on", .run = run_each, .fails_with = ERR_IO, .fails_on = true},
     {.name = "space", .run = run_each, .fails_with = ERR_NO_SPACE},
     {.name = "space_on", .run = run_each, .fails_with = ERR_NO_SPACE, .fails_on = true},
+    {.name = "ruled", .run = run_each, .is_ruled = true},
+    {.name = "ruled_kill", .run = run_each, .is_ruled = true, .keeps = true},
+    {.name = "ruled_recovery", .run = run_each, .is_ruled = true, .is_recovery = true},
     {.name = "dead", .run = run_each, .is_dead = true},
     {.name = "dead_kill", .run = run_each, .is_dead = true, .keeps = true},
     {.name = "dead_recovery", .run = run_each, .is_dead = true, .is_recovery = true},
