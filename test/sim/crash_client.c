@@ -61,6 +61,7 @@ ask(struct crash_client *c, const struct crash_ask *a, const void *fields)
     struct crash_ask *to = &c->asks[(c->ask_first + c->ask_count++) % CRASH_ASKS_MAX];
     *to = *a;
     to->settles = c->settle_count;
+    to->before = c->place->model->count;
     trial_say(c->place->t, "channel %u asks %s %s", c->channel, amqp_method_by_id(a->method)->name,
               a->queue >= 0 ? crash_queue_names[a->queue] : "");
     sim_session_send(c->session, 1, a->method, fields);
@@ -129,7 +130,8 @@ settle(struct crash_client *c)
 {
     struct trial *t = c->place->t;
     size_t i = trial_chance(t, 2) ? 0 : trial_random(t, c->held_count);
-    bool multiple = trial_chance(t, 4), requeue = !c->is_tx && trial_chance(t, 6);
+    bool is_counted = c->held[i].queue == CRASH_COUNTED, multiple = trial_chance(t, 4);
+    bool requeue = is_counted ? !trial_chance(t, 4) : !c->is_tx && trial_chance(t, 6);
     uint64_t tag = c->held[i].tag;
     size_t from = multiple ? 0 : i;
     trial_say(t, "channel %u %s %llu%s (m%llu of %s)", c->channel, requeue ? "requeues" : "acks",
@@ -231,11 +233,11 @@ probe(struct crash_client *c, int queue)
 }
 
 static void
-purge(struct crash_client *c)
+purge(struct crash_client *c, int queue)
 {
-    struct amqp_queue_purge m = {.queue = slice_str(crash_queue_names[CRASH_PURGED])};
-    if (ask(c, &(struct crash_ask){.method = AMQP_QUEUE_PURGE, .queue = CRASH_PURGED}, &m))
-        crash_model_doubt(c->place->model, CRASH_PURGED);
+    struct amqp_queue_purge m = {.queue = slice_str(crash_queue_names[queue])};
+    if (ask(c, &(struct crash_ask){.method = AMQP_QUEUE_PURGE, .queue = queue}, &m))
+        crash_model_doubt(c->place->model, queue);
 }
 
 /* Declares `coming`, or deletes it. */
@@ -335,7 +337,9 @@ crash_client_act(struct crash_client *c)
     else if (dice < 78)
         probe(c, (int)trial_random(t, CRASH_STANDING));
     else if (dice < 80)
-        purge(c);
+        purge(c, CRASH_PURGED);
+    else if (dice < 83 && c->is_owner)
+        purge(c, CRASH_SHORT);
     else if (c->is_owner && trial_chance(t, 3))
         toggle(c);
     else if (c->is_owner && c->place->has_coming && !c->place->is_coming_due)
@@ -413,7 +417,12 @@ on_answer(struct crash_client *c, const struct sim_session_event *e)
                                           .properties = e->properties,
                                           .body = e->body});
         break;
-    case AMQP_QUEUE_PURGE_OK: crash_model_doubt(p->model, a.queue); break;
+    case AMQP_QUEUE_PURGE_OK:
+        if (a.queue == CRASH_SHORT)
+            crash_model_purged(p->model, a.queue, a.before);
+        else
+            crash_model_doubt(p->model, a.queue);
+        break;
     case AMQP_QUEUE_DECLARE_OK:
         if (a.queue == CRASH_COMING) {
             p->has_coming = true;
@@ -523,9 +532,11 @@ crash_client_connect(struct crash_client *c, struct crash_place *place, bool is_
 bool
 crash_client_is_purging(const struct crash_client *c)
 {
-    for (unsigned i = 0; i < c->ask_count; i++)
-        if (c->asks[(c->ask_first + i) % CRASH_ASKS_MAX].method == AMQP_QUEUE_PURGE)
+    for (unsigned i = 0; i < c->ask_count; i++) {
+        const struct crash_ask *a = &c->asks[(c->ask_first + i) % CRASH_ASKS_MAX];
+        if (a->method == AMQP_QUEUE_PURGE && a->queue == CRASH_PURGED)
             return true;
+    }
     return false;
 }
 

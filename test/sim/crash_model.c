@@ -360,6 +360,14 @@ crash_model_doubt(struct crash_model *m, int queue)
 }
 
 void
+crash_model_purged(struct crash_model *m, int queue, uint64_t before)
+{
+    for (uint64_t i = 0; i < before; i++)
+        if (m->messages[i].queues & 1u << queue && !m->messages[i].copies[queue].is_gone)
+            crash_model_handled(m, queue, i);
+}
+
+void
 crash_model_deleted(struct crash_model *m, int queue)
 {
     for (uint64_t i = 0; i < m->count; i++)

@@ -132,6 +132,9 @@ void crash_model_requeue(struct crash_model *m, int queue, uint64_t number);
 void crash_model_left(struct crash_model *m, uint32_t holder);
 /* A purge or a delete was asked for: whatever is in the queue may be gone. Again when it was answered. */
 void crash_model_doubt(struct crash_model *m, int queue);
+/* The node has purged a queue that nobody takes anything from, and to which nobody else publishes: what was
+ * published before. */
+void crash_model_purged(struct crash_model *m, int queue, uint64_t before);
 /* The queue was deleted, and that was answered. */
 void crash_model_deleted(struct crash_model *m, int queue);
 
