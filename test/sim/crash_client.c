@@ -29,13 +29,12 @@ static const struct route {
 };
 enum { ROUTES = sizeof routes / sizeof *routes - 1 };
 
-/* To queues with rules; the last two are the owner's alone. */
+/* To queues with rules. The first one is nothing for transactions, which are not told of a refusal; the last
+ * two are the owner's alone. */
 static const struct route ruled_routes[] = {
-    {"", "cq.ranked", Q(CRASH_RANKED)},
-    {"", "cq.timed", Q(CRASH_TIMED)},
-    {"cx.ruled", "", Q(CRASH_RANKED) | Q(CRASH_TIMED)},
-    {"", "cq.short", Q(CRASH_SHORT)},
-    {"", "cq.counted", Q(CRASH_COUNTED)},
+    {"", "cq.full", Q(CRASH_FULL)},   {"", "cq.ranked", Q(CRASH_RANKED)},
+    {"", "cq.timed", Q(CRASH_TIMED)}, {"cx.ruled", "", Q(CRASH_RANKED) | Q(CRASH_TIMED)},
+    {"", "cq.short", Q(CRASH_SHORT)}, {"", "cq.counted", Q(CRASH_COUNTED)},
 };
 enum { RULED_ROUTES = sizeof ruled_routes / sizeof *ruled_routes };
 
@@ -304,13 +303,20 @@ settle_some(struct crash_client *c, uint64_t most)
     publish(c, r);
 }
 
+static const struct route *
+choose_ruled(const struct crash_client *c)
+{
+    unsigned first = c->is_tx, end = RULED_ROUTES - (c->is_owner ? 0 : 2);
+    return &ruled_routes[first + trial_random(c->place->t, end - first)];
+}
+
 static void
 publish_some(struct crash_client *c, uint64_t count)
 {
     struct trial *t = c->place->t;
     while (count-- > 0)
         if (trial_chance(t, c->place->is_ruled ? 1 : 4))
-            publish(c, &ruled_routes[trial_random(t, RULED_ROUTES - (c->is_owner ? 0 : 2))]);
+            publish(c, choose_ruled(c));
         else if (c->place->is_deep && trial_chance(t, 2))
             publish(c, &deep_routes[trial_random(t, sizeof deep_routes / sizeof *deep_routes)]);
         else
@@ -384,8 +390,7 @@ on_confirm(struct crash_client *c, uint64_t tag, bool multiple, bool is_ack)
 {
     TRIAL_EXPECT(c->place->t, tag > 0 && tag <= c->sent_count, "a confirm of tag %llu, which was not used",
                  (unsigned long long)tag);
-    TRIAL_EXPECT(c->place->t, is_ack || c->place->is_faulty, "m%llu was refused",
-                 (unsigned long long)c->sent[tag - 1]);
+    bool is_tolerated = c->place->is_faulty || c->place->is_ending;
     for (size_t i = tag; i > 0 && (i == tag || multiple); i--) {
         if (c->answered[i - 1])
             continue;
@@ -393,6 +398,8 @@ on_confirm(struct crash_client *c, uint64_t tag, bool multiple, bool is_ack)
         c->unanswered--;
         if (is_ack)
             crash_model_confirmed(c->place->model, c->sent[i - 1]);
+        else if (!is_tolerated)
+            crash_model_refused(c->place->model, c->sent[i - 1]);
         trial_say(c->place->t, "m%llu is %s", (unsigned long long)c->sent[i - 1],
                   is_ack ? "confirmed" : "refused");
         *(is_ack ? &c->place->confirms : &c->place->nacks) += 1;

@@ -459,6 +459,47 @@ test_a_quorum_queue_gives_out_what_is_kept(void **state)
     expect("m0 of cq.counted is lost");
 }
 
+static void
+test_what_was_refused_stays_away(void **state)
+{
+    uint64_t m[10];
+    for (int i = 0; i < 9; i++)
+        m[i] = confirmed(CRASH_FULL);
+    m[9] = publish(0, CRASH_FULL, true);
+    crash_model_refused(&w.m, m[9]);
+    crash();
+    look(CRASH_FULL, 9, m, false);
+    expect(NULL);
+    crash();
+    look(CRASH_FULL, 9, m + 1, true);
+    expect("m0 of cq.full is lost");
+    crash_look_begin(&w.m, CRASH_FULL);
+    struct crash_delivery d = delivery(CRASH_FULL, m[9], true);
+    (void)crash_look_at(&w.m, &d);
+    expect("m9 in cq.full has come again");
+    crash_look_end(&w.m);
+}
+
+static void
+test_a_queue_with_room_does_not_refuse(void **state)
+{
+    for (int i = 0; i < 8; i++)
+        (void)confirmed(CRASH_FULL);
+    crash_model_refused(&w.m, publish(0, CRASH_FULL, true));
+    expect("m8 was refused, and cq.full has room");
+}
+
+static void
+test_a_queue_that_refuses_has_no_more_than_its_length(void **state)
+{
+    uint64_t m[10];
+    for (int i = 0; i < 10; i++)
+        m[i] = confirmed(CRASH_FULL);
+    crash();
+    look(CRASH_FULL, 10, m, false);
+    expect("cq.full has more than its length");
+}
+
 int
 main(void)
 {
@@ -487,6 +528,9 @@ main(void)
         T(test_returns_are_counted),
         T(test_a_quorum_queue_keeps_transient_messages),
         T(test_a_quorum_queue_gives_out_what_is_kept),
+        T(test_what_was_refused_stays_away),
+        T(test_a_queue_with_room_does_not_refuse),
+        T(test_a_queue_that_refuses_has_no_more_than_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
