@@ -310,6 +310,14 @@ choose_ruled(const struct crash_client *c)
     return &ruled_routes[first + trial_random(c->place->t, end - first)];
 }
 
+/* A confirm then says that it is kept. */
+static void
+purge_short(struct crash_client *c)
+{
+    purge(c, CRASH_SHORT);
+    publish(c, route_to(CRASH_SHORT));
+}
+
 static void
 publish_some(struct crash_client *c, uint64_t count)
 {
@@ -345,7 +353,7 @@ crash_client_act(struct crash_client *c)
     else if (dice < 80)
         purge(c, CRASH_PURGED);
     else if (dice < 83 && c->is_owner)
-        purge(c, CRASH_SHORT);
+        purge_short(c);
     else if (c->is_owner && trial_chance(t, 3))
         toggle(c);
     else if (c->is_owner && c->place->has_coming && !c->place->is_coming_due)
