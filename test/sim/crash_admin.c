@@ -122,6 +122,8 @@ command_of(const struct crash_admin *a, const struct crash_admin_op *op)
         [ADMIN_TOPIC_PERMISSION] = META_TOPIC_PERMISSION_SET,
     };
     static const enum meta_kind clears[ADMIN_THINGS] = {
+        [ADMIN_VHOST] = META_VHOST_DELETE,
+        [ADMIN_USER] = META_USER_DELETE,
         [ADMIN_POLICY] = META_POLICY_CLEAR,
         [ADMIN_OPERATOR_POLICY] = META_POLICY_CLEAR,
         [ADMIN_PARAMETER] = META_PARAMETER_CLEAR,
@@ -142,6 +144,23 @@ command_of(const struct crash_admin *a, const struct crash_admin_op *op)
     return c;
 }
 
+/* With the vhost or the user goes what is theirs. */
+static void
+apply(struct crash_admin_state *s, const struct crash_admin_op *op)
+{
+    static const bool
+        of_vhost[ADMIN_THINGS] =
+            {[ADMIN_PERMISSION] = true, [ADMIN_POLICY] = true,      [ADMIN_OPERATOR_POLICY] = true,
+             [ADMIN_PARAMETER] = true,  [ADMIN_VHOST_LIMIT] = true, [ADMIN_TOPIC_PERMISSION] = true},
+        of_user[ADMIN_THINGS] = {
+            [ADMIN_PERMISSION] = true, [ADMIN_USER_LIMIT] = true, [ADMIN_TOPIC_PERMISSION] = true};
+    s->variants[op->thing] = op->variant;
+    const bool *theirs = op->thing == ADMIN_VHOST ? of_vhost : op->thing == ADMIN_USER ? of_user : NULL;
+    for (unsigned i = 0; theirs && op->variant == 0 && i < ADMIN_THINGS; i++)
+        if (theirs[i])
+            s->variants[i] = 0;
+}
+
 static void
 on_done(struct broker *b, struct meta_request *r)
 {
@@ -152,7 +171,7 @@ on_done(struct broker *b, struct meta_request *r)
     if (a->is_over)
         return;
     CHECK(a->pending_count > 0);
-    a->answered.variants[a->pending[0].thing] = a->pending[0].variant;
+    apply(&a->answered, &a->pending[0]);
     a->answers++;
     memmove(a->pending, a->pending + 1, --a->pending_count * sizeof *a->pending);
 }
@@ -164,7 +183,7 @@ submit(struct crash_admin *a, struct crash_admin_op op)
     struct meta_request *r = meta_request_new(&c);
     r->on_done = on_done;
     r->cookie[0] = (uintptr_t)a;
-    a->sent.variants[op.thing] = op.variant;
+    apply(&a->sent, &op);
     a->pending[a->pending_count++] = op;
     a->t->operations++;
     trial_say(a->t, "the operator makes %s variant %u", things[op.thing].name, op.variant);
@@ -180,6 +199,10 @@ one_op(struct crash_admin *a)
             submit(a, (struct crash_admin_op){.thing = i, .variant = 1});
             return;
         }
+    if (trial_chance(a->t, 40)) {
+        submit(a, (struct crash_admin_op){.thing = trial_chance(a->t, 2) ? ADMIN_VHOST : ADMIN_USER});
+        return;
+    }
     enum crash_admin_thing thing =
         ADMIN_POLICY + (enum crash_admin_thing)trial_random(a->t, ADMIN_THINGS - ADMIN_POLICY);
     uint8_t variant = 1 + (uint8_t)trial_random(a->t, ADMIN_VARIANTS);
@@ -246,7 +269,7 @@ crash_admin_check(struct crash_admin *a, const char *dump, char what[ADMIN_WHAT_
                          things[i].name, have.variants[i], want.variants[i]);
         }
         if (n < a->pending_count)
-            want.variants[a->pending[n].thing] = a->pending[n].variant;
+            apply(&want, &a->pending[n]);
     }
     a->answered = a->sent = have;
     a->pending_count = 0;

@@ -10,7 +10,7 @@
 #include "trial.h"
 
 enum crash_admin_thing {
-    ADMIN_VHOST, /* the first three are made, one after the other, and stay */
+    ADMIN_VHOST, /* the first three are made before all else; with the first two goes what is theirs */
     ADMIN_USER,
     ADMIN_PERMISSION,
     ADMIN_POLICY,

@@ -29,13 +29,12 @@ static const struct route {
 };
 enum { ROUTES = sizeof routes / sizeof *routes - 1 };
 
-/* To queues with rules; the last two are the owner's alone. */
+/* To queues with rules. The first one is nothing for transactions, which are not told of a refusal; the last
+ * two are the owner's alone. */
 static const struct route ruled_routes[] = {
-    {"", "cq.ranked", Q(CRASH_RANKED)},
-    {"", "cq.timed", Q(CRASH_TIMED)},
-    {"cx.ruled", "", Q(CRASH_RANKED) | Q(CRASH_TIMED)},
-    {"", "cq.short", Q(CRASH_SHORT)},
-    {"", "cq.counted", Q(CRASH_COUNTED)},
+    {"", "cq.full", Q(CRASH_FULL)},   {"", "cq.ranked", Q(CRASH_RANKED)},
+    {"", "cq.timed", Q(CRASH_TIMED)}, {"cx.ruled", "", Q(CRASH_RANKED) | Q(CRASH_TIMED)},
+    {"", "cq.short", Q(CRASH_SHORT)}, {"", "cq.counted", Q(CRASH_COUNTED)},
 };
 enum { RULED_ROUTES = sizeof ruled_routes / sizeof *ruled_routes };
 
@@ -61,6 +60,7 @@ ask(struct crash_client *c, const struct crash_ask *a, const void *fields)
     struct crash_ask *to = &c->asks[(c->ask_first + c->ask_count++) % CRASH_ASKS_MAX];
     *to = *a;
     to->settles = c->settle_count;
+    to->before = c->place->model->count;
     trial_say(c->place->t, "channel %u asks %s %s", c->channel, amqp_method_by_id(a->method)->name,
               a->queue >= 0 ? crash_queue_names[a->queue] : "");
     sim_session_send(c->session, 1, a->method, fields);
@@ -129,7 +129,8 @@ settle(struct crash_client *c)
 {
     struct trial *t = c->place->t;
     size_t i = trial_chance(t, 2) ? 0 : trial_random(t, c->held_count);
-    bool multiple = trial_chance(t, 4), requeue = !c->is_tx && trial_chance(t, 6);
+    bool is_counted = c->held[i].queue == CRASH_COUNTED, multiple = trial_chance(t, 4);
+    bool requeue = is_counted ? !trial_chance(t, 4) : !c->is_tx && trial_chance(t, 6);
     uint64_t tag = c->held[i].tag;
     size_t from = multiple ? 0 : i;
     trial_say(t, "channel %u %s %llu%s (m%llu of %s)", c->channel, requeue ? "requeues" : "acks",
@@ -231,11 +232,11 @@ probe(struct crash_client *c, int queue)
 }
 
 static void
-purge(struct crash_client *c)
+purge(struct crash_client *c, int queue)
 {
-    struct amqp_queue_purge m = {.queue = slice_str(crash_queue_names[CRASH_PURGED])};
-    if (ask(c, &(struct crash_ask){.method = AMQP_QUEUE_PURGE, .queue = CRASH_PURGED}, &m))
-        crash_model_doubt(c->place->model, CRASH_PURGED);
+    struct amqp_queue_purge m = {.queue = slice_str(crash_queue_names[queue])};
+    if (ask(c, &(struct crash_ask){.method = AMQP_QUEUE_PURGE, .queue = queue}, &m))
+        crash_model_doubt(c->place->model, queue);
 }
 
 /* Declares `coming`, or deletes it. */
@@ -302,13 +303,28 @@ settle_some(struct crash_client *c, uint64_t most)
     publish(c, r);
 }
 
+static const struct route *
+choose_ruled(const struct crash_client *c)
+{
+    unsigned first = c->is_tx, end = RULED_ROUTES - (c->is_owner ? 0 : 2);
+    return &ruled_routes[first + trial_random(c->place->t, end - first)];
+}
+
+/* A confirm then says that it is kept. */
+static void
+purge_short(struct crash_client *c)
+{
+    purge(c, CRASH_SHORT);
+    publish(c, route_to(CRASH_SHORT));
+}
+
 static void
 publish_some(struct crash_client *c, uint64_t count)
 {
     struct trial *t = c->place->t;
     while (count-- > 0)
         if (trial_chance(t, c->place->is_ruled ? 1 : 4))
-            publish(c, &ruled_routes[trial_random(t, RULED_ROUTES - (c->is_owner ? 0 : 2))]);
+            publish(c, choose_ruled(c));
         else if (c->place->is_deep && trial_chance(t, 2))
             publish(c, &deep_routes[trial_random(t, sizeof deep_routes / sizeof *deep_routes)]);
         else
@@ -335,7 +351,9 @@ crash_client_act(struct crash_client *c)
     else if (dice < 78)
         probe(c, (int)trial_random(t, CRASH_STANDING));
     else if (dice < 80)
-        purge(c);
+        purge(c, CRASH_PURGED);
+    else if (dice < 83 && c->is_owner)
+        purge_short(c);
     else if (c->is_owner && trial_chance(t, 3))
         toggle(c);
     else if (c->is_owner && c->place->has_coming && !c->place->is_coming_due)
@@ -380,8 +398,7 @@ on_confirm(struct crash_client *c, uint64_t tag, bool multiple, bool is_ack)
 {
     TRIAL_EXPECT(c->place->t, tag > 0 && tag <= c->sent_count, "a confirm of tag %llu, which was not used",
                  (unsigned long long)tag);
-    TRIAL_EXPECT(c->place->t, is_ack || c->place->is_faulty, "m%llu was refused",
-                 (unsigned long long)c->sent[tag - 1]);
+    bool is_tolerated = c->place->is_faulty || c->place->is_ending;
     for (size_t i = tag; i > 0 && (i == tag || multiple); i--) {
         if (c->answered[i - 1])
             continue;
@@ -389,6 +406,8 @@ on_confirm(struct crash_client *c, uint64_t tag, bool multiple, bool is_ack)
         c->unanswered--;
         if (is_ack)
             crash_model_confirmed(c->place->model, c->sent[i - 1]);
+        else if (!is_tolerated)
+            crash_model_refused(c->place->model, c->sent[i - 1]);
         trial_say(c->place->t, "m%llu is %s", (unsigned long long)c->sent[i - 1],
                   is_ack ? "confirmed" : "refused");
         *(is_ack ? &c->place->confirms : &c->place->nacks) += 1;
@@ -413,7 +432,12 @@ on_answer(struct crash_client *c, const struct sim_session_event *e)
                                           .properties = e->properties,
                                           .body = e->body});
         break;
-    case AMQP_QUEUE_PURGE_OK: crash_model_doubt(p->model, a.queue); break;
+    case AMQP_QUEUE_PURGE_OK:
+        if (a.queue == CRASH_SHORT)
+            crash_model_purged(p->model, a.queue, a.before);
+        else
+            crash_model_doubt(p->model, a.queue);
+        break;
     case AMQP_QUEUE_DECLARE_OK:
         if (a.queue == CRASH_COMING) {
             p->has_coming = true;
@@ -523,9 +547,11 @@ crash_client_connect(struct crash_client *c, struct crash_place *place, bool is_
 bool
 crash_client_is_purging(const struct crash_client *c)
 {
-    for (unsigned i = 0; i < c->ask_count; i++)
-        if (c->asks[(c->ask_first + i) % CRASH_ASKS_MAX].method == AMQP_QUEUE_PURGE)
+    for (unsigned i = 0; i < c->ask_count; i++) {
+        const struct crash_ask *a = &c->asks[(c->ask_first + i) % CRASH_ASKS_MAX];
+        if (a->method == AMQP_QUEUE_PURGE && a->queue == CRASH_PURGED)
             return true;
+    }
     return false;
 }
 

@@ -26,9 +26,10 @@ struct crash_place {
 
 struct crash_ask {
     uint32_t method;
-    int queue;      /* -1: none */
-    size_t settles; /* made before it was asked */
-    uint32_t tx;    /* commit */
+    int queue;       /* -1: none */
+    size_t settles;  /* made before it was asked */
+    uint64_t before; /* the number of the message that comes next */
+    uint32_t tx;     /* commit */
     bool no_ack;
 };
 struct crash_held {

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-const char *const crash_queue_names[CRASH_QUEUES] = {"cq0",       "cq1",      "cq2",      "cq3",
-                                                     "cq4",       "cq5",      "coming",   "fleeting",
-                                                     "cq.ranked", "cq.timed", "cq.short", "cq.counted"};
+const char *const crash_queue_names[CRASH_QUEUES] = {
+    "cq0",      "cq1",       "cq2",      "cq3",      "cq4",        "cq5",    "coming",
+    "fleeting", "cq.ranked", "cq.timed", "cq.short", "cq.counted", "cq.full"};
 
 void
 crash_model_init(struct crash_model *m, struct trial *t)
@@ -118,6 +118,20 @@ crash_model_confirmed(struct crash_model *m, uint64_t number)
     for (int q = 0; q < CRASH_QUEUES; q++)
         if (crash_rules_keep(q, x) && x->queues & 1u << q)
             learn_acks(m, q, number);
+}
+
+void
+crash_model_refused(struct crash_model *m, uint64_t number)
+{
+    struct crash_message *x = &m->messages[number];
+    for (int q = 0; q < CRASH_QUEUES; q++) {
+        if (!(x->queues & 1u << q))
+            continue;
+        if (crash_rules_has_room(m, q, number))
+            finding(m, "m%llu was refused, and %s has room", (unsigned long long)number,
+                    crash_queue_names[q]);
+        x->copies[q].is_gone = true;
+    }
 }
 
 /* ---- transactions ---- */
@@ -360,6 +374,14 @@ crash_model_doubt(struct crash_model *m, int queue)
 }
 
 void
+crash_model_purged(struct crash_model *m, int queue, uint64_t before)
+{
+    for (uint64_t i = 0; i < before; i++)
+        if (m->messages[i].queues & 1u << queue && !m->messages[i].copies[queue].is_gone)
+            crash_model_handled(m, queue, i);
+}
+
+void
 crash_model_deleted(struct crash_model *m, int queue)
 {
     for (uint64_t i = 0; i < m->count; i++)
@@ -475,7 +497,7 @@ static bool
 must_be_there(struct crash_model *m, int queue, const struct crash_copy *c)
 {
     bool is_settling = c->settle_tx && tx_of(m, c->settle_tx)->state == CRASH_TX_COMMITTING;
-    if (crash_rules[queue].length_max) /* then the whole is looked at */
+    if (crash_rules[queue].length_max && !crash_rules[queue].is_rejecting) /* the whole is looked at */
         return false;
     return c->is_sure && !c->may_be_gone && !c->is_gone && !is_settling && !m->is_unsafe[queue];
 }

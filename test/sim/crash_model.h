@@ -28,11 +28,13 @@ enum {
     CRASH_PURGED = 1,   /* cq1 alone is purged */
     CRASH_COMING = 6,   /* durable, too, but deleted and declared again */
     CRASH_FLEETING = 7, /* not durable */
-    /* Durable ones with rules: crash_rules.c. The last two are one channel's alone. */
+    /* Durable ones with rules: crash_rules.c. Two are one channel's alone, the last one those' that confirm.
+     */
     CRASH_RANKED,  /* has priorities */
     CRASH_TIMED,   /* a message TTL */
     CRASH_SHORT,   /* priorities and a length; nobody takes anything but who looks, in each life */
     CRASH_COUNTED, /* a quorum queue with a delivery limit */
+    CRASH_FULL,    /* a length, and refuses what is more; nobody takes anything but who looks */
     CRASH_QUEUES
 };
 extern const char *const crash_queue_names[CRASH_QUEUES];
@@ -112,6 +114,8 @@ uint64_t crash_model_publish(struct crash_model *m, uint32_t publisher, uint32_t
                              const char *key, uint32_t queues, bool is_persistent, uint32_t body_size,
                              struct buffer *properties, struct buffer *body);
 void crash_model_confirmed(struct crash_model *m, uint64_t number);
+/* By a nack, from a node whose disk is well. */
+void crash_model_refused(struct crash_model *m, uint64_t number);
 
 /* A consumer or a get is asked for. */
 void crash_model_asked(struct crash_model *m, int queue, bool no_ack);
@@ -132,6 +136,9 @@ void crash_model_requeue(struct crash_model *m, int queue, uint64_t number);
 void crash_model_left(struct crash_model *m, uint32_t holder);
 /* A purge or a delete was asked for: whatever is in the queue may be gone. Again when it was answered. */
 void crash_model_doubt(struct crash_model *m, int queue);
+/* The node has purged a queue that nobody takes anything from, and to which nobody else publishes: what was
+ * published before. */
+void crash_model_purged(struct crash_model *m, int queue, uint64_t before);
 /* The queue was deleted, and that was answered. */
 void crash_model_deleted(struct crash_model *m, int queue);
 

@@ -318,6 +318,25 @@ test_purged_and_deleted(void **state)
 }
 
 static void
+test_a_purge_before_a_confirm_on_the_queue_is_kept(void **state)
+{
+    uint64_t a = confirmed(CRASH_SHORT), before = w.m.count;
+    crash_model_doubt(&w.m, CRASH_SHORT);
+    crash_model_purged(&w.m, CRASH_SHORT, before);
+    crash();
+    LOOK(CRASH_SHORT, false, a); /* nobody said that it was */
+    expect(NULL);
+    crash_model_doubt(&w.m, CRASH_SHORT);
+    crash_model_purged(&w.m, CRASH_SHORT, before);
+    uint64_t b = confirmed(CRASH_SHORT);
+    crash();
+    LOOK(CRASH_SHORT, true, b);
+    expect(NULL);
+    LOOK(CRASH_SHORT, true, a);
+    expect("cq.short does not hold");
+}
+
+static void
 test_what_is_held_is_not_given_to_another(void **state)
 {
     uint64_t a = confirmed(1);
@@ -327,6 +346,158 @@ test_what_is_held_is_not_given_to_another(void **state)
     crash_model_left(&w.m, 2);
     give(1, a, true);
     expect(NULL);
+}
+
+static void
+test_higher_priorities_come_first(void **state)
+{
+    uint64_t a = confirmed(CRASH_RANKED), b = confirmed(CRASH_RANKED), c = confirmed(CRASH_RANKED);
+    w.m.messages[a].content.priority = w.m.messages[c].content.priority = 0;
+    w.m.messages[b].content.priority = 3;
+    crash();
+    LOOK(CRASH_RANKED, false, b, a, c);
+    expect(NULL);
+    crash();
+    LOOK(CRASH_RANKED, true, a, b, c);
+    expect("m1 of priority 3 stands behind others of 0");
+    LOOK(CRASH_RANKED, true, b, c, a);
+    expect("m0 stands behind m2");
+}
+
+static void
+test_what_expires_is_there_as_long_as_it_has_time(void **state)
+{
+    uint64_t a = confirmed(CRASH_TIMED);
+    crash();
+    LOOK(CRASH_TIMED, false, a);
+    expect(NULL);
+    look(CRASH_TIMED, 0, NULL, false);
+    expect("m0 of cq.timed is lost");
+}
+
+static void
+test_what_has_expired_does_not_come(void **state)
+{
+    uint64_t a = confirmed(CRASH_TIMED), b = confirmed(CRASH_TIMED);
+    crash();
+    sim_run_for(w.t.sim, 400);
+    LOOK(CRASH_TIMED, false, a);
+    expect("m0 is in cq.timed after its time");
+    look(CRASH_TIMED, 0, NULL, false);
+    expect(NULL);
+    (void)b;
+}
+
+static void
+test_a_limit_keeps_the_last_ones(void **state)
+{
+    uint64_t m[9];
+    for (int i = 0; i < 9; i++) {
+        m[i] = publish(0, CRASH_SHORT, true);
+        w.m.messages[m[i]].content.priority = 0;
+    }
+    crash_model_confirmed(&w.m, m[7]);
+    crash();
+    look(CRASH_SHORT, 7, m + 1, false); /* m8 was not kept */
+    expect(NULL);
+    look(CRASH_SHORT, 6, m + 2, true);
+    expect("cq.short does not hold the last ones");
+}
+
+static void
+test_what_a_limit_dropped_stays_away(void **state)
+{
+    uint64_t m[8];
+    for (int i = 0; i < 8; i++) {
+        m[i] = confirmed(CRASH_SHORT);
+        w.m.messages[m[i]].content.priority = 0;
+    }
+    w.m.messages[m[7]].content.priority = 1; /* so it is the one that goes */
+    crash();
+    look(CRASH_SHORT, 7, m, false);
+    expect(NULL);
+    crash();
+    crash_look_begin(&w.m, CRASH_SHORT);
+    struct crash_delivery d = delivery(CRASH_SHORT, m[7], true);
+    (void)crash_look_at(&w.m, &d);
+    expect("m7 in cq.short has come again");
+    crash_look_end(&w.m);
+}
+
+static void
+test_returns_are_counted(void **state)
+{
+    uint64_t a = confirmed(CRASH_COUNTED);
+    give(CRASH_COUNTED, a, false);
+    crash_model_requeue(&w.m, CRASH_COUNTED, a);
+    struct crash_delivery d = delivery(CRASH_COUNTED, a, true);
+    assert_true(crash_model_given(&w.m, &d) == UINT64_MAX);
+    expect("m0 of cq.counted came back more often than its count says: 0");
+    for (int i = 0; i < 3; i++)
+        crash_model_requeue(&w.m, CRASH_COUNTED, a);
+    look(CRASH_COUNTED, 0, NULL, false); /* by its limit */
+    expect(NULL);
+}
+
+static void
+test_a_quorum_queue_keeps_transient_messages(void **state)
+{
+    uint64_t a = publish(0, CRASH_COUNTED, false);
+    crash_model_confirmed(&w.m, a);
+    crash();
+    look(CRASH_COUNTED, 0, NULL, false);
+    expect("m0 of cq.counted is lost");
+}
+
+static void
+test_a_quorum_queue_gives_out_what_is_kept(void **state)
+{
+    uint64_t a = publish(0, CRASH_COUNTED, true);
+    give(CRASH_COUNTED, a, false);
+    crash();
+    look(CRASH_COUNTED, 0, NULL, false);
+    expect("m0 of cq.counted is lost");
+}
+
+static void
+test_what_was_refused_stays_away(void **state)
+{
+    uint64_t m[10];
+    for (int i = 0; i < 9; i++)
+        m[i] = confirmed(CRASH_FULL);
+    m[9] = publish(0, CRASH_FULL, true);
+    crash_model_refused(&w.m, m[9]);
+    crash();
+    look(CRASH_FULL, 9, m, false);
+    expect(NULL);
+    crash();
+    look(CRASH_FULL, 9, m + 1, true);
+    expect("m0 of cq.full is lost");
+    crash_look_begin(&w.m, CRASH_FULL);
+    struct crash_delivery d = delivery(CRASH_FULL, m[9], true);
+    (void)crash_look_at(&w.m, &d);
+    expect("m9 in cq.full has come again");
+    crash_look_end(&w.m);
+}
+
+static void
+test_a_queue_with_room_does_not_refuse(void **state)
+{
+    for (int i = 0; i < 8; i++)
+        (void)confirmed(CRASH_FULL);
+    crash_model_refused(&w.m, publish(0, CRASH_FULL, true));
+    expect("m8 was refused, and cq.full has room");
+}
+
+static void
+test_a_queue_that_refuses_has_no_more_than_its_length(void **state)
+{
+    uint64_t m[10];
+    for (int i = 0; i < 10; i++)
+        m[i] = confirmed(CRASH_FULL);
+    crash();
+    look(CRASH_FULL, 10, m, false);
+    expect("cq.full has more than its length");
 }
 
 int
@@ -347,7 +518,19 @@ main(void)
         T(test_a_transaction_is_all_or_nothing_on_a_shard),
         T(test_a_committed_transaction_holds_and_others_never_were),
         T(test_purged_and_deleted),
+        T(test_a_purge_before_a_confirm_on_the_queue_is_kept),
         T(test_what_is_held_is_not_given_to_another),
+        T(test_higher_priorities_come_first),
+        T(test_what_expires_is_there_as_long_as_it_has_time),
+        T(test_what_has_expired_does_not_come),
+        T(test_a_limit_keeps_the_last_ones),
+        T(test_what_a_limit_dropped_stays_away),
+        T(test_returns_are_counted),
+        T(test_a_quorum_queue_keeps_transient_messages),
+        T(test_a_quorum_queue_gives_out_what_is_kept),
+        T(test_what_was_refused_stays_away),
+        T(test_a_queue_with_room_does_not_refuse),
+        T(test_a_queue_that_refuses_has_no_more_than_its_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ const struct crash_rules crash_rules[CRASH_QUEUES] = {
     [CRASH_TIMED] = {.ttl_ms = 300},
     [CRASH_SHORT] = {.priority_max = 3, .ttl_ms = -1, .length_max = 7, .is_single_active = true},
     [CRASH_COUNTED] = {.ttl_ms = -1, .is_quorum = true, .delivery_limit = 3},
+    [CRASH_FULL] = {.ttl_ms = -1, .length_max = 9, .is_rejecting = true},
 };
 
 void
@@ -53,6 +54,8 @@ crash_rules_arguments(int queue, struct buffer *out)
         table_add_int64(out, "x-message-ttl", r->ttl_ms);
     if (r->length_max)
         table_add_int64(out, "x-max-length", r->length_max);
+    if (r->is_rejecting)
+        table_add_str(out, "x-overflow", slice_str("reject-publish"));
     if (r->is_single_active)
         table_add_bool(out, "x-single-active-consumer", true);
     if (r->is_quorum) {
@@ -135,13 +138,24 @@ is_rest(const struct live *all, size_t count, uint64_t end, unsigned length_max,
     return n == found_count;
 }
 
+bool
+crash_rules_has_room(const struct crash_model *m, int queue, uint64_t number)
+{
+    unsigned others = 0;
+    for (uint64_t i = 0; i < m->count; i++)
+        others += i != number && m->messages[i].queues & 1u << queue && !m->messages[i].copies[queue].is_gone;
+    return others < crash_rules[queue].length_max || !crash_rules[queue].is_rejecting;
+}
+
 const char *
 crash_rules_length(const struct crash_model *m, int queue, const uint64_t *found, size_t count)
 {
     struct live all[RULES_LIVE_MAX];
     size_t n = 0, least = 0; /* so many are known to have been kept */
     unsigned length_max = crash_rules[queue].length_max;
-    if (!length_max)
+    if (crash_rules[queue].is_rejecting && count > length_max)
+        return "has more than its length";
+    if (!length_max || crash_rules[queue].is_rejecting)
         return NULL;
     for (uint64_t i = 0; i < m->count; i++) {
         const struct crash_message *x = &m->messages[i];

@@ -10,7 +10,8 @@
 struct crash_rules {
     uint8_t priority_max;
     int64_t ttl_ms;      /* -1: none */
-    unsigned length_max; /* 0: none. Then one channel publishes, and nobody else uses the queue */
+    unsigned length_max; /* 0: none. Else nobody takes anything, and if it drops one channel publishes */
+    bool is_rejecting;
     bool is_quorum;
     uint64_t delivery_limit;
     bool is_single_active;
@@ -39,6 +40,8 @@ const char *crash_rules_count(int queue, const struct crash_copy *c, uint64_t co
 const char *crash_rules_found_in_time(int queue, const struct crash_message *x, uint64_t from_ms);
 /* Must it still be there at `now_ms`, as far as its time goes? */
 bool crash_rules_has_time(int queue, const struct crash_message *x, uint64_t now_ms);
+/* Another message than this one could certainly be in it. */
+bool crash_rules_has_room(const struct crash_model *m, int queue, uint64_t number);
 /* The queue has `count` messages, these, in this order. */
 const char *crash_rules_length(const struct crash_model *m, int queue, const uint64_t *found, size_t count);
 

@@ -34,7 +34,7 @@ enum {
     RUN_EXPIRY_MS = 1500, /* by then an expired queue is gone, and that is kept */
 };
 
-/* A queue that expires, with a message for each time that it was declared. */
+/* A queue that expires, sometimes with messages. */
 #define LEASED "cq.leased"
 struct lease {
     bool is_known;     /* it was declared at some time between ... */
@@ -156,8 +156,8 @@ run_steps(struct run *r, uint64_t count)
 struct setup {
     struct run *r;
     unsigned answers, wanted;
-    uint32_t leased; /* messages that the queue had */
-    bool is_open, is_over, is_refused;
+    uint32_t leased, leased_more; /* messages that the queue had, and gets */
+    bool is_open, is_over, is_refused, uses_leased;
 };
 
 static void
@@ -227,6 +227,9 @@ ask_leased(struct setup *u, struct sim_session *s)
     struct amqp_basic_publish m = {.routing_key = slice_str(LEASED)};
     table_add_int64(&arguments, "x-expires", RUN_LEASE_MS);
     ask_queue(u, s, LEASED, true, &arguments);
+    u->leased_more = trial_chance(u->r->t, 3);
+    if (!u->leased_more)
+        return;
     properties.len = properties_encode(buffer_reserve(&properties, properties_size(&p)), &p);
     sim_session_publish(s, 1, &m, buffer_slice(&properties), slice_str("leased"), 0);
     buffer_fini(&properties);
@@ -262,7 +265,9 @@ ask_standing(struct setup *u, struct sim_session *s)
         sim_session_send(s, 1, AMQP_QUEUE_BIND, &m);
         u->wanted++;
     }
-    ask_leased(u, s);
+    u->uses_leased = u->r->life + 1 < u->r->plan->lives || trial_chance(u->r->t, 2);
+    if (u->uses_leased) /* else it began with the start */
+        ask_leased(u, s);
 }
 
 /* The queue that expires was declared since `from`. */
@@ -275,7 +280,7 @@ note_lease(struct run *r, const struct setup *u, uint64_t from)
     *l = (struct lease){.is_known = !u->is_refused && !r->has_failing_disk,
                         .from = from,
                         .to = sim_now_ms(r->t->sim),
-                        .count = u->leased + 1};
+                        .count = u->leased + u->leased_more};
 }
 
 /* False: they may not all be there. */
@@ -292,7 +297,7 @@ set_up(struct run *r)
     }
     ok = ok && !u.is_over;
     r->is_standing |= ok;
-    if (ok)
+    if (ok && u.uses_leased)
         note_lease(r, &u, from);
     else
         r->lease.is_known = false;

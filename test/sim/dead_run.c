@@ -16,6 +16,8 @@
 
 #include "base/check.h"
 #include "broker/deadletter.h"
+#include "broker/meta.h"
+#include "broker/queue_impl.h"
 #include "durable/durable.h"
 #include "peer.h"
 #include "wire/properties.h"
@@ -33,6 +35,9 @@ enum {
     DEAD_REJECTIONS = 60, /* of d.self: else they would go on for ever */
     DEAD_WHY_SIZE = 512,
     DEAD_TICK_MS = 3,
+    DEAD_PRIORITIES = 3, /* of d.pair */
+    DEAD_DOWN_MS = 200,  /* at most, between the lives */
+    DEAD_EXPIRY_MS = 3000,
     DEAD_DELIVERIES = 2, /* x-delivery-limit of d.trust */
     DEAD_STATIONS = 3,   /* of the longest way: in all of them at once when the power goes */
 };
@@ -50,7 +55,7 @@ static const struct {
     [REST] = {"d.rest", -1, -1, NULL, NULL},
     [WORK] = {"d.work", -1, -1, "", "d.rest"},
     [SELF] = {"d.self", -1, -1, "", "d.self"},
-    [PAIR] = {"d.pair", 20, -1, "d.fanout", NULL},
+    [PAIR] = {"d.pair", 20, -1, "d.fanout", NULL}, /* and priorities */
     [LEFT] = {"d.left", -1, -1, NULL, NULL},
     [RIGHT] = {"d.right", -1, -1, NULL, NULL},
     [TRUST] = {"d.trust", -1, -1, "d.late", NULL},
@@ -249,6 +254,8 @@ add_arguments(struct buffer *out, enum dead_queue q)
         table_add_str(out, "x-dead-letter-exchange", slice_str(queues[q].exchange));
     if (queues[q].key)
         table_add_str(out, "x-dead-letter-routing-key", slice_str(queues[q].key));
+    if (q == PAIR)
+        table_add_int32(out, "x-max-priority", DEAD_PRIORITIES);
     if (q == TRUST || q == LAST)
         table_add_str(out, "x-queue-type", slice_str("quorum"));
     if (q != TRUST)
@@ -467,6 +474,24 @@ check_all(struct dead *d)
     }
 }
 
+/* What is to expire does so although nobody asks for it. */
+static void
+check_expiry(struct dead *d)
+{
+    static const enum dead_queue passing[] = {CHAIN0, PAIR};
+    const struct node *node = &d->t->broker->node;
+    const struct vhost *v = vhost_find(node->meta, slice_str("/"));
+    for (uint64_t until = sim_now_ms(d->t->sim) + DEAD_EXPIRY_MS; sim_now_ms(d->t->sim) < until;)
+        (void)step(d);
+    for (unsigned i = 0; v && i < sizeof passing / sizeof *passing; i++) {
+        const struct queue_def *def = queue_def_find(v, slice_str(queues[passing[i]].name));
+        const struct queue *q = def ? queue_find(node->brokers[def->shard], def->id) : NULL;
+        if (q && queue_ready_all(q) > 0)
+            finding(d, "%s still has %u messages that have expired", queues[passing[i]].name,
+                    queue_ready_all(q));
+    }
+}
+
 static void
 on_returned(struct peer *p, const struct sim_session_event *e)
 {
@@ -574,7 +599,11 @@ dead_run(struct trial *t, const struct crash_plan *plan, struct crash_report *re
     work(d);
     end_first_life(d);
     d->life = 1;
+    if (trial_chance(t, 2))
+        sim_run_for(t->sim, trial_random(t, DEAD_DOWN_MS));
     start(d);
+    if (trial_chance(t, 2))
+        check_expiry(d);
     look(d);
     sim_broker_check(t->broker);
     trial_stop(t);
