@@ -9,6 +9,9 @@
  * ends: RabbitMQ hands it over at the moment at which it is published, we do so at the end of the turn, and
  * nobody may see the difference. While what could be taken waits for the log or the disk, nothing is dropped
  * for it.
+ *
+ * A requeue is the other way round: a classic queue that it takes over its limits drops at the head first,
+ * and gives out what then is the first; in a quorum queue what came back is given out like anything else.
  */
 #include "broker/queue_rules.h"
 
@@ -177,6 +180,32 @@ deliver_before_limits(struct queue *q)
         queue_deliver_ready(q);
 }
 
+void
+queue_rules_note_return(struct queue *q)
+{
+    struct queue_rules *r = q->front->rules;
+    if (r && !q->is_quorum)
+        r->has_returned = true;
+}
+
+bool
+queue_rules_returned(struct queue *q)
+{
+    struct queue_rules *r = q->rules;
+    if (!r->has_returned)
+        return false;
+    r->has_returned = !r->settings.is_rejecting && queue_limit_is_over(q) && queue_limit_run(q);
+    return r->has_returned;
+}
+
+/* Who acts on the queue before its turn finds it as a requeue leaves it. */
+static void
+catch_up_with_returns(struct queue *q)
+{
+    if (q->rules->has_returned && !queue_rules_returned(q))
+        deliver_before_limits(q);
+}
+
 static bool
 must_refuse(struct queue *q, const struct message *m)
 {
@@ -202,6 +231,7 @@ queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
 {
     uint64_t deadline = queue_expiry_deadline(q, m);
     struct queue_rules *r = queue_rules_get(q);
+    catch_up_with_returns(q);
     if (r->settings.is_rejecting && must_refuse(q, m))
         return refuse(q, m);
     struct queue *rank = queue_rank_of(q, m);
@@ -238,6 +268,7 @@ queue_rules_enforce(struct queue *q, bool can_deliver)
 void
 queue_rules_look(struct queue *q)
 {
+    catch_up_with_returns(q);
     if (!q->rules->settings.is_rejecting && queue_limit_is_over(q))
         drop_for_room(q);
     if (queue_expiry_run(q))
