@@ -29,6 +29,7 @@ struct queue_settings {
     bool is_rejecting;                    /* overflow: reject-publish, or reject-publish-dlx: */
     bool is_rejecting_to_dead_letters;
     bool has_dead_letters;   /* a dead-letter exchange: alone it gives a queue no rules */
+    bool keeps_dead_letters; /* at-least-once: what is leaving counts for the limits */
     uint8_t priority_max;    /* only by the argument; 0: all are equal */
     int64_t delivery_limit;  /* returns of one message */
     bool is_quorum;
