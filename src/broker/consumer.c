@@ -15,7 +15,7 @@
 /* ---- levels ---- */
 
 static struct consumer_level *
-level_get(struct queue *q, int32_t priority)
+level_get(struct queue *q, int64_t priority)
 {
     struct list *at = q->levels.next;
     for (; at != &q->levels; at = at->next) {

@@ -20,7 +20,7 @@ struct consumer_options {
     bool no_ack;
     bool exclusive;
     bool global_prefetch; /* the channel has a shared limit: a remote consumer then gets credit one by one */
-    int32_t priority;     /* x-priority */
+    int64_t priority;     /* x-priority */
     uint64_t connection_id; /* for exclusive queues */
 };
 

@@ -17,7 +17,7 @@ struct consumer_level {
     struct list
         round; /* members that can take a message, as far as we know; who was served goes to the end */
     struct list resting; /* members that cannot: prefetch, room or credit */
-    int32_t priority;
+    int64_t priority;
 };
 
 struct consumer {

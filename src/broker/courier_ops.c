@@ -92,7 +92,8 @@ courier_op_counts(struct broker *b, struct queue *q, const struct courier_op *op
     if (courier_op_is_lost(b, q, op))
         return;
     if (q->has_rules) {
-        queue_lease_renew(q);
+        if (!q->is_quorum)
+            queue_lease_renew(q);
         queue_rules_look(q);
     }
     struct op_reply r;

@@ -36,9 +36,19 @@ struct consistent_hash {
 static bool
 hashed_property(struct slice name, enum property *property)
 {
-    return property_by_name(name, property) &&
-           (*property == PROPERTY_MESSAGE_ID || *property == PROPERTY_CORRELATION_ID ||
-            *property == PROPERTY_TIMESTAMP);
+    static const struct {
+        const char *name; /* as RabbitMQ's plugin spells it */
+        enum property property;
+    } known[] = {{"message_id", PROPERTY_MESSAGE_ID},
+                 {"correlation_id", PROPERTY_CORRELATION_ID},
+                 {"timestamp", PROPERTY_TIMESTAMP}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (!slice_eq_str(name, known[i].name))
+            continue;
+        *property = known[i].property;
+        return true;
+    }
+    return false;
 }
 
 static uint16_t

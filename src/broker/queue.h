@@ -61,7 +61,7 @@ struct consumer_request {
     uint64_t far_end;
     uint16_t shard;
     uint16_t prefetch_count;
-    int32_t priority;
+    int64_t priority;
     bool no_ack, exclusive, global_prefetch;
 };
 /* NULL: the queue is in exclusive use. */

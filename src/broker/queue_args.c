@@ -1,7 +1,7 @@
 /*
- * One row per argument: its name, the test of its value, and the types of queues that know it. A test says
- * what is wrong in the words of RabbitMQ's error terms (rabbit_amqqueue:check_declare_arguments), which end
- * up in the reply text.
+ * One row per argument of queue.declare, and of basic.consume: its name, the test of its value, and the types
+ * of queues that know it. A test says what is wrong in the words of RabbitMQ's error terms
+ * (rabbit_amqqueue:check_declare_arguments, check_consume_arguments), which end up in the reply text.
  */
 #include "broker/queue_args.h"
 
@@ -123,7 +123,7 @@ test_mode(struct buffer *wrong, const struct table_value *v, struct slice argume
 }
 
 static void
-test_single_active(struct buffer *wrong, const struct table_value *v, struct slice arguments)
+test_bool(struct buffer *wrong, const struct table_value *v, struct slice arguments)
 {
     if (v->type != TABLE_BOOL)
         unacceptable_type(wrong, v);
@@ -146,9 +146,9 @@ test_group_size(struct buffer *wrong, const struct table_value *v, struct slice 
         wrong_value(wrong, "value_zero", 0);
 }
 
-/* Any number: below 0 there is no limit. */
+/* Any number: of x-delivery-limit one below 0 is none. */
 static void
-test_delivery_limit(struct buffer *wrong, const struct table_value *v, struct slice arguments)
+test_number(struct buffer *wrong, const struct table_value *v, struct slice arguments)
 {
     (void)test_int(wrong, v);
 }
@@ -175,12 +175,14 @@ test_type(struct buffer *wrong, const struct table_value *v, struct slice argume
 
 enum { CLASSIC = POLICY_CLASSIC, QUORUM = POLICY_QUORUM, STREAM = POLICY_STREAM, BOTH = CLASSIC | QUORUM };
 
-/* In the order in which RabbitMQ looks at them. No test: any value. */
-static const struct {
+struct queue_arg {
     const char *name;
-    queue_arg_test *test;
-    unsigned types; /* those that know it */
-} rows[] = {
+    queue_arg_test *test; /* NULL: any value */
+    unsigned types;       /* those that know it */
+};
+
+/* In the order in which RabbitMQ looks at them. */
+static const struct queue_arg rows[] = {
     {"x-queue-type", test_type, BOTH | STREAM}, /* first, as there */
     {"x-expires", test_expires, BOTH},
     {"x-message-ttl", test_ttl, BOTH},
@@ -195,21 +197,29 @@ static const struct {
     {"x-overflow", test_overflow, BOTH},
     {"x-queue-mode", test_mode, CLASSIC},
     {"x-queue-version", test_version, CLASSIC},
-    {"x-single-active-consumer", test_single_active, BOTH},
+    {"x-single-active-consumer", test_bool, BOTH},
     {"x-queue-master-locator", NULL, CLASSIC},
     {"x-quorum-initial-group-size", test_group_size, QUORUM},
-    {"x-delivery-limit", test_delivery_limit, QUORUM},
+    {"x-delivery-limit", test_number, QUORUM},
     {"x-queue-leader-locator", test_leader_locator, QUORUM | STREAM},
     {"x-max-age", NULL, STREAM},
     {"x-stream-max-segment-size-bytes", test_length, STREAM},
     {"x-initial-cluster-size", test_group_size, STREAM},
     {"x-consumer-timeout", test_length, BOTH},
 };
+enum { ROWS = sizeof rows / sizeof rows[0] };
+
+static const struct queue_arg consume_rows[] = {
+    {"x-priority", test_number, BOTH},
+    {"x-cancel-on-ha-failover", test_bool, CLASSIC},
+    {"x-stream-offset", NULL, STREAM},
+};
+enum { CONSUME_ROWS = sizeof consume_rows / sizeof consume_rows[0] };
 
 const char *
 queue_args_known(unsigned type, unsigned *at)
 {
-    while (*at < sizeof rows / sizeof rows[0]) {
+    while (*at < ROWS) {
         unsigned i = (*at)++;
         if (rows[i].types & type)
             return rows[i].name;
@@ -233,24 +243,44 @@ module_of(unsigned type)
     return type == POLICY_CLASSIC ? "rabbit_classic_queue" : "rabbit_quorum_queue";
 }
 
-/* Arguments that other types have. */
+/* Arguments that only other types have. */
 static uint16_t
-check_foreign(struct slice arguments, const char *what, char text[256])
+check_foreign(const struct queue_arg *row, size_t count, unsigned type, struct slice arguments,
+              const char *what, char text[256])
 {
-    unsigned type = queue_args_type(arguments);
     struct table_iter it = table_iter_fields(arguments);
     struct slice name;
     struct table_value v;
     while (table_iter_next(&it, &name, &v)) {
-        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-            if (rows[i].types & type || !slice_eq_str(name, rows[i].name))
+        for (size_t i = 0; i < count; i++) {
+            if (row[i].types & type || !slice_eq_str(name, row[i].name))
                 continue;
             return reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED,
-                              "invalid arg '%s' for %s of queue type %s", rows[i].name, what,
-                              module_of(type));
+                              "invalid arg '%s' for %s of queue type %s", row[i].name, what, module_of(type));
         }
     }
     return 0;
+}
+
+/* Values of those that this type has. */
+static uint16_t
+check_values(const struct queue_arg *row, size_t count, unsigned type, struct slice arguments,
+             const char *what, char text[256])
+{
+    uint16_t code = 0;
+    struct buffer wrong;
+    buffer_init(&wrong);
+    for (size_t i = 0; !code && i < count; i++) {
+        struct table_value v;
+        if (!row[i].test || !(row[i].types & type) || !table_find_str(arguments, row[i].name, &v))
+            continue;
+        row[i].test(&wrong, &v, arguments);
+        if (wrong.len > 0)
+            code = reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED, "invalid arg '%s' for %s: %.*s",
+                              row[i].name, what, SLICE_FMT(buffer_slice(&wrong)));
+    }
+    buffer_fini(&wrong);
+    return code;
 }
 
 uint16_t
@@ -289,23 +319,26 @@ check_dead_letter_exchange(struct slice arguments, const char *what, char text[2
                       what);
 }
 
+/* RabbitMQ looks at values first, then at what is not known here. */
+static uint16_t
+check_rows(const struct queue_arg *row, size_t count, unsigned type, struct slice arguments, const char *what,
+           char text[256])
+{
+    uint16_t code = check_values(row, count, type, arguments, what, text);
+    return code ? code : check_foreign(row, count, type, arguments, what, text);
+}
+
 uint16_t
 queue_args_check(struct slice arguments, const char *what, char text[256])
 {
     if (arguments.len == 0)
         return 0;
     uint16_t code = check_dead_letter_exchange(arguments, what, text);
-    struct buffer wrong;
-    buffer_init(&wrong);
-    for (size_t i = 0; !code && i < sizeof rows / sizeof rows[0]; i++) {
-        struct table_value v;
-        if (!rows[i].test || !table_find_str(arguments, rows[i].name, &v))
-            continue;
-        rows[i].test(&wrong, &v, arguments);
-        if (wrong.len > 0)
-            code = reply_fail(text, AMQP_REPLY_PRECONDITION_FAILED, "invalid arg '%s' for %s: %.*s",
-                              rows[i].name, what, SLICE_FMT(buffer_slice(&wrong)));
-    }
-    buffer_fini(&wrong);
-    return code ? code : check_foreign(arguments, what, text);
+    return code ? code : check_rows(rows, ROWS, queue_args_type(arguments), arguments, what, text);
+}
+
+uint16_t
+queue_args_check_consume(struct slice arguments, unsigned type, const char *what, char text[256])
+{
+    return arguments.len == 0 ? 0 : check_rows(consume_rows, CONSUME_ROWS, type, arguments, what, text);
 }

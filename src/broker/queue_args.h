@@ -1,4 +1,4 @@
-/* The arguments of queue.declare: which there are, and which values they take. */
+/* The arguments of queue.declare and basic.consume: which there are, and which values they take. */
 #ifndef LEVERET_BROKER_QUEUE_ARGS_H
 #define LEVERET_BROKER_QUEUE_ARGS_H
 
@@ -16,6 +16,9 @@ unsigned queue_args_type(struct slice arguments);
  * `what` is "queue 'q' in vhost '/'".
  */
 uint16_t queue_args_check(struct slice arguments, const char *what, char text[256]);
+
+/* The same for those of basic.consume from a queue of this type. */
+uint16_t queue_args_check_consume(struct slice arguments, unsigned type, const char *what, char text[256]);
 
 struct queue_properties {
     bool durable, exclusive, auto_delete;

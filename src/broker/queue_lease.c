@@ -1,6 +1,7 @@
 /*
- * A queue that nobody uses expires (x-expires): no consumer, no basic.get, no declaration for so long. Its
- * users only note the time; the timer looks at that when it fires, and is set anew for what is left.
+ * A queue that nobody uses expires (x-expires): no consumer, no basic.get, no declaration (which a quorum
+ * queue takes for no use, as in RabbitMQ) for so long. Its users only note the time; the timer looks at that
+ * when it fires, and is set anew for what is left.
  */
 #include "broker/courier_impl.h"
 #include "broker/meta.h"

@@ -1,6 +1,7 @@
 /*
- * max-length and max-length-bytes: of ready messages, bodies alone. What is unacked does not count, so a
- * requeue may bring a queue over its limit; then it drops at the head like for a new message.
+ * max-length and max-length-bytes: of ready messages, bodies alone, and of dead letters that wait until
+ * somebody has taken them (at-least-once). What is unacked does not count, so a requeue may bring a queue
+ * over its limit; then it drops at the head like for a new message.
  */
 #include "broker/deadletter.h"
 #include "broker/queue_impl.h"
@@ -30,17 +31,24 @@ ready_bytes(const struct queue *q)
     return bytes;
 }
 
-/* Limits are on the whole. */
+/* Limits are on the whole, with so much more. */
 static bool
-exceeds(const struct queue_settings *s, uint64_t messages, uint64_t bytes)
+exceeds(const struct queue *q, uint64_t messages, uint64_t bytes)
 {
+    const struct queue_settings *s = &q->rules->settings;
+    messages += queue_ready_all(q);
+    bytes += ready_bytes(q);
+    if (s->keeps_dead_letters) {
+        messages += q->leaving;
+        bytes += q->tally.leaving_bytes;
+    }
     return messages > (uint64_t)s->length_max || bytes > (uint64_t)s->length_bytes_max;
 }
 
 bool
 queue_limit_would_overflow(const struct queue *q, const struct message *m)
 {
-    return exceeds(&q->rules->settings, (uint64_t)queue_ready_all(q) + 1, ready_bytes(q) + m->body_size);
+    return exceeds(q, 1, m->body_size);
 }
 
 bool
@@ -49,7 +57,7 @@ queue_limit_is_over(const struct queue *q)
     const struct queue_settings *s = &q->rules->settings;
     if (s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE)
         return false;
-    return exceeds(s, queue_ready_all(q), ready_bytes(q));
+    return exceeds(q, 0, 0);
 }
 
 bool

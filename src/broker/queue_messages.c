@@ -362,6 +362,8 @@ queue_messages_put_back(struct queue *q, uint64_t position, bool is_redelivered)
         deadletter_leave(q, position, e, DEADLETTER_DELIVERY_LIMIT, 0);
     else
         messages_return(q, position);
+    if (is_redelivered)
+        queue_rules_note_return(q);
     if (seqdeque_count(&q->messages->entries) == 0)
         queue_messages_rest(q);
     if (consumer != QUEUE_NO_CONSUMER)

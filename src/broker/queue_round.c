@@ -159,5 +159,7 @@ queue_deliver(struct queue *q)
         queue_paging_prepare(first);
     if (__builtin_expect(!q->has_rules, 1))
         return queue_deliver_ready(q);
+    if (queue_rules_returned(q))
+        return true;
     return queue_rules_enforce(q, q->round_count && queue_deliver_ready(q));
 }

@@ -9,6 +9,9 @@
  * ends: RabbitMQ hands it over at the moment at which it is published, we do so at the end of the turn, and
  * nobody may see the difference. While what could be taken waits for the log or the disk, nothing is dropped
  * for it.
+ *
+ * A requeue is the other way round: a classic queue that it takes over its limits drops at the head first,
+ * and gives out what then is the first; in a quorum queue what came back is given out like anything else.
  */
 #include "broker/queue_rules.h"
 
@@ -59,6 +62,7 @@ queue_settings_of(const struct queue_def *def, struct queue_settings *s)
         .is_rejecting = p.overflow != QUEUE_OVERFLOW_DROP_HEAD,
         .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
         .has_dead_letters = p.has_dead_letter_exchange,
+        .keeps_dead_letters = p.is_dead_letter_at_least_once,
         .is_single_active = table_find_str(def->arguments, "x-single-active-consumer", &single) &&
                             single.type == TABLE_BOOL && single.integer,
         .priority_max = table_find_str(def->arguments, "x-max-priority", &priority) &&
@@ -177,6 +181,32 @@ deliver_before_limits(struct queue *q)
         queue_deliver_ready(q);
 }
 
+void
+queue_rules_note_return(struct queue *q)
+{
+    struct queue_rules *r = q->front->rules;
+    if (r && !q->is_quorum)
+        r->has_returned = true;
+}
+
+bool
+queue_rules_returned(struct queue *q)
+{
+    struct queue_rules *r = q->rules;
+    if (!r->has_returned)
+        return false;
+    r->has_returned = !r->settings.is_rejecting && queue_limit_is_over(q) && queue_limit_run(q);
+    return r->has_returned;
+}
+
+/* Who acts on the queue before its turn finds it as a requeue leaves it. */
+static void
+catch_up_with_returns(struct queue *q)
+{
+    if (q->rules->has_returned && !queue_rules_returned(q))
+        deliver_before_limits(q);
+}
+
 static bool
 must_refuse(struct queue *q, const struct message *m)
 {
@@ -202,6 +232,7 @@ queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
 {
     uint64_t deadline = queue_expiry_deadline(q, m);
     struct queue_rules *r = queue_rules_get(q);
+    catch_up_with_returns(q);
     if (r->settings.is_rejecting && must_refuse(q, m))
         return refuse(q, m);
     struct queue *rank = queue_rank_of(q, m);
@@ -238,6 +269,7 @@ queue_rules_enforce(struct queue *q, bool can_deliver)
 void
 queue_rules_look(struct queue *q)
 {
+    catch_up_with_returns(q);
     if (!q->rules->settings.is_rejecting && queue_limit_is_over(q))
         drop_for_room(q);
     if (queue_expiry_run(q))

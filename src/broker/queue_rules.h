@@ -28,9 +28,10 @@ struct queue_settings {
     int64_t length_max, length_bytes_max; /* ready messages; bytes of their bodies */
     bool is_rejecting;                    /* overflow: reject-publish, or reject-publish-dlx: */
     bool is_rejecting_to_dead_letters;
-    bool has_dead_letters;  /* a dead-letter exchange: alone it gives a queue no rules */
-    uint8_t priority_max;   /* only by the argument; 0: all are equal */
-    int64_t delivery_limit; /* returns of one message */
+    bool has_dead_letters;   /* a dead-letter exchange: alone it gives a queue no rules */
+    bool keeps_dead_letters; /* at-least-once: what is leaving counts for the limits */
+    uint8_t priority_max;    /* only by the argument; 0: all are equal */
+    int64_t delivery_limit;  /* returns of one message */
     bool is_quorum;
     bool is_single_active; /* of its consumers one at a time gets anything; only by the argument */
 };
@@ -41,6 +42,7 @@ struct queue_rules {
     struct wheel_timer expiry; /* a message's: due at the first one's deadline, or earlier */
     struct wheel_timer lease;  /* the queue's own */
     uint64_t used_at_ms;       /* nobody consumes: since then */
+    bool has_returned;         /* messages came back, and limits have not been looked at since */
     struct consumer *active;   /* is_single_active: who gets everything; NULL: nobody is there */
 };
 
@@ -55,6 +57,11 @@ struct queue_rules *queue_rules_get(struct queue *q);
 void queue_rules_close(struct queue *q, bool is_stopping);
 /* queue_push() of a queue with rules, or of a message with a TTL. */
 enum queue_pushed queue_rules_push(struct queue *q, struct message *m, uint64_t tx);
+/* A message was given back by who had it: before anything is given out queue_rules_returned() comes. */
+void queue_rules_note_return(struct queue *q);
+/* What came back may be too much: drops at the head. True: it goes on in the next turn, and nothing is to be
+ * given out before. */
+bool queue_rules_returned(struct queue *q);
 /* At the end of a delivery round: drops what has expired, and what is too much unless more of it can be given
  * out. True: there is more to do in the next turn. */
 bool queue_rules_enforce(struct queue *q, bool can_deliver);

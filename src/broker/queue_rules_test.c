@@ -431,6 +431,26 @@ a_policy_applies_to_a_queue_at_work(void **state)
     assert_int_equal(ready_count(), 0);
 }
 
+/* RabbitMQ 3.10.8: its quorum queues expire under passive declarations ten times a second, classic ones do
+ * not. */
+static void
+a_declaration_is_a_use_of_a_classic_queue_alone(void **state)
+{
+    struct queue_settings s = none();
+    s.expires_ms = 1000;
+    set(s);
+    queue_lease_start(w.q);
+    w.b->now_ms += 10;
+    courier_counts(w.b, w.def, me, 1);
+    assert_int_equal(w.q->rules->used_at_ms, w.b->now_ms);
+    w.q->is_quorum = true;
+    w.b->now_ms += 10;
+    courier_counts(w.b, w.def, me, 1);
+    assert_int_equal(w.q->rules->used_at_ms, w.b->now_ms - 10);
+    courier_get(w.b, w.def, me, 1, false);
+    assert_int_equal(w.q->rules->used_at_ms, w.b->now_ms);
+}
+
 static struct queue_settings
 some_settings(void)
 {
@@ -499,6 +519,7 @@ main(void)
         TEST(a_consumer_gets_all_of_a_burst_before_the_limit_counts),
         TEST(what_a_consumer_takes_leaves_room_in_a_queue_that_rejects),
         TEST(a_policy_applies_to_a_queue_at_work),
+        TEST(a_declaration_is_a_use_of_a_classic_queue_alone),
         TEST(random_steps_are_those_of_the_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ struct model_entry {
 struct model_consumer {
     struct subscription s;
     bool is_there, no_ack, has_room;
-    int32_t priority;
+    int64_t priority;
     uint32_t prefetch, unacked;
     uint64_t taken;
 };

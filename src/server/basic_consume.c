@@ -7,6 +7,9 @@
 #include "base/base64url.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "broker/equivalence.h"
+#include "broker/queue_args.h"
+#include "broker/reply.h"
 #include "broker/vhost.h"
 #include "io/random.h"
 #include "server/class.h"
@@ -146,24 +149,25 @@ basic_make_tag(struct connection *c, char out[64])
                              base64url_encode(out + sizeof prefix - 1, slice_of(random, sizeof random)));
 }
 
-/* x-priority: an integer. False: failed. */
+/* False: failed. */
 static bool
-basic_consume_priority(struct channel *ch, const struct amqp_basic_consume *m, int32_t *priority)
+basic_consume_arguments_ok(struct channel *ch, const struct queue_def *q, struct slice arguments)
 {
-    struct table_value value;
-    *priority = 0;
-    if (!table_find_str(m->arguments, "x-priority", &value))
+    char what[EQUIVALENCE_NAME_MAX], text[REPLY_TEXT_SIZE];
+    if (arguments.len == 0)
         return true;
-    if (!table_value_is_int(&value)) {
-        channel_fail(ch, AMQP_REPLY_PRECONDITION_FAILED, AMQP_BASIC_CONSUME,
-                     "invalid arg 'x-priority' for queue '%.*s' in vhost '%s': {unacceptable_type,%s}",
-                     SLICE_FMT(m->queue), ch->connection->vhost->name, table_type_name(value.type));
-        return false;
-    }
-    *priority = value.integer > INT32_MAX   ? INT32_MAX
-                : value.integer < INT32_MIN ? INT32_MIN
-                                            : (int32_t)value.integer;
-    return true;
+    equivalence_name(what, "queue", queue_def_name(q), slice_of(q->vhost->name, q->vhost->name_size));
+    uint16_t code = queue_args_check_consume(arguments, queue_def_target(q), what, text);
+    if (code)
+        channel_fail_text(ch, code, AMQP_BASIC_CONSUME, text);
+    return code == 0;
+}
+
+static int64_t
+basic_consume_priority(struct slice arguments)
+{
+    struct table_value v;
+    return table_find_str(arguments, "x-priority", &v) ? v.integer : 0;
 }
 
 static bool
@@ -197,12 +201,11 @@ basic_consume(struct channel *ch, struct slice payload)
             direct_reply_consume(ch, &m);
         return VERDICT_DONE;
     }
-    int32_t priority;
     if (!channel_queue_name(ch, AMQP_BASIC_CONSUME, &m.queue) || !basic_consume_allowed(ch, &m) ||
         !channel_may(ch, AMQP_BASIC_CONSUME, PERMISSION_READ, "queue", m.queue))
         return VERDICT_DONE;
     const struct queue_def *q = channel_queue(ch, AMQP_BASIC_CONSUME, m.queue);
-    if (!q || !quorum_may_consume(ch, q) || !basic_consume_priority(ch, &m, &priority))
+    if (!q || !quorum_may_consume(ch, q) || !basic_consume_arguments_ok(ch, q, m.arguments))
         return VERDICT_DONE;
     if (connection_move(c, q->shard))
         return VERDICT_NOT_YET;
@@ -218,7 +221,7 @@ basic_consume(struct channel *ch, struct slice payload)
         .no_ack = m.no_ack,
         .exclusive = m.exclusive,
         .global_prefetch = ch->global_prefetch != 0,
-        .priority = priority,
+        .priority = basic_consume_priority(m.arguments),
         .connection_id = c->id,
     };
     struct parked_op *op = channel_op(ch, AMQP_BASIC_CONSUME, tag, m.nowait);

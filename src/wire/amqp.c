@@ -246,6 +246,7 @@ text_clean(char *text, size_t len, bool is_cut)
 size_t
 amqp_reply_text(char out[AMQP_REPLY_TEXT_SIZE], uint16_t code, const char *format, ...)
 {
+    static const char dots[] = "..."; /* as in RabbitMQ: there is more */
     size_t len = (size_t)snprintf(out, AMQP_REPLY_TEXT_SIZE, "%s - ", amqp_reply_name(code));
     va_list args;
     va_start(args, format);
@@ -253,7 +254,7 @@ amqp_reply_text(char out[AMQP_REPLY_TEXT_SIZE], uint16_t code, const char *forma
     va_end(args);
     CHECK(more >= 0);
     bool is_cut = len + (size_t)more >= AMQP_REPLY_TEXT_SIZE;
-    len = text_clean(out, is_cut ? AMQP_REPLY_TEXT_SIZE - 1 : len + (size_t)more, is_cut);
-    out[len] = 0;
-    return len;
+    len = text_clean(out, is_cut ? AMQP_REPLY_TEXT_SIZE - sizeof dots : len + (size_t)more, is_cut);
+    memcpy(out + len, is_cut ? dots : "", is_cut ? sizeof dots : 1);
+    return len + (is_cut ? sizeof dots - 1 : 0);
 }

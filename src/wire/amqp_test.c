@@ -361,6 +361,7 @@ reply_text_is_cut_between_characters(void **state)
         size_t len = amqp_reply_text(out, 404, "%s", name);
         assert_int_equal(len, strlen(out));
         assert_true(len <= 255 && len >= 253);
+        assert_string_equal(out + len - 3, "...");
         assert_int_equal((len - strlen("NOT_FOUND - ") - shift) % 3, 0);
     }
     (void)amqp_reply_text(out, 406, "bad \xff byte and end \xe2");

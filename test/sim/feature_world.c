@@ -172,17 +172,30 @@ exceeds(const struct feature_settings *s, uint64_t length, uint64_t bytes)
            (s->bytes_max != FEATURE_UNSET && bytes > (uint64_t)s->bytes_max);
 }
 
-void
-feature_world_squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+static void
+drop_surplus(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
 {
     struct feature_queue *q = &w->queues[queue];
     const struct feature_settings *s = &r->settings[queue];
-    feature_world_deliver(w, r, queue);
     if (s->overflow == FEATURE_REJECT || s->overflow == FEATURE_REJECT_DLX)
         return;
     for (int at;
          exceeds(s, feature_world_ready_count(q), ready_bytes(q)) && (at = feature_world_ready(q, 0)) >= 0;)
         leave_at(w, r, queue, (uint32_t)at, FEATURE_MAXLEN);
+}
+
+void
+feature_world_squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+{
+    feature_world_deliver(w, r, queue);
+    drop_surplus(w, r, queue);
+}
+
+void
+feature_world_returned(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+{
+    drop_surplus(w, r, queue);
+    feature_world_squeeze(w, r, queue);
 }
 
 /* ---- what may happen ---- */

@@ -94,8 +94,10 @@ void feature_world_leave(struct feature_world *w, const struct feature_rules *r,
                          const struct feature_letter *l, enum feature_reason reason);
 void feature_world_send(struct feature_world *w, uint8_t from, uint32_t targets,
                         const struct feature_letter *l, uint8_t publish);
-/* After something came back, or other settings: consumers take what they can, then a limit drops. */
+/* After an ack, or other settings: consumers take what they can, then a limit drops. */
 void feature_world_squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue);
+/* After a requeue: a limit drops, then consumers take what is left. */
+void feature_world_returned(struct feature_world *w, const struct feature_rules *r, uint8_t queue);
 /* The consumers' share of it. Their copies get tags from feature_world_tag(). */
 void feature_world_deliver(struct feature_world *w, const struct feature_rules *r, uint8_t queue);
 /* The copy that was given out last and not tagged yet gets its tag. */

@@ -326,6 +326,7 @@ static bool
 act_settle(struct feature_world *w, const struct feature_rules *r, void *arg)
 {
     const struct settled *s = arg;
+    uint32_t returned = 0;
     for (unsigned i = 0; i < s->count; i++) {
         struct feature_queue *q = &w->queues[s->held[i].queue];
         uint32_t at = 0;
@@ -337,6 +338,7 @@ act_settle(struct feature_world *w, const struct feature_rules *r, void *arg)
             q->copies[at].tag = 0;
             q->copies[at].is_lent = false;
             q->copies[at].letter.redelivered = true;
+            returned |= 1u << s->held[i].queue;
             continue;
         }
         struct feature_letter l;
@@ -346,7 +348,10 @@ act_settle(struct feature_world *w, const struct feature_rules *r, void *arg)
             feature_world_leave(w, r, s->held[i].queue, &l, FEATURE_REJECTED);
     }
     for (uint8_t q = 0; q < FEATURE_QUEUES; q++)
-        feature_world_squeeze(w, r, q);
+        if (returned & 1u << q)
+            feature_world_returned(w, r, q);
+        else
+            feature_world_squeeze(w, r, q);
     return true;
 }
 
