@@ -5,7 +5,8 @@
  *
  * Every transcript has a world of its own, made from the seed and its name: how the streams are cut and
  * when segments arrive differs from one to the next and is the same whenever the seed is. Time is simulated,
- * so what waits in vain fails at once. Every world is prepared by the definitions.json beside the transcripts.
+ * so what waits in vain fails at once. Every world is prepared by the definitions.json beside the
+ * transcripts.
  */
 #include "base/check.h"
 #include "broker/meta.h"
@@ -194,7 +195,8 @@ main(int argc, char **argv)
     suite.ctx = &world;
     suite.net_open = world_open;
     suite.net_close = world_close;
-    snprintf(suite.provides, sizeof(suite.provides), " users topic_permissions traced policies limits memory disk ");
+    snprintf(suite.provides, sizeof(suite.provides),
+             " users topic_permissions traced policies limits memory disk ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);
