@@ -17,10 +17,6 @@
 
 #include <stdlib.h>
 
-enum {
-    META_POLICY_SLICE = 512
-}; /* patterns that are tried in a turn, about; those that backtrack count more */
-
 /* ---- sweeping ---- */
 
 static void
@@ -49,7 +45,7 @@ policy_count(const struct vhost *v, bool is_operator)
 static void
 sweep(struct meta *m, struct vhost *v)
 {
-    for (uint64_t end = v->policy_work + META_POLICY_SLICE; v->policy_work < end; v->policy_work++) {
+    for (uint64_t end = v->policy_work + POLICY_TURN_WORK; v->policy_work < end; v->policy_work++) {
         void *item = cmap_next(v->policy_sweep_queues ? &v->queues : &v->exchanges, &v->policy_sweep_cursor);
         if (item && v->policy_sweep_queues)
             update_queue(m, item);

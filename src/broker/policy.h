@@ -19,6 +19,8 @@ enum {
     POLICY_DEFINITION_MAX = 65536, /* bytes of JSON */
     POLICIES_PER_VHOST_MAX = 1000, /* user's and operator's, each */
     POLICY_WORK_MAX = 128 * 1024,  /* of backtracking in one match: beyond it the pattern does not match */
+    POLICY_TURN_WORK = 512, /* patterns that are tried in a turn when policies change, about; those that
+                               backtrack count REGEX_COST_DEAR times */
 };
 
 enum policy_applies {

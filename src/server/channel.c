@@ -451,7 +451,7 @@ channel_open_frame(struct connection *c, const struct frame *frame)
     uint32_t max = server->config.limits.channels_max;
     if (max && atomic_load_explicit(&server->channels, memory_order_relaxed) >= max) {
         connection_fail(
-            c, AMQP_REPLY_NOT_ALLOWED, method,
+            c, AMQP_REPLY_NOT_ALLOWED, 0,
             "number of channels opened on node '%s' has reached the maximum allowed limit of (%u)",
             server->node->name, max);
         return;

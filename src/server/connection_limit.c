@@ -60,7 +60,7 @@ connection_limit_channel(struct connection *c)
     if (quota_take(&c->usage->channels, max))
         return true;
     connection_fail(
-        c, AMQP_REPLY_NOT_ALLOWED, AMQP_CHANNEL_OPEN,
+        c, AMQP_REPLY_NOT_ALLOWED, 0,
         "number of channels opened for user '%.*s' has reached the maximum allowed user limit of (%lld)",
         SLICE_FMT(intern_slice(c->user)), (long long)max);
     return false;

@@ -1,7 +1,10 @@
 /* What one peer can make the node do or hold is bounded; in the simulated world, so that it can be looked at.
  */
+#include "broker/meta.h"
 #include "server/channel.h"
 #include "server/session_fixture.h"
+#include "wire/properties.h"
+#include "wire/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,6 +189,70 @@ test_a_commit_does_not_hold_its_shard(void **state)
     session_send(c, 1, AMQP_BASIC_ACK, &(struct amqp_basic_ack){.delivery_tag = COMMITTED, .multiple = true});
     assert_true(turns_of_commit(state, c) >= COMMITTED / 5);
     session_logout(c);
+/* ---- what is dear ---- */
+
+enum { BINDINGS = 100000, DEAR_PUBLISHES = 12 };
+
+static void
+apply(void **state, struct meta_command c)
+{
+    struct meta_result r;
+    c.vhost = slice_str("/");
+    meta_apply(session_world_node(world(state))->node.meta, &c, &r);
+    assert_int_equal(r.code, 0);
+}
+
+/* A headers exchange every binding of which asks for what a message has; and that message's properties. */
+static void
+bind_many(void **state, struct buffer *properties)
+{
+    struct buffer arguments = {0};
+    table_add_str(&arguments, "x-match", slice_str("any"));
+    table_add_str(&arguments, "a", slice_str("1"));
+    apply(state, (struct meta_command){
+                     .kind = META_EXCHANGE_DECLARE, .name = slice_str("x"), .type = slice_str("headers")});
+    apply(state, (struct meta_command){.kind = META_QUEUE_DECLARE, .name = slice_str("q")});
+    for (unsigned i = 0; i < BINDINGS; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%u", i);
+        apply(state, (struct meta_command){.kind = META_QUEUE_BIND,
+                                           .source = slice_str("x"),
+                                           .name = slice_str("q"),
+                                           .routing_key = slice_str(key),
+                                           .arguments = buffer_slice(&arguments)});
+    }
+    buffer_fini(&arguments);
+    buffer_add_u16(properties, PROPERTY_FLAG(PROPERTY_HEADERS));
+    size_t at = table_begin(properties);
+    table_add_str(properties, "a", slice_str("1"));
+    table_end(properties, at);
+}
+
+/* Who else lives on the shard waits for what the dear publisher may do in a turn, once when it is read and
+ * once at the turn's end, not for all that it sent. A binding counts twice: it is looked at, and leads to a
+ * queue. */
+static void
+test_dear_publishes_go_two_a_turn(void **state)
+{
+    struct session_client *dear = session_login(world(state));
+    struct server_shard *home = session_world_node(world(state))->server->parts[0];
+    struct broker *b = home->broker;
+    struct buffer properties = {0};
+    bind_many(state, &properties);
+    struct amqp_basic_publish m = {.exchange = slice_str("x")};
+    for (unsigned i = 0; i < DEAR_PUBLISHES; i++)
+        session_publish_bytes(dear, 1, &m, buffer_slice(&properties), slice_str("m"), 131072);
+    uint64_t all = b->route_work, most = 0;
+    while (b->messages_ready < DEAR_PUBLISHES) {
+        uint64_t before = b->route_work;
+        assert_true(session_world_step(world(state)));
+        if (b->route_work - before > most)
+            most = b->route_work - before;
+    }
+    assert_true(b->route_work - all >= (uint64_t)DEAR_PUBLISHES * BINDINGS);
+    assert_true(most <= 2 * (home->server->config.limits.read_turn_work + 2 * BINDINGS + 1));
+    buffer_fini(&properties);
+    session_logout(dear);
 }
 
 /* ---- what a node may have ---- */
@@ -283,6 +350,7 @@ main(void)
         TEST(test_publisher_to_a_queue_without_consumers_is_not_paced),
         TEST(test_message_above_the_size_limit_closes_the_channel),
         TEST(test_a_commit_does_not_hold_its_shard),
+        TEST(test_dear_publishes_go_two_a_turn),
         TEST(test_connections_above_the_limit_are_refused),
         TEST(test_channels_above_the_limit_close_the_connection),
         TEST(test_consumers_above_the_limit_are_refused),

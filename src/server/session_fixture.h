@@ -42,6 +42,9 @@ void session_world_free(struct session_world *w);
 struct session_node *session_world_node(struct session_world *w);
 /* Lets `ms` of the simulated time pass. The machine's passes by itself. */
 void session_world_wait(struct session_world *w, unsigned ms);
+/* In the simulated world only: the next thing that happens, which may be a shard's turn. False: nothing will.
+ */
+bool session_world_step(struct session_world *w);
 /* Until the server has no connection any more (at most 5 seconds). */
 bool session_world_settle(struct session_world *w);
 

@@ -62,6 +62,12 @@ session_world_wait(struct session_world *w, unsigned ms)
     sim_run_for(w->sim, ms);
 }
 
+bool
+session_world_step(struct session_world *w)
+{
+    return sim_step(w->sim);
+}
+
 static bool
 session_is_settled(void *arg)
 {

@@ -218,6 +218,37 @@ class PolicyTest(unittest.TestCase):
         self.set({"overflow": "reject-publish"})
         self.until(lambda: not self.publish(b"refused"), "the argument's overflow counts still")
 
+    def test_policy_goes_before_the_expires_argument_of_a_quorum_queue(self):
+        self.set({"expires": 3600000})
+        self.declare(queue_type="quorum", expires=100)
+        other = "later." + self.q[::-1]
+        self.declare(other, expires=400)
+        self.until(lambda: not self.exists(other), "the other queue is still there")
+        self.assertTrue(self.exists(self.q))
+
+    def test_lower_of_argument_and_policy_counts_for_the_consumer_timeout(self):
+        for arguments, timeout in (({"consumer_timeout": 3600000}, 50), ({"consumer_timeout": 50}, 3600000)):
+            self.declare(**arguments)
+            self.publish()
+            self.set({"consumer-timeout": timeout})
+            other = self.connection.channel()
+            other.basic_consume(self.q, lambda *_: None)
+            self.until(lambda: other.is_closed, "the channel was not closed")  # pylint: disable=cell-var-from-loop
+            self.channel.queue_delete(self.q)
+
+    def test_negative_delivery_limit_of_an_operator_is_none(self):
+        self.declare(queue_type="quorum")
+        self.set({"delivery-limit": 1}, name="mine")
+        self.set({"delivery-limit": -1}, name="theirs", kind="operator_policy")
+        self.assertEqual(self.row("effective_policy_definition"), [{"delivery-limit": 1}])
+
+    def test_operators_value_wins_where_there_is_no_lower_one(self):
+        self.declare()
+        self.set({"overflow": "drop-head", "queue-version": 1, "queue-master-locator": "random", "ha-mode": "all"}, name="mine")
+        theirs = {"overflow": "reject-publish", "queue-version": 2, "queue-master-locator": "min-masters", "ha-mode": "exactly", "ha-params": 1}
+        self.set(theirs, name="theirs", kind="operator_policy")
+        self.assertEqual(self.row("effective_policy_definition"), [theirs])
+
     def test_dead_letter_argument_goes_before_the_policy(self):
         dead = self.q + ".dead"
         self.declare(dead)

@@ -5,11 +5,12 @@
  *
  * Every transcript has a world of its own, made from the seed and its name: how the streams are cut and
  * when segments arrive differs from one to the next and is the same whenever the seed is. Time is simulated,
- * so what waits in vain fails at once. The users of definitions.json are declared by hand below.
+ * so what waits in vain fails at once. Every world is prepared by the definitions.json beside the
+ * transcripts.
  */
 #include "base/check.h"
 #include "broker/meta.h"
-#include "broker/user.h"
+#include "mgmt/definitions.h"
 #include "sim/sim_broker.h"
 #include "suite.h"
 
@@ -28,70 +29,52 @@ struct world {
     int client_count;
     struct sim_client *clients[CLIENTS_MAX];
     struct transcript_net net;
+    struct buffer definitions;
 };
 
-/* ---- the users that transcripts with `needs: users` speak of: see definitions.json ---- */
+/* ---- what transcripts with `needs: users`, `policies` and so on speak of ---- */
 
-struct person {
-    const char *name;
-    const char *tags;
-    const char *configure; /* on "/"; NULL: no permissions */
-    const char *write;
-    const char *read;
-};
-
-static const struct person people[] = {
-    {"nobody", "", NULL, NULL, NULL},
-    {"limited", "", "^c-", "^(c-|w-)", "^(c-|r-)"},
-    {"impostor", "impersonator", ".*", ".*", ".*"},
-    {"topical", "", ".*", ".*", ".*"},
-};
-
+/* The definitions.json in the folder of the first transcript; none: nothing. */
 static void
-apply(struct world *w, const struct meta_command *command)
+definitions_read(struct world *w, const char *transcript)
 {
-    struct meta_result result;
-    meta_apply(w->broker->node.meta, command, &result);
-    CHECK(result.code == 0);
-}
-
-static void
-permit(struct world *w, const char *vhost, const struct person *p)
-{
-    apply(w, &(struct meta_command){.kind = META_PERMISSION_SET,
-                                    .vhost = slice_str(vhost),
-                                    .user = slice_str(p->name),
-                                    .configure = slice_str(p->configure),
-                                    .write = slice_str(p->write),
-                                    .read = slice_str(p->read)});
-}
-
-static void
-people_declare(struct world *w)
-{
-    static const uint8_t salt[4] = {1, 2, 3, 4};
-    static const struct person guest = {"guest", "administrator", ".*", ".*", ".*"};
-    apply(w, &(struct meta_command){.kind = META_VHOST_ADD, .name = slice_str("other")});
-    permit(w, "other", &guest);
-    apply(w, &(struct meta_command){.kind = META_VHOST_ADD, .name = slice_str("traced"), .is_tracing = true});
-    permit(w, "traced", &guest);
-    for (size_t i = 0; i < sizeof(people) / sizeof(people[0]); i++) {
-        uint8_t hash[36];
-        user_password_hash(slice_str(people[i].name), salt, hash);
-        apply(w, &(struct meta_command){.kind = META_USER_PUT,
-                                        .name = slice_str(people[i].name),
-                                        .tags = slice_str(people[i].tags),
-                                        .password_hash = slice_of(hash, sizeof(hash))});
-        if (people[i].configure != NULL) {
-            permit(w, "/", &people[i]);
-        }
+    char path[4096];
+    const char *slash = strrchr(transcript, '/');
+    snprintf(path, sizeof(path), "%.*sdefinitions.json", slash == NULL ? 0 : (int)(slash + 1 - transcript),
+             transcript);
+    FILE *f = fopen(path, "re");
+    size_t got;
+    while (f != NULL && (got = fread(buffer_reserve(&w->definitions, 4096), 1, 4096, f)) > 0) {
+        w->definitions.len += got;
     }
-    apply(w, &(struct meta_command){.kind = META_TOPIC_PERMISSION_SET,
-                                    .vhost = slice_str("/"),
-                                    .user = slice_str("topical"),
-                                    .name = slice_str("amq.topic"),
-                                    .write = slice_str("^{username}\\."),
-                                    .read = slice_str("^open\\.")});
+    if (f != NULL) {
+        fclose(f);
+    }
+}
+
+static void
+definitions_apply(struct world *w)
+{
+    struct definitions_place at = {0};
+    struct meta_command command;
+    struct meta_result result;
+    char why[DEFINITIONS_WHY_SIZE];
+    if (w->definitions.len == 0) {
+        return;
+    }
+    struct definitions *d = definitions_parse(buffer_slice(&w->definitions), NULL, w->broker->world, why);
+    CHECK(d != NULL);
+    while (definitions_next(d, &at, &command)) {
+        meta_apply(w->broker->node.meta, &command, &result);
+        CHECK(result.code == 0);
+    }
+    definitions_free(d);
+    command = (struct meta_command){.kind = META_VHOST_SET,
+                                    .name = slice_str("traced"),
+                                    .changes = VHOST_CHANGE_TRACING,
+                                    .is_tracing = true};
+    meta_apply(w->broker->node.meta, &command, &result);
+    CHECK(result.code == 0);
 }
 
 /* ---- the network ---- */
@@ -181,7 +164,7 @@ world_open(void *ctx, const char *name)
     options.disk_free_limit = DISK_FREE_LIMIT;
     w->broker = sim_broker_new(w->sim, &options);
     sim_node_set_memory(w->broker->world, 0, MEMORY_TOTAL);
-    people_declare(w);
+    definitions_apply(w);
     w->net = (struct transcript_net){.ctx = w,
                                      .connect = sim_connect,
                                      .send = sim_send,
@@ -212,7 +195,8 @@ main(int argc, char **argv)
     suite.ctx = &world;
     suite.net_open = world_open;
     suite.net_close = world_close;
-    snprintf(suite.provides, sizeof(suite.provides), " users topic_permissions traced memory disk ");
+    snprintf(suite.provides, sizeof(suite.provides),
+             " users topic_permissions traced policies limits memory disk ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);
@@ -230,5 +214,8 @@ main(int argc, char **argv)
                 "       [--timeout-ms N] [--jobs N] FILE ...\n");
         return 2;
     }
-    return suite_run(&suite, argv + i, argc - i);
+    definitions_read(&world, argv[i]);
+    int failed = suite_run(&suite, argv + i, argc - i);
+    buffer_fini(&world.definitions);
+    return failed;
 }
