@@ -31,6 +31,7 @@ courier_reply_init(struct op_reply *r, const struct courier_op *op, const struct
     r->redelivered = r->no_ack = false;
     r->subscription = r->consumer = 0;
     r->activity = CONSUMER_UP;
+    r->delivery_count = 0;
 }
 
 void

@@ -34,7 +34,8 @@ struct op_reply {
     struct message *message; /* one hold, now the receiver's; NULL: empty */
     uint64_t position;       /* of the message in its queue, for settling */
     bool redelivered;
-    bool no_ack; /* nothing is left to settle */
+    bool no_ack;             /* nothing is left to settle */
+    uint32_t delivery_count; /* of a peek: of quorum queues */
     /* the courier's own */
     uint64_t subscription, consumer;
     uint8_t activity; /* consume: enum consumer_activity */
