@@ -22,6 +22,7 @@ courier_reply_init(struct op_reply *r, const struct courier_op *op, const struct
     r->to = op->from;
     r->op = op->number;
     r->code = 0;
+    r->refusal = OP_REFUSED;
     r->text[0] = 0;
     r->queue_id = op->queue_id;
     r->queue_shard = (uint16_t)b->index;
