@@ -7,6 +7,8 @@
  */
 #include "app/boot.h"
 
+#include "app/logger_exchange.h"
+#include "app/logger_publish.h"
 #include "app/reload.h"
 #include "app/setup.h"
 #include "base/buffer.h"
@@ -26,7 +28,7 @@ enum {
     BOOT_SAMPLE_MS = 100, /* between two looks at the memory */
 };
 
-enum boot_mail { MAIL_BOOT_STOP = MAIL_APP, MAIL_BOOT_RELOAD };
+enum boot_mail { MAIL_BOOT_STOP = MAIL_APP, MAIL_BOOT_RELOAD, MAIL_BOOT_LOG };
 
 struct boot {
     struct boot_request request;
@@ -74,6 +76,8 @@ on_mail(void *arg, struct shard *s, const struct mail *m)
         stop(b);
     else if (m->type == MAIL_BOOT_RELOAD)
         reload(b);
+    else if (m->type == MAIL_BOOT_LOG)
+        logger_publish(b->request.log_exchange, b->node.brokers[0]);
     else
         CHECK(ask_on_mail(NULL, s, m));
 }
@@ -82,6 +86,12 @@ static void
 tell(struct boot *b, enum boot_mail what)
 {
     shards_post_external(b->node.shards, 0, &(struct mail){.type = what});
+}
+
+static void
+tell_log(void *arg)
+{
+    tell(arg, MAIL_BOOT_LOG);
 }
 
 void
@@ -138,6 +148,8 @@ on_started(void *arg)
     alarm_watch_start(&b->memory, b->node.brokers[0], b->watermark, BOOT_SAMPLE_MS);
     b->memory.share = c->memory_watermark_bytes ? 0 : c->memory_watermark_ratio;
     alarm_disk_start(&b->disk, b->node.brokers[0], c->data_dir, setup_disk_free_limit(c));
+    if (b->request.log_exchange)
+        logger_exchange_connect(b->request.log_exchange, tell_log, b);
     struct buffer line = {0};
     buffer_add_fmt(&line, "leveret " LEVERET_VERSION " ready: node %s%.*s, %u shard%s", b->request.name,
                    (int)b->ready.len, (const char *)b->ready.data, shards_count(b->node.shards),
@@ -232,8 +244,8 @@ restore_node(struct boot *b, char *why)
     bool is_bare = durable_is_new(b->durable) && !b->config->load_definitions;
     if (is_bare && !setup_first_things(b->node.meta, b->config, why, BOOT_WHY_SIZE))
         return false;
-    if (!setup_event_exchange(b->node.meta, b->config, why, BOOT_WHY_SIZE) || !load_definitions(b, why) ||
-        !setup_event_exchange(b->node.meta, b->config, why, BOOT_WHY_SIZE)) /* they may have its vhost */
+    if (!setup_exchanges(b->node.meta, b->config, why, BOOT_WHY_SIZE) || !load_definitions(b, why) ||
+        !setup_exchanges(b->node.meta, b->config, why, BOOT_WHY_SIZE)) /* they may have its vhost */
         return false;
     return durable_begin(b->durable, why, BOOT_WHY_SIZE) == ERR_OK;
 }
@@ -273,6 +285,8 @@ boot_run(struct boot *b, char *why)
 void
 boot_free(struct boot *b)
 {
+    if (b->request.log_exchange)
+        logger_exchange_connect(b->request.log_exchange, NULL, NULL);
     if (b->durable)
         durable_close(b->durable);
     meta_free(b->node.meta); /* the epoch, which is the shards', frees what it held */

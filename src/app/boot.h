@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct boot;
+struct logger_exchange;
 struct reload;
 struct server;
 
@@ -21,6 +22,7 @@ enum { BOOT_WHY_SIZE = 512 };
 struct boot_request {
     const struct config *config;
     struct log *log;
+    struct logger_exchange *log_exchange; /* NULL: the log is not published */
     const char *name, *cluster_name;
     /* Once, on a shard's thread: every listener accepts. `line` is for people, with the word "ready". */
     void (*on_ready)(void *arg, const char *line);

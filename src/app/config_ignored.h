@@ -54,6 +54,7 @@
     X("log.console.use_colors", "no colours") \
     X("log.console.color_esc_seqs.**", "no colours") \
     X("log.console.formatter.**", "one layout") \
+    X("log.exchange.formatter.**", "one layout") \
     X("log.file.formatter.**", "one layout") \
     X("log.syslog.formatter.**", "one layout") \
     X("log.syslog.ssl_options.**", "udp or tcp") \
@@ -64,8 +65,6 @@
     X("log.ldap.level", "no such category") \
     X("log.user.level", "no such category") \
     X("log.prelaunch.level", "no such category") \
-    X("log.exchange", "not in this version") \
-    X("log.exchange.**", "not in this version") \
     X("queue_master_locator", "not in this version") \
     X("queue_leader_locator", "not in this version") \
     X("mirroring_sync_batch_size", "not in this version") \

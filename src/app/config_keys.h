@@ -175,6 +175,11 @@
     X(BOOL, log_journald, "log.journald", "false", 0, 0, "", "log to systemd's journal") \
     X(LEVEL, log_journald_level, "log.journald.level", "", 0, 0, "", "the least level that goes to the journal") \
     X(STRING, log_journald_socket, "leveret.log.journald_socket", "/run/systemd/journal/socket", 0, 0, "", "where it listens") \
+    X(BOOL, log_exchange, "log.exchange", "false", 0, 0, "", "publish the log to the exchange amq.rabbitmq.log of the default vhost") \
+    X(LEVEL, log_exchange_level, "log.exchange.level", "", 0, 0, "", "the least level that goes there; it is the routing key") \
+    X(ENUM, log_exchange_formatter, "log.exchange.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how the bodies look") \
+    X(ENUM, log_exchange_time, "log.exchange.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how their times look") \
+    X(ENUM, log_exchange_case, "log.exchange.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, "how their levels look") \
     X(STRINGS, log_category_files, "log.$category.file", "", 0, 0, "", \
       "a file of its own for a category (log.audit.file), instead of log.file and with its format and rotation") \
     X(LEVELS, log_levels, "log.$category.level", "default=info", 0, 0, "", \

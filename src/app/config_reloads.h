@@ -5,7 +5,8 @@
 
 /* clang-format off */
 #define CONFIG_RELOAD_TABLE(X) \
-    X(log_file_level) X(log_console_level) X(log_syslog_level) X(log_journald_level) X(log_levels) \
+    X(log_file_level) X(log_console_level) X(log_syslog_level) X(log_journald_level) X(log_exchange_level) \
+    X(log_levels) \
     X(ssl_cacertfile) X(ssl_certfile) X(ssl_keyfile) X(ssl_password) X(ssl_verify) X(ssl_fail_if_no_peer_cert) \
     X(ssl_depth) X(ssl_versions) X(ssl_ciphers) X(ssl_honor_cipher_order) \
     X(ssl_cert_login_from) X(ssl_cert_login_san_type) X(ssl_cert_login_san_index) \

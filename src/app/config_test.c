@@ -319,12 +319,12 @@ at_most_twenty_errors_are_shown(void **state)
 static void
 rabbitmqs_keys_without_effect_give_one_warning(void **state)
 {
-    struct loaded l = load_good("num_acceptors.tcp = 10\nmanagement.tcp.port = 15672\nlog.exchange = true\n"
+    struct loaded l = load_good("num_acceptors.tcp = 10\nmanagement.tcp.port = 15672\nlog.ra.level = info\n"
                                 "log.syslog.multiline_mode = false\n");
     assert_string_equal(l.warnings,
                         "keys without effect here: num_acceptors.tcp (a.conf:1, accepting is the shards' "
                         "work); management.tcp.port (a.conf:2, not in this version); "
-                        "log.exchange (a.conf:3, not in this version); "
+                        "log.ra.level (a.conf:3, no such category); "
                         "log.syslog.multiline_mode (a.conf:4, a message is one line)\n");
     unload(&l);
 }

@@ -36,7 +36,7 @@ struct logger_core {
 
 /* ---- any thread ---- */
 
-static uint16_t
+static uint32_t
 outputs_of(const struct logger *l, enum log_category category, enum log_level level)
 {
     const struct logger_core *k = l->core;
@@ -47,7 +47,7 @@ outputs_of(const struct logger *l, enum log_category category, enum log_level le
         if (least != LOGGER_ELSEWHERE && level >= (now == k->configured[category] ? least : now))
             outputs |= 1u << i;
     }
-    return (uint16_t)outputs;
+    return outputs;
 }
 
 static void
@@ -114,7 +114,7 @@ put_lost(struct logger_core *k, uint64_t lost)
                  (unsigned long long)lost);
     struct logger_record r = {.thread = gettid(),
                               .level = LOG_LEVEL_WARNING,
-                              .outputs = UINT16_MAX,
+                              .outputs = UINT32_MAX,
                               .len = (uint16_t)n,
                               .text = text};
     clock_gettime(CLOCK_REALTIME, &r.when);
@@ -300,10 +300,20 @@ logger_location(const struct logger *l, unsigned i)
         if (o->kind == LOGGER_FILE || files + others++ != i)
             continue;
         return o->kind == LOGGER_SYSLOG     ? "<syslog>"
+               : o->kind == LOGGER_EXCHANGE ? o->exchange.location
                : o->kind == LOGGER_JOURNALD ? "<journald>"
                : o->fd == STDERR_FILENO     ? "<stderr>"
                                             : "<stdout>";
     }
+    return NULL;
+}
+
+struct logger_exchange *
+logger_exchange(const struct logger *l)
+{
+    for (unsigned i = 0; i < l->core->output_count; i++)
+        if (l->core->outputs[i].kind == LOGGER_EXCHANGE)
+            return &l->core->outputs[i].exchange;
     return NULL;
 }
 

@@ -1,7 +1,7 @@
 /*
- * Where the log goes: standard output or error, a file, syslog, journald, and a file of its own for each
- * category that wants one. Lines look like RabbitMQ's: "2026-11-22 10:26:33.123456+00:00 [info] <0.4711.0>
- * connection: ...".
+ * Where the log goes: standard output or error, a file, syslog, journald, an exchange, and a file of its own
+ * for each category that wants one. Lines look like RabbitMQ's: "2026-11-22 10:26:33.123456+00:00 [info]
+ * <0.4711.0> connection: ...".
  *
  * What is written at run time decides nothing else: a full disk, a dead syslog or a terminal that nobody
  * reads costs lines, which are counted and said, and never stops a thread that logs.
@@ -19,6 +19,7 @@ enum {
 };
 
 struct logger_core;
+struct logger_exchange;
 
 struct logger {
     struct log log; /* what the node gets; log_set_level() at run time is for all outputs */
@@ -42,9 +43,11 @@ void logger_reopen(struct logger *l);
 /* The same for files without rotation of their own; the others are rotated now. */
 void logger_rotate(struct logger *l);
 
-/* The files, then "<stdout>", "<stderr>", "<syslog>", "<journald>" for the other outputs; NULL behind the
- * last one. */
+/* The files, then "<stdout>", "<stderr>", "<syslog>", "<journald>", "exchange:..." for the other outputs;
+ * NULL behind the last one. */
 const char *logger_location(const struct logger *l, unsigned i);
+/* Where lines wait that the node is to publish; NULL: it is not to. */
+struct logger_exchange *logger_exchange(const struct logger *l);
 /* Appends the last `lines` lines of the first file (of its last LOGGER_TAIL_BYTES_MAX bytes). ERR_NOT_FOUND:
  * there is no file. */
 ERR_USE enum err logger_tail(const struct logger *l, unsigned lines, struct buffer *out);

@@ -18,8 +18,8 @@ struct logger_record {
     int thread;
     uint8_t category; /* enum log_category */
     uint8_t level;    /* enum log_level */
-    uint16_t outputs; /* a bit for each output that wants it */
     uint16_t len;
+    uint32_t outputs; /* a bit for each output that wants it */
     const char *text; /* valid UTF-8 without control characters, ended by a zero */
 };
 

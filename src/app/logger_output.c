@@ -87,6 +87,14 @@ open_others(struct logger_output *o, const struct config *c)
         logger_journald_open(&o->journald, c->log_journald_socket, c->log_syslog_identity);
         o++;
     }
+    if (c->log_exchange) {
+        *o = (struct logger_output){.kind = LOGGER_EXCHANGE,
+                                    .format = {.style = c->log_exchange_formatter,
+                                               .time = c->log_exchange_time,
+                                               .level = c->log_exchange_case}};
+        logger_exchange_open(&o->exchange, c->default_vhost, c->log_exchange_formatter == LOGGER_JSON);
+        o++;
+    }
     return (unsigned)(o - first);
 }
 
@@ -121,6 +129,7 @@ logger_output_close(struct logger_output *o)
     case LOGGER_FILE: logger_file_close(&o->file); break;
     case LOGGER_SYSLOG: logger_syslog_close(&o->syslog); break;
     case LOGGER_JOURNALD: logger_journald_close(&o->journald); break;
+    case LOGGER_EXCHANGE: logger_exchange_close(&o->exchange); break;
     case LOGGER_CONSOLE: break; /* the program's */
     }
 }
@@ -134,6 +143,7 @@ own_level(const struct config *c, enum logger_kind kind)
     case LOGGER_CONSOLE: return c->log_console_level;
     case LOGGER_SYSLOG: return c->log_syslog_level;
     case LOGGER_JOURNALD: return c->log_journald_level;
+    case LOGGER_EXCHANGE: return c->log_exchange_level;
     default: return c->log_file_level;
     }
 }
@@ -207,13 +217,14 @@ try_put(struct logger_output *o, const struct logger_record *r)
 {
     char line[LOGGER_LINE_MAX];
     size_t len = 0;
-    if (o->kind == LOGGER_FILE || o->kind == LOGGER_CONSOLE)
+    if (o->kind == LOGGER_FILE || o->kind == LOGGER_CONSOLE || o->kind == LOGGER_EXCHANGE)
         len = logger_format_line(&o->format, r, line);
     else
         logger_format_message(&o->format, r, line);
     switch (o->kind) {
     case LOGGER_FILE: return logger_file_put(&o->file, line, len, r->when.tv_sec);
     case LOGGER_CONSOLE: return put_console(o->fd, line, len);
+    case LOGGER_EXCHANGE: return logger_exchange_put(&o->exchange, r, line, len);
     case LOGGER_SYSLOG: return logger_syslog_put(&o->syslog, r, line, r->when.tv_sec);
     default: return logger_journald_put(&o->journald, r, line);
     }

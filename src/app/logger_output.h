@@ -3,18 +3,19 @@
 #define LEVERET_APP_LOGGER_OUTPUT_H
 
 #include "app/config.h"
+#include "app/logger_exchange.h"
 #include "app/logger_file.h"
 #include "app/logger_format.h"
 #include "app/logger_journald.h"
 #include "app/logger_syslog.h"
 
 enum {
-    LOGGER_OUTPUTS_MAX = LOG_CATEGORIES + 5, /* two names for the default category */
+    LOGGER_OUTPUTS_MAX = LOG_CATEGORIES + 6, /* two names for the default category */
     LOGGER_ELSEWHERE = LOG_LEVELS, /* instead of a least level: the category has a file of its own */
 };
-_Static_assert(LOGGER_OUTPUTS_MAX <= 16, "a record has a bit for each");
+_Static_assert(LOGGER_OUTPUTS_MAX <= 32, "a record has a bit for each");
 
-enum logger_kind { LOGGER_FILE, LOGGER_CONSOLE, LOGGER_SYSLOG, LOGGER_JOURNALD };
+enum logger_kind { LOGGER_FILE, LOGGER_CONSOLE, LOGGER_SYSLOG, LOGGER_JOURNALD, LOGGER_EXCHANGE };
 
 struct logger_output {
     enum logger_kind kind;
@@ -26,6 +27,7 @@ struct logger_output {
         struct logger_file file;
         struct logger_syslog syslog;
         struct logger_journald journald;
+        struct logger_exchange exchange;
         int fd;
     };
 };

@@ -131,6 +131,7 @@ boot(struct process *p)
     pthread_mutex_unlock(&p->lock);
     struct boot_request request = {.config = r ? &r->config : p->config,
                                    .log = &p->logger.log,
+                                   .log_exchange = logger_exchange(&p->logger),
                                    .name = p->name,
                                    .cluster_name = p->cluster_name,
                                    .on_ready = on_ready,

@@ -237,23 +237,32 @@ setup_cluster_id(struct meta *m, char *why, size_t why_size)
     return apply(m, &set, why, why_size);
 }
 
-bool
-setup_event_exchange(struct meta *m, const struct config *c, char *why, size_t why_size)
+/* One that the node publishes to, and nobody else. */
+static bool
+setup_exchange(struct meta *m, const char *vhost, const char *name, bool is_wanted, char *why,
+               size_t why_size)
 {
     struct meta_command cmd = {.kind = META_EXCHANGE_DECLARE,
-                               .vhost = slice_str(c->event_vhost),
-                               .name = slice_str(EVENT_EXCHANGE),
+                               .vhost = slice_str(vhost),
+                               .name = slice_str(name),
                                .type = slice_str("topic"),
                                .durable = true,
                                .internal = true,
                                .is_judged = true}; /* the name is a reserved one */
     const struct vhost *v = vhost_find(m, cmd.vhost);
     bool is_there = v && exchange_find(v, cmd.name);
-    if (!v || is_there == c->has_event_exchange)
+    if (!v || is_there == is_wanted)
         return true;
     if (is_there)
         cmd.kind = META_EXCHANGE_DELETE;
     return apply(m, &cmd, why, why_size);
+}
+
+bool
+setup_exchanges(struct meta *m, const struct config *c, char *why, size_t why_size)
+{
+    return setup_exchange(m, c->event_vhost, EVENT_EXCHANGE, c->has_event_exchange, why, why_size) &&
+           setup_exchange(m, c->default_vhost, LOG_EXCHANGE, c->log_exchange, why, why_size);
 }
 
 static double

@@ -81,6 +81,9 @@ void courier_purge(struct broker *b, const struct queue_def *q, struct channel_r
 /* `no_ack` false: the message stays with the queue until settled. */
 void courier_get(struct broker *b, const struct queue_def *q, struct channel_ref from, uint32_t op,
                  bool no_ack);
+/* On the queue's shard: the n-th ready message, from 1 on, which stays there. Answered with one hold in
+ * r->message, or NULL when there is none, and how often it came back. */
+void courier_peek(struct broker *b, uint64_t queue_id, uint32_t n, struct channel_ref from, uint32_t op);
 /* Deletes through the metadata: checks if_unused / if_empty on the queue's shard, then submits
  * META_QUEUE_DELETE, then closes the queue (consumers get `canceled`), then answers. A queue that is gone
  * already answers 0. `actor`: who does it, for events; borrowed. */

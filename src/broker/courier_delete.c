@@ -124,6 +124,13 @@ courier_auto_delete(struct queue *q)
         deletion_start(q, slice_of(NULL, 0));
 }
 
+static void
+deletion_refuse(struct broker *b, struct op_reply *r, enum op_refusal why, const char *what)
+{
+    courier_reply_error(b, r, AMQP_REPLY_PRECONDITION_FAILED, what);
+    r->refusal = (uint8_t)why;
+}
+
 void
 courier_op_delete(struct broker *b, struct queue *q, const struct courier_op *op)
 {
@@ -136,9 +143,9 @@ courier_op_delete(struct broker *b, struct queue *q, const struct courier_op *op
     if (q && q->has_rules)
         queue_rules_look(q);
     if (q && op->flags & COURIER_IF_UNUSED && queue_consumer_count(q))
-        courier_reply_error(b, &r, AMQP_REPLY_PRECONDITION_FAILED, "in use");
+        deletion_refuse(b, &r, OP_IN_USE, "in use");
     else if (q && op->flags & COURIER_IF_EMPTY && queue_ready_count(q))
-        courier_reply_error(b, &r, AMQP_REPLY_PRECONDITION_FAILED, "not empty");
+        deletion_refuse(b, &r, OP_NOT_EMPTY, "not empty");
     else if (q) {
         deletion_add(deletion_start(q, op->actor), op);
         return;

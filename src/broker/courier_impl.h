@@ -66,6 +66,7 @@ struct courier_op {
     struct channel_ref from;
     uint32_t number;
     uint16_t flags;
+    uint32_t peek; /* the how-manieth message it asks for; 0: it is no look at one */
     uint64_t queue_id;
     struct slice actor; /* of a deletion; borrowed */
 };

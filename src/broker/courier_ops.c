@@ -22,6 +22,7 @@ courier_reply_init(struct op_reply *r, const struct courier_op *op, const struct
     r->to = op->from;
     r->op = op->number;
     r->code = 0;
+    r->refusal = OP_REFUSED;
     r->text[0] = 0;
     r->queue_id = op->queue_id;
     r->queue_shard = (uint16_t)b->index;
@@ -31,6 +32,7 @@ courier_reply_init(struct op_reply *r, const struct courier_op *op, const struct
     r->redelivered = r->no_ack = false;
     r->subscription = r->consumer = 0;
     r->activity = CONSUMER_UP;
+    r->delivery_count = 0;
 }
 
 void

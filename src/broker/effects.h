@@ -21,11 +21,14 @@ struct channel_ref {
 };
 
 /* The answer to one courier operation that asks for an answer. */
+enum op_refusal { OP_REFUSED, OP_IN_USE, OP_NOT_EMPTY };
+
 struct op_reply {
     struct channel_ref to;
-    uint32_t op;    /* the caller's number of the operation */
-    uint16_t code;  /* 0, or AMQP reply code */
-    char text[256]; /* with code: the explanation, without the code's name */
+    uint32_t op;     /* the caller's number of the operation */
+    uint16_t code;   /* 0, or AMQP reply code */
+    char text[256];  /* with code: the explanation, without the code's name */
+    uint8_t refusal; /* with 406: enum op_refusal */
     uint64_t queue_id;
     uint16_t queue_shard;
     uint32_t message_count; /* ready messages (declare, get, purge, delete) */
@@ -34,7 +37,8 @@ struct op_reply {
     struct message *message; /* one hold, now the receiver's; NULL: empty */
     uint64_t position;       /* of the message in its queue, for settling */
     bool redelivered;
-    bool no_ack; /* nothing is left to settle */
+    bool no_ack;             /* nothing is left to settle */
+    uint32_t delivery_count; /* of a peek: of quorum queues */
     /* the courier's own */
     uint64_t subscription, consumer;
     uint8_t activity; /* consume: enum consumer_activity */

@@ -21,6 +21,8 @@ struct broker;
 struct vhost;
 
 #define EVENT_EXCHANGE "amq.rabbitmq.event"
+/* Likewise the log's (log.exchange): it comes and goes with a start. */
+#define LOG_EXCHANGE "amq.rabbitmq.log"
 /* Who does what nobody asked for; and whoever uses the tools. */
 #define EVENT_BY_BROKER "rmq-internal"
 #define EVENT_BY_TOOL   "rmq-cli"

@@ -13,6 +13,7 @@
 #include "broker/meta_impl.h"
 #include "broker/permission.h"
 #include "broker/recent_history.h"
+#include "wire/amqp_methods.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,6 +45,13 @@ meta_fail(struct meta_result *r, uint16_t code, const char *format, ...)
     va_end(args);
     r->code = code;
     return code;
+}
+
+uint16_t
+meta_fail_vhost(struct meta_result *r, struct slice name)
+{
+    r->no_vhost = true;
+    return meta_fail(r, AMQP_REPLY_NOT_FOUND, "no vhost '%.*s'", SLICE_FMT(name));
 }
 
 uint64_t

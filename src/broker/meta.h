@@ -94,6 +94,7 @@ struct meta_command {
 struct meta_result {
     uint16_t code;  /* 0, or the AMQP reply code */
     char text[256]; /* with code: RabbitMQ's explanation, without the code's name */
+    bool no_vhost;  /* with code: for want of the virtual host */
     bool existed;   /* declare: it was there already, equivalent */
     bool unchanged; /* a policy or parameter is what it was */
     uint64_t queue_id;

@@ -404,8 +404,9 @@ meta_exchange_delete(struct meta *m, const struct meta_command *cmd, struct meta
         refuse_default(r);
         return;
     }
-    bool is_events = cmd->connection_id == 0 && slice_eq_str(cmd->name, EVENT_EXCHANGE); /* by a start */
-    if (is_reserved(cmd->name) && !is_events) {
+    bool is_by_start = cmd->connection_id == 0 &&
+                       (slice_eq_str(cmd->name, EVENT_EXCHANGE) || slice_eq_str(cmd->name, LOG_EXCHANGE));
+    if (is_reserved(cmd->name) && !is_by_start) {
         meta_fail(r, AMQP_REPLY_ACCESS_REFUSED,
                   "deletion of system exchange '%.*s' in vhost '%s' not allowed", SLICE_FMT(cmd->name),
                   v->name);

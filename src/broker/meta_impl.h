@@ -50,6 +50,8 @@ struct slice meta_slice_copy(struct slice s);
 
 uint16_t meta_fail(struct meta_result *r, uint16_t code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* 404 "no vhost 'NAME'". */
+uint16_t meta_fail_vhost(struct meta_result *r, struct slice name);
 /* The next id, or the one that the command forces. */
 uint64_t meta_take_id(struct meta *m, const struct meta_command *cmd);
 static inline void

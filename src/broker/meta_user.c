@@ -259,15 +259,24 @@ meta_permissions_of_vhost_remove(struct meta *m, const struct vhost *v)
     meta_permissions_changed(m);
 }
 
+/* NULL: one of them is not there. */
+static struct vhost *
+of_user_and_vhost(const struct meta *m, const struct meta_command *cmd, struct meta_result *r)
+{
+    struct vhost *v = (struct vhost *)vhost_find(m, cmd->vhost);
+    if (!v)
+        meta_fail_vhost(r, cmd->vhost);
+    else if (!user_find(m, cmd->user))
+        meta_fail(r, AMQP_REPLY_NOT_FOUND, "no user '%.*s'", SLICE_FMT(cmd->user));
+    return r->code ? NULL : v;
+}
+
 void
 meta_permission_set(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
 {
-    struct vhost *v = (struct vhost *)vhost_find(m, cmd->vhost);
-    if (!v || !user_find(m, cmd->user)) {
-        meta_fail(r, AMQP_REPLY_NOT_FOUND, v ? "no user '%.*s'" : "no vhost '%.*s'",
-                  SLICE_FMT(v ? cmd->user : cmd->vhost));
+    struct vhost *v = of_user_and_vhost(m, cmd, r);
+    if (!v)
         return;
-    }
     const struct slice patterns[PERMISSION_KINDS] = {
         [PERMISSION_CONFIGURE] = cmd->configure,
         [PERMISSION_WRITE] = cmd->write,
@@ -292,12 +301,9 @@ meta_permission_set(struct meta *m, const struct meta_command *cmd, struct meta_
 void
 meta_permission_clear(struct meta *m, const struct meta_command *cmd, struct meta_result *r)
 {
-    struct vhost *v = (struct vhost *)vhost_find(m, cmd->vhost);
-    if (!v || !user_find(m, cmd->user)) {
-        meta_fail(r, AMQP_REPLY_NOT_FOUND, v ? "no user '%.*s'" : "no vhost '%.*s'",
-                  SLICE_FMT(v ? cmd->user : cmd->vhost));
+    struct vhost *v = of_user_and_vhost(m, cmd, r);
+    if (!v)
         return;
-    }
     struct permission_entry *e = (struct permission_entry *)permission_find(m, cmd->user, v);
     if (!e)
         return;

@@ -31,7 +31,7 @@ meta_vhost_known(struct meta *m, const struct meta_command *cmd, struct meta_res
 {
     struct vhost *v = (struct vhost *)vhost_find(m, cmd->vhost);
     if (!v)
-        meta_fail(r, AMQP_REPLY_NOT_FOUND, "no vhost '%.*s'", SLICE_FMT(cmd->vhost));
+        meta_fail_vhost(r, cmd->vhost);
     return v;
 }
 
@@ -111,7 +111,7 @@ meta_vhost_set(struct meta *m, const struct meta_command *cmd, struct meta_resul
 {
     struct vhost *v = (struct vhost *)vhost_find(m, cmd->name);
     if (!v)
-        meta_fail(r, AMQP_REPLY_NOT_FOUND, "no vhost '%.*s'", SLICE_FMT(cmd->name));
+        meta_fail_vhost(r, cmd->name);
     if (!v || !metadata_fits(cmd, r))
         return;
     if (cmd->changes & VHOST_CHANGE_TRACING)
@@ -181,7 +181,7 @@ meta_vhost_delete(struct meta *m, const struct meta_command *cmd, struct meta_re
 {
     struct vhost *v = (struct vhost *)vhost_find(m, cmd->name);
     if (!v) {
-        meta_fail(r, AMQP_REPLY_NOT_FOUND, "no vhost '%.*s'", SLICE_FMT(cmd->name));
+        meta_fail_vhost(r, cmd->name);
         return;
     }
     if (vhost_metadata(v)->is_protected && !m->is_ending) {

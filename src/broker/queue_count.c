@@ -44,6 +44,13 @@ queue_count_returned(const struct queue *q, struct queue_entry *e)
     return limit == QUEUE_SETTING_NONE || count <= (uint64_t)limit;
 }
 
+uint32_t
+queue_count_of(const struct queue_entry *e)
+{
+    uint64_t count = ((const struct counted_entry *)e)->count;
+    return count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
+}
+
 static struct message *
 copy_with_count(struct broker *b, const struct message *m, struct properties *p, uint64_t count)
 {

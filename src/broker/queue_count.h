@@ -20,6 +20,8 @@ size_t queue_count_entry_size(void);
 void queue_count_begin(struct queue_entry *e);
 /* It came back once more. False: too often. */
 bool queue_count_returned(const struct queue *q, struct queue_entry *e);
+/* How often it came back. */
+uint32_t queue_count_of(const struct queue_entry *e);
 /* What the consumer gets for a message that was given out before: a copy with the header, which is the
  * caller's; NULL: the message as it is. */
 struct message *queue_count_tell(const struct queue *q, const struct queue_entry *e);

@@ -161,6 +161,11 @@ bool queue_deliver_ready(struct queue *q);
 struct queue_entry *queue_paging_head(struct queue *q, uint64_t *position);
 /* The slow half of queue_messages_first(): no entry at `*position`, or it may not be given out yet. */
 struct queue_entry *queue_paging_first(struct queue *q, uint64_t *position);
+/* The n-th ready message, as they would be given out; no rank, a queue without priorities. LATER: it is being
+ * read, and courier_waiting_retry() comes. */
+enum { QUEUE_PEEK_MAX = 65536 }; /* a walk takes no longer */
+enum queue_peeked { QUEUE_PEEKED_NOTHING, QUEUE_PEEKED, QUEUE_PEEKED_LATER };
+enum queue_peeked queue_peek(struct queue *q, uint32_t n, struct queue_entry **found);
 /* Read-ahead and reservation, before messages are given out. */
 void queue_paging_prepare(struct queue *q);
 /* The turn's paging out, over all queues of broker.deep. */

@@ -129,6 +129,53 @@ queue_paging_prepare(struct queue *q)
         paging_read(q, paged);
 }
 
+/* ---- looking ---- */
+
+/* The first message behind the cursor that stands at or behind `*position`. NULL: it is paged out, or
+ * (`*position` is the next one to come) there is none. */
+static struct queue_entry *
+paging_at_or_behind(const struct queue *q, uint64_t *position)
+{
+    const struct seqdeque *entries = &q->messages->entries;
+    uint64_t in_memory = *position, paged = seqdeque_next_sequence(entries);
+    struct queue_log *l = q->broker->log;
+    struct queue_entry *e = seqdeque_get(entries, in_memory);
+    if (!e)
+        e = seqdeque_next(entries, &in_memory);
+    if (q->paged && !l->ops->paged_next(l, (struct queue *)q, *position, &paged))
+        paged = seqdeque_next_sequence(entries);
+    *position = e && in_memory < paged ? in_memory : paged;
+    return e && in_memory < paged ? e : NULL;
+}
+
+enum queue_peeked
+queue_peek(struct queue *q, uint32_t n, struct queue_entry **found)
+{
+    uint64_t position;
+    if (n == 0 || n > QUEUE_PEEK_MAX || n > queue_ready(q))
+        return QUEUE_PEEKED_NOTHING;
+    struct queue_messages *ms = q->messages;
+    struct queue_entry *e = seqdeque_first(&ms->entries, &position);
+    for (; e && position < q->cursor; e = seqdeque_next(&ms->entries, &position))
+        if (!e->is_unacked && !e->is_leaving && --n == 0) {
+            *found = e;
+            return QUEUE_PEEKED;
+        }
+    for (position = q->cursor;; position++) {
+        e = paging_at_or_behind(q, &position);
+        if (position >= seqdeque_next_sequence(&ms->entries))
+            return QUEUE_PEEKED_NOTHING;
+        if (--n == 0)
+            break;
+    }
+    if (!e) {
+        paging_read(q, position);
+        return QUEUE_PEEKED_LATER;
+    }
+    *found = e;
+    return QUEUE_PEEKED;
+}
+
 /* ---- what the log tells ---- */
 
 void

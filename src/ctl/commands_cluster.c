@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ALONE    "seems to be the only one in a single node cluster, the check does not apply"
 #define ONE_NODE "this version knows no clusters of several nodes"
-#define NO_RAFT  "a quorum queue of one node has no Raft log"
 
 enum { AWAIT_NODES_S = 300, AWAIT_UPGRADE_S = 120 };
 
@@ -283,10 +283,144 @@ needs_members(struct ctl *c)
 }
 
 static int
-needs_raft_log(struct ctl *c)
+change_member(struct ctl *c, const char *request)
+{
+    return ctl_do(c, request,
+                  json_pack("{s:s, s:s, s:s}", "vhost", c->vhost, "name", c->args[0], "node", c->args[1]));
+}
+
+static int
+add_member(struct ctl *c)
+{
+    ctl_banner(c, "Adding a replica for queue %s on node %s...", c->args[0], c->args[1]);
+    return change_member(c, "add_member");
+}
+
+static int
+delete_member(struct ctl *c)
+{
+    ctl_banner(c, "Removing a replica of queue %s on node %s...", c->args[0], c->args[1]);
+    return change_member(c, "delete_member");
+}
+
+static int
+check_strategy(struct ctl *c)
+{
+    if (strcmp(c->args[1], "all") == 0 || strcmp(c->args[1], "even") == 0)
+        return EX_OK;
+    return ctl_invalid(c, "\"strategy '%s' is not recognised.\"", c->args[1]);
+}
+
+/* Every quorum queue has its member on the only node already; on others nothing can be added. */
+static int
+grow(struct ctl *c)
 {
     int code = require_app(c, true);
-    return code == EX_OK ? ctl_missing(c, NO_RAFT) : code;
+    if (code != EX_OK)
+        return code;
+    ctl_banner(c, "Growing %s quorum queues on %s...", c->args[1], c->args[0]);
+    return ctl_rows(c, "vhost\tname\tsize\tresult", json_array());
+}
+
+/* Adds the vhost's quorum queues, each with what becomes of it. False: the node has failed. */
+static bool
+add_last_members(struct ctl *c, const char *vhost, json_t *rows)
+{
+    size_t i;
+    json_t *row;
+    json_t *queues = ctl_ask_rows(c, "list_queues",
+                                  json_pack("{s:s, s:[s, s]}", "vhost", vhost, "columns", "name", "type"));
+    if (!queues)
+        return false;
+    json_array_foreach(queues, i, row)
+    {
+        const char *type = json_string_value(json_array_get(row, 1));
+        if (type && strcmp(type, "quorum") == 0)
+            json_array_append_new(rows, json_pack("[s, O, i, s]", vhost, json_array_get(row, 0), 1,
+                                                  "error: the last node cannot be removed"));
+    }
+    json_decref(queues);
+    return true;
+}
+
+/* The only node has every queue's last member; others have none. */
+static int
+shrink(struct ctl *c)
+{
+    size_t i;
+    json_t *vhost, *rows = json_array();
+    int code = require_app(c, true);
+    ctl_banner(c, "Shrinking quorum queues on %s...", c->args[0]);
+    bool is_own = strcmp(c->args[0], ctl_node(c)) == 0;
+    json_t *vhosts = code == EX_OK && is_own
+                         ? ctl_ask_rows(c, "list_vhosts", json_pack("{s:[s]}", "columns", "name"))
+                         : json_array();
+    if (!vhosts)
+        code = ctl_failed(c);
+    json_array_foreach(vhosts, i, vhost) if (code == EX_OK) code =
+        add_last_members(c, json_string_value(json_array_get(vhost, 0)), rows) ? EX_OK : ctl_failed(c);
+    json_decref(vhosts);
+    if (code == EX_OK)
+        return ctl_rows(c, "vhost\tname\tsize\tresult", rows);
+    json_decref(rows);
+    return code;
+}
+
+static int
+check_position(struct ctl *c)
+{
+    uint64_t position;
+    return text_to_u64_within(slice_str(c->args[1]), 1, UINT32_MAX, &position) == ERR_OK
+               ? EX_OK
+               : ctl_invalid(c, "\"position value must be a positive integer\"");
+}
+
+/* Several routing keys stand one behind the other, as RabbitMQ prints them. */
+static json_t *
+joined(json_t *value)
+{
+    size_t i;
+    json_t *item;
+    struct buffer text = {0};
+    if (!json_is_array(value))
+        return json_incref(value);
+    json_array_foreach(value, i, item) buffer_add_str(&text, json_string_value(item));
+    json_t *whole = json_stringn((const char *)text.data, text.len);
+    buffer_fini(&text);
+    return whole;
+}
+
+static int
+peek(struct ctl *c)
+{
+    size_t i;
+    json_t *field, *rows = json_array(), *object = json_object();
+    ctl_banner(c, "Peeking at quorum queue %s at position %s on node %s ...", c->args[0], c->args[1],
+               ctl_node(c));
+    json_t *result = ctl_ask(c, "peek",
+                             json_pack("{s:s, s:s, s:I}", "vhost", c->vhost, "name", c->args[0], "position",
+                                       (json_int_t)strtoll(c->args[1], NULL, 10)));
+    json_array_foreach(json_object_get(result, "message"), i, field)
+    {
+        json_t *name = json_array_get(field, 0), *value = json_array_get(field, 1);
+        json_array_append_new(rows, json_pack("[O, o]", name, joined(value)));
+        json_object_set(object, json_string_value(name), value);
+    }
+    int code = !result ? ctl_failed(c)
+               : ctl_is_for_people(c)
+                   ? ctl_rows(c, "keys\tvalues", json_incref(rows))
+                   : ctl_show(c, json_pack("{s:O, s:s}", "message", object, "result", "ok"));
+    json_decref(rows);
+    json_decref(object);
+    json_decref(result);
+    return code;
+}
+
+static int
+reclaim_quorum_memory(struct ctl *c)
+{
+    ctl_banner(c, "Will flush Raft WAL of quorum queue %s ...", c->args[0]);
+    return ctl_do(c, "reclaim_quorum_memory", json_pack("{s:s, s:s}", "vhost", c->vhost, "name", c->args[0]));
 }
 
 /* One member, which leads; without a Raft log it has no places in one. */
@@ -338,31 +472,30 @@ rebalance(struct ctl *c)
     return show_balance(c);
 }
 
-/* Without such queues no node is critical for one. */
+/* The only node cannot hand over to anybody, and RabbitMQ does not look any further. */
 static int
-check_critical(struct ctl *c, const char *for_what, const char *what)
+check_critical(struct ctl *c, const char *for_what)
 {
     int code = require_app(c, true);
     if (code != EX_OK)
         return code;
     ctl_banner(c, "Checking if node %s is critical for %s ...", ctl_node(c), for_what);
     if (!ctl_is_for_people(c))
-        return ctl_show(c, json_pack("{s:s}", "result", "ok"));
-    ctl_note(c, "Node %s reported no %s", ctl_node(c), what);
+        return ctl_show(c, json_pack("{s:s, s:s}", "message", "Target node " ALONE, "result", "ok"));
+    ctl_note(c, "Node %s " ALONE, ctl_node(c));
     return EX_OK;
 }
 
 static int
 check_quorum_critical(struct ctl *c)
 {
-    return check_critical(c, "quorum of any quorum queues", "quorum queues with minimum quorum");
+    return check_critical(c, "quorum of any quorum queues");
 }
 
 static int
 check_mirror_critical(struct ctl *c)
 {
-    return check_critical(c, "data safety of any classic mirrored queues",
-                          "classic mirrored queues without online synchronised mirrors");
+    return check_critical(c, "data safety of any classic mirrored queues");
 }
 
 /* ---- upgrades ---- */
@@ -455,6 +588,7 @@ static const struct ctl_option used_options[] = {{"used", 0, CTL_FLAG}, {0}};
 static const struct ctl_option flag_options[] = {{"opt-in", 0, CTL_FLAG}, {0}};
 static const struct ctl_option pattern_options[] = {
     {"vhost-pattern", 0, CTL_TEXT}, {"queue-pattern", 0, CTL_TEXT}, {"membership", 0, CTL_TEXT}, {0}};
+static const struct ctl_option membership_options[] = {{"membership", 0, CTL_TEXT}, {0}};
 static const struct ctl_option shrink_options[] = {{"errors-only", 0, CTL_FLAG}, {0}};
 
 /* A row in short: name, tools, group, usage, summary, run, fewest and most arguments. */
@@ -515,25 +649,29 @@ const struct ctl_command commands_cluster[] = {
      .check = check_rebalance, .options = pattern_options, .formatter = "pretty_table"},
     {ROW("grow", CTL_QUEUES, CTL_GROUP_CLUSTER,
          "<node> <all | even> [--vhost-pattern <pattern>] [--queue-pattern <pattern>]",
-         "Adds a member on a node to many quorum queues", needs_members, 2, 2),
-     .options = pattern_options},
+         "Adds a member on a node to many quorum queues", grow, 2, 2),
+     .check = check_strategy, .options = pattern_options},
     {ROW("shrink", CTL_QUEUES, CTL_GROUP_CLUSTER, "<node> [--errors-only]",
-         "Removes a node's members from all quorum queues", needs_members, 1, 1),
+         "Removes a node's members from all quorum queues", shrink, 1, 1),
      .options = shrink_options},
     {ROW("add_member", CTL_QUEUES, CTL_GROUP_REPLICATION, "[--vhost <vhost>] <queue> <node>",
-         "Adds a member to a quorum queue", needs_members, 2, 2),
-     .options = pattern_options},
+         "Adds a member to a quorum queue", add_member, 2, 2),
+     .options = membership_options, .flags = CTL_NEEDS_APP},
     {ROW("delete_member", CTL_QUEUES, CTL_GROUP_REPLICATION, "[--vhost <vhost>] <queue> <node>",
-         "Removes a member from a quorum queue", needs_members, 2, 2)},
+         "Removes a member from a quorum queue", delete_member, 2, 2),
+     .flags = CTL_NEEDS_APP},
     {ROW("transfer_leadership", CTL_QUEUES, CTL_GROUP_REPLICATION, "[--vhost <vhost>] <queue> <node>",
          "Makes another member of a quorum queue its leader", needs_members, 2, 2)},
     {ROW("quorum_status", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_MONITORING, "[--vhost <vhost>] <queue>",
          "Shows the members of a quorum queue", quorum_status, 1, 1),
      .formatter = "pretty_table", .flags = CTL_NEEDS_APP},
-    {ROW("peek", CTL_QUEUES, CTL_GROUP_MONITORING, "[--vhost <vhost>] <queue> <pos>",
-         "Shows a message of a quorum queue without taking it", needs_raft_log, 2, 2)},
+    {ROW("peek", CTL_QUEUES, CTL_GROUP_MONITORING, "[--vhost <vhost>] <queue> <position>",
+         "Shows a message of a quorum queue without taking it", peek, 2, 2),
+     .check = check_position, .formatter = "pretty_table", .flags = CTL_NEEDS_APP | CTL_TIMED},
     {ROW("reclaim_quorum_memory", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_OPERATIONS,
-         "[--vhost <vhost>] <quorum queue>", "Frees what a quorum queue's log holds", needs_raft_log, 1, 1)},
+         "[--vhost <vhost>] <quorum queue>", "Frees what a quorum queue's log holds", reclaim_quorum_memory,
+         1, 1),
+     .flags = CTL_NEEDS_APP},
     {ROW("check_if_node_is_quorum_critical", CTL_QUEUES | CTL_DIAGNOSTICS, CTL_GROUP_MONITORING, "",
          "Health check: fails when a quorum queue would lose its majority without this node",
          check_quorum_critical, 0, 0)},

@@ -290,6 +290,7 @@ ctl_failed_bare(struct ctl *c, int exit_code)
 
 struct listener {
     bool is_list;
+    json_t *rows; /* takes them; NULL: nobody wants them */
     void (*on_text)(struct ctl *c, const char *text, size_t len);
 };
 
@@ -366,6 +367,8 @@ take_line(struct ctl *c, const struct listener *l, char kind, struct slice text,
     flush_banner(c);
     if (kind == 'r' && l->is_list)
         c->out.format->row(&c->out, value);
+    else if (kind == 'r' && l->rows)
+        json_array_append(l->rows, value);
     else if (kind == 'd' && l->on_text)
         l->on_text(c, json_string_value(value), json_string_length(value));
     if (kind == 'o')
@@ -420,6 +423,17 @@ json_t *
 ctl_ask(struct ctl *c, const char *request, json_t *arguments)
 {
     return ctl_ask_body(c, request, arguments, NULL, 0, NULL);
+}
+
+json_t *
+ctl_ask_rows(struct ctl *c, const char *request, json_t *arguments)
+{
+    struct listener l = {.rows = json_array()};
+    json_t *result = ask(c, request, arguments, slice_of(NULL, 0), &l);
+    if (!result)
+        json_decref(l.rows);
+    json_decref(result);
+    return result ? l.rows : NULL;
 }
 
 int

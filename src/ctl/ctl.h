@@ -184,6 +184,8 @@ int ctl_rows(struct ctl *c, const char *columns, json_t *rows);
 /* Its result, a new reference; NULL: call ctl_failed() for the message and the exit code, or look at
  * ctl_failure() first. */
 json_t *ctl_ask(struct ctl *c, const char *request, json_t *arguments);
+/* The rows of a list, an array of arrays; NULL likewise. `arguments` have the columns. */
+json_t *ctl_ask_rows(struct ctl *c, const char *request, json_t *arguments);
 /* The same with a body behind the request and somewhere for the pieces of a long text ("d" lines) to go. */
 json_t *ctl_ask_body(struct ctl *c, const char *request, json_t *arguments, const void *body, size_t body_len,
                      void (*on_text)(struct ctl *c, const char *text, size_t len));

@@ -21,13 +21,6 @@ enum { ACCESS_PATTERN_MAX = 4096, ACCESS_TEXT_MAX = 4096 };
 
 /* ---- what came of it ---- */
 
-/* The change has failed for want of the vhost, not of the user. */
-static bool
-access_wants_vhost(const struct meta_result *r)
-{
-    return strncmp(r->text, "no vhost", 8) == 0;
-}
-
 /* Of requests whose `name` is a user. */
 static void
 access_user_changed(struct control_call *call, const struct meta_result *r)
@@ -49,7 +42,7 @@ access_permission_changed(struct control_call *call, const struct meta_result *r
 {
     if (r->code == 0)
         control_done(call, NULL);
-    else if (r->code == AMQP_REPLY_NOT_FOUND && access_wants_vhost(r))
+    else if (r->code == AMQP_REPLY_NOT_FOUND && r->no_vhost)
         control_fail(call, CONTROL_REFUSED, "Virtual host %s does not exist",
                      argument_shown(call, "vhost", "/"));
     else if (r->code == AMQP_REPLY_NOT_FOUND)
@@ -303,7 +296,7 @@ static void
 access_everywhere_next(struct control_call *call, const struct meta_result *r)
 {
     struct access_everywhere *e = control_data(call);
-    bool is_lost = r->code == AMQP_REPLY_NOT_FOUND && access_wants_vhost(r);
+    bool is_lost = r->code == AMQP_REPLY_NOT_FOUND && r->no_vhost;
     if ((r->code && !is_lost) || e->at == e->vhosts.len) {
         access_permission_changed(call, r->code && is_lost ? &(struct meta_result){0} : r);
         return;

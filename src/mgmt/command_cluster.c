@@ -1,13 +1,9 @@
 /*
- * Requests about the cluster, which is this node alone: its name, what it can do (feature flags), and the
- * questions that only a cluster would answer otherwise.
+ * Requests about the cluster, which is this node alone: its name, and what it can do (feature flags).
  */
 #include "base/check.h"
 #include "broker/meta_view.h"
 #include "broker/parameter.h"
-#include "broker/policy_key.h"
-#include "broker/queue_def.h"
-#include "broker/vhost.h"
 #include "mgmt/argument.h"
 #include "mgmt/control_table.h"
 #include "mgmt/info_value.h"
@@ -166,91 +162,11 @@ run_enable_feature_flag(struct control_call *call)
         control_fail(call, CONTROL_NOT_FOUND, "there is no feature flag %s", name);
 }
 
-/* ---- mirrors, of which there are none, and members of quorum queues, of which there is one ---- */
-
-struct queue_question {
-    struct slice vhost, name;
-    bool is_there, is_quorum;
-};
-
-static void
-find_queue(void *arg, struct server_shard *home)
-{
-    struct queue_question *q = arg;
-    const struct vhost *v = vhost_find(home->broker->node->meta, q->vhost);
-    const struct queue_def *def = v ? queue_def_find(v, q->name) : NULL;
-    q->is_there = def != NULL;
-    q->is_quorum = def && queue_def_target(def) == POLICY_QUORUM;
-}
-
-static void
-then_sync(struct control_call *call, void *arg, bool discarded)
-{
-    const struct queue_question *q = arg;
-    if (!discarded)
-        control_fail(call, CONTROL_REFUSED,
-                     q->is_quorum  ? "quorum_queue_not_supported"
-                     : q->is_there ? "not_mirrored"
-                                   : "not_found");
-}
-
-static void
-then_quorum_status(struct control_call *call, void *arg, bool discarded)
-{
-    const struct queue_question *q = arg;
-    if (!discarded && q->is_quorum)
-        control_done(call, json_pack("{s:s}", "leader", control_hosts(control_of(call))->node_name));
-    else if (!discarded)
-        control_fail(call, CONTROL_REFUSED,
-                     q->is_there ? "Cannot get quorum status of a classic queue" : "not_found");
-}
-
-static void
-then_cancel(struct control_call *call, void *arg, bool discarded)
-{
-    const struct queue_question *q = arg;
-    if (!discarded && q->is_there)
-        control_done(call, json_pack("{s:s}", "state", "not_syncing"));
-    else if (!discarded)
-        control_fail(call, CONTROL_REFUSED, "not_found");
-}
-
-static void
-ask_queue(struct control_call *call, void (*then)(struct control_call *call, void *arg, bool discarded))
-{
-    struct queue_question *q = calloc(1, sizeof *q);
-    CHECK(q);
-    control_set_data(call, q, free);
-    if (argument_name(call, "vhost", "/", &q->vhost) && argument_name(call, "name", NULL, &q->name))
-        control_ask(call, 0, find_queue, q, then);
-}
-
-static void
-run_sync_queue(struct control_call *call)
-{
-    ask_queue(call, then_sync);
-}
-
-static void
-run_cancel_sync_queue(struct control_call *call)
-{
-    ask_queue(call, then_cancel);
-}
-
-static void
-run_quorum_status(struct control_call *call)
-{
-    ask_queue(call, then_quorum_status);
-}
-
 const struct control_command command_cluster_table[] = {
     {"cluster_status", run_cluster_status, CONTROL_NEEDS_APP},
     {"set_cluster_name", run_set_cluster_name, CONTROL_NEEDS_APP | CONTROL_AUDITED},
     {"list_feature_flags", run_list_feature_flags, CONTROL_NEEDS_APP},
     {"list_deprecated_features", run_list_deprecated_features, CONTROL_NEEDS_APP},
     {"enable_feature_flag", run_enable_feature_flag, CONTROL_NEEDS_APP},
-    {"sync_queue", run_sync_queue, CONTROL_NEEDS_APP},
-    {"cancel_sync_queue", run_cancel_sync_queue, CONTROL_NEEDS_APP},
-    {"quorum_status", run_quorum_status, CONTROL_NEEDS_APP},
     {0},
 };

@@ -24,7 +24,7 @@ policy_changed(struct control_call *call, const struct meta_result *r)
 {
     if (r->code == 0)
         control_done(call, NULL);
-    else if (r->code == AMQP_REPLY_NOT_FOUND && strncmp(r->text, "no vhost", 8) == 0)
+    else if (r->no_vhost)
         control_fail(call, CONTROL_NO_SUCH_VHOST, "Virtual host '%s' does not exist",
                      argument_shown(call, "vhost", "/"));
     else

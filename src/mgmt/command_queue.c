@@ -38,16 +38,12 @@ struct queue_call {
 static void
 queue_answered(struct operator_op *op, const struct op_reply *r)
 {
-    static const char in_use[] = "in use";
+    static const enum queue_outcome refused[] = {
+        [OP_REFUSED] = QUEUE_REFUSED, [OP_IN_USE] = QUEUE_IN_USE, [OP_NOT_EMPTY] = QUEUE_NOT_EMPTY};
     struct queue_call *q = (struct queue_call *)op;
-    size_t len = strlen(r->text);
     q->messages = r->message_count;
-    if (r->code && len >= sizeof in_use - 1 && strcmp(r->text + len - (sizeof in_use - 1), in_use) == 0)
-        q->outcome = QUEUE_IN_USE;
-    else if (r->code && q->if_empty)
-        q->outcome = QUEUE_NOT_EMPTY;
-    else if (r->code)
-        q->outcome = QUEUE_REFUSED;
+    if (r->code)
+        q->outcome = refused[r->refusal];
     memcpy(q->text, r->text, sizeof q->text);
     ask_answer(q->answer);
 }

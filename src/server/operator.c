@@ -36,6 +36,13 @@ operator_delete(struct server_shard *home, const struct queue_def *q, bool if_un
     courier_delete(home->broker, q, ref, op->number, if_unused, if_empty, slice_str(EVENT_BY_TOOL));
 }
 
+void
+operator_peek(struct server_shard *home, uint64_t queue_id, uint32_t n, struct operator_op *op)
+{
+    struct channel_ref ref = operator_ref(home, op);
+    courier_peek(home->broker, queue_id, n, ref, op->number);
+}
+
 bool
 operator_replied(struct server_shard *home, const struct op_reply *r)
 {

@@ -1,6 +1,6 @@
 /*
  * What an operator does to what lives on a shard, and no client asked for: purging and deleting a queue,
- * closing connections. Everything here runs on the shard itself, within a turn.
+ * looking at a message, closing connections. Everything here runs on the shard itself, within a turn.
  */
 #ifndef LEVERET_SERVER_OPERATOR_H
 #define LEVERET_SERVER_OPERATOR_H
@@ -31,6 +31,8 @@ struct operator_op {
 void operator_purge(struct server_shard *home, const struct queue_def *q, struct operator_op *op);
 void operator_delete(struct server_shard *home, const struct queue_def *q, bool if_unused, bool if_empty,
                      struct operator_op *op);
+/* On the queue's shard: courier_peek(). The hold in r->message is `done`'s. */
+void operator_peek(struct server_shard *home, uint64_t queue_id, uint32_t n, struct operator_op *op);
 /* An answer that is no channel's. False: nor an operator's. */
 bool operator_replied(struct server_shard *home, const struct op_reply *r);
 

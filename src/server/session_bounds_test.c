@@ -189,6 +189,8 @@ test_a_commit_does_not_hold_its_shard(void **state)
     session_send(c, 1, AMQP_BASIC_ACK, &(struct amqp_basic_ack){.delivery_tag = COMMITTED, .multiple = true});
     assert_true(turns_of_commit(state, c) >= COMMITTED / 5);
     session_logout(c);
+}
+
 /* ---- what is dear ---- */
 
 enum { BINDINGS = 100000, DEAR_PUBLISHES = 12 };

@@ -185,6 +185,35 @@ class ControlTest(unittest.TestCase):
                     return found
                 found.append(int(body))
 
+    def test_peek_leaves_the_message_where_it_is(self):
+        few = ("leveret.queue_memory = 1MiB", "leveret.store.log_file_size = 1MiB", "leveret.store.log_files = 1")
+        node = self.node(*few)
+        with node.connect() as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.queue_declare("q", durable=True, arguments={"x-queue-type": "quorum"})
+            for i in range(100):  # more than memory keeps
+                channel.basic_publish("", "q", f"{i} ".encode().ljust(50000), pika.BasicProperties(headers={"BCC": ["b"], "n": i}))
+        node.end()
+        self.node(*few)
+        control = self.control()
+
+        def peeked(position):
+            fields = dict(control.ask("peek", name="q", position=position)["message"])
+            self.assertEqual(len(fields["payload (max 64 bytes)"]), 64)
+            self.assertEqual((fields["routing_keys"], fields["header.n"]), (["q", "b"], int(fields["payload (max 64 bytes)"].split()[0])))
+            return fields["header.n"], fields["header.x-delivery-count"]
+
+        self.assertEqual([peeked(n) for n in (1, 100, 50, 1)], [(0, 0), (99, 0), (49, 0), (0, 0)])
+        with self.nodes[-1].connect() as connection:
+            channel = connection.channel()
+            tags = [channel.basic_get("q")[0].delivery_tag for _ in range(3)]
+            self.assertEqual([peeked(n)[0] for n in (1, 97)], [3, 99])
+            self.assertRaises(Failure, peeked, 98)
+            channel.basic_nack(tags[1])  # comes back to its place
+            channel.queue_declare("q", passive=True)
+            self.assertEqual([peeked(n) for n in (1, 2)], [(1, 1), (3, 0)])
+
     def test_the_application_stops_and_starts_in_its_process(self):
         node, control = self.node(), self.control()
         self.assertEqual(control.ask("is_running"), {"running": True})

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The event exchange of a node whose plugin is enabled: what is told, to whom, and what a restart keeps of it.
+"""The event exchange of a node whose plugin is enabled, and the log's: what is told, to whom, and what a restart keeps of it.
 
 events_test.py LEVERET LEVERETCTL
 
@@ -7,6 +7,7 @@ The expected fields are those that RabbitMQ 3.10.8 sends for the same actions.
 """
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -300,6 +301,87 @@ class Events(unittest.TestCase):
             with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as caught:
                 act(self.connection.channel())
             self.assertEqual(caught.exception.reply_code, 403)
+
+
+class Log(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(prefix="leveret-log.")
+        self.node = None
+
+    def tearDown(self):
+        if self.node and self.node.process.returncode is None:
+            self.node.process.kill()
+            self.node.wait()
+        self.dir.cleanup()
+
+    def start(self, *settings):
+        self.node = Node(self.dir.name + "/data", *settings).ready()
+        return self.node.connect()
+
+    def ctl(self, *words):
+        return subprocess.run([LEVERETCTL, "--data-dir", self.dir.name + "/data", *words], check=True, text=True, stdout=subprocess.PIPE).stdout
+
+    def lines_until(self, channel, queue, text):
+        found, end = [], time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            method, properties, body = channel.basic_get(queue, auto_ack=True)
+            if method:
+                found.append((method.routing_key, properties, body.decode()))
+                if text in found[-1][2]:
+                    return found
+        self.fail(f"no line with {text!r} came: {found}")
+
+    def test_the_log_is_published_by_level(self):
+        with self.start("log.exchange = true", "log.exchange.level = info") as connection:
+            channel = connection.channel()
+            channel.queue_declare("all")
+            channel.queue_bind("all", "amq.rabbitmq.log", "#")
+            channel.queue_declare("errors")
+            channel.queue_bind("errors", "amq.rabbitmq.log", "error")
+            self.node.connect().close()
+            found = self.lines_until(channel, "all", "closing AMQP connection")
+            for key, properties, line in found:
+                self.assertRegex(line, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d \[" + key + r"\] <0\.\d+\.0> .+\n$")
+                self.assertEqual((properties.content_type, list(properties.headers), properties.delivery_mode), ("text/plain", ["node"], None))
+                self.assertLess(abs(time.time() - properties.timestamp), 3600)
+            self.assertEqual({key for key, _, _ in found}, {"info"})
+            self.assertIsNone(channel.basic_get("errors")[0])
+            self.assertIn('exchange:{resource,<<"/">>,exchange,<<"amq.rabbitmq.log">>}', self.ctl("status"))
+            with self.assertRaises(pika.exceptions.ChannelClosedByBroker) as refused:
+                channel.basic_publish("amq.rabbitmq.log", "info", b"mine")
+                channel.queue_declare("all", passive=True)
+            self.assertEqual(refused.exception.reply_code, 403)
+        self.ctl("stop_app")
+        self.ctl("start_app")  # the log goes on, the node is another
+        with self.node.connect() as connection:
+            channel = connection.channel()
+            channel.queue_declare("late", exclusive=True)
+            channel.queue_bind("late", "amq.rabbitmq.log", "#")
+            self.node.connect().close()
+            self.lines_until(channel, "late", "closing AMQP connection")
+        self.assertEqual(self.node.end(), 0)
+
+    def test_as_json_and_only_from_its_level_on(self):
+        with self.start("log.exchange = true", "log.exchange.level = error", "log.exchange.formatter = json") as connection:
+            channel = connection.channel()
+            channel.queue_declare("q", exclusive=True)
+            channel.queue_bind("q", "amq.rabbitmq.log", "#")
+            self.node.connect().close()
+            with socket.create_connection(("127.0.0.1", self.node.port)) as stranger:
+                stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                stranger.recv(100)
+            found = self.lines_until(channel, "q", "protocol header")
+            self.assertEqual(len(found), 1)
+            self.assertEqual((found[0][0], found[0][1].content_type, json.loads(found[0][2])["level"]), ("error", "application/json", "error"))
+        self.assertEqual(self.node.end(), 0)
+
+    def test_the_exchange_goes_with_the_key(self):
+        self.start("log.exchange = true").close()
+        self.assertIn("amq.rabbitmq.log\ttopic\ttrue\ttrue", self.ctl("list_exchanges", "name", "type", "durable", "internal"))
+        self.assertEqual(self.node.end(), 0)
+        self.start().close()
+        self.assertNotIn("amq.rabbitmq.log", self.ctl("list_exchanges"))
+        self.assertEqual(self.node.end(), 0)
 
 
 if __name__ == "__main__":

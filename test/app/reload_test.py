@@ -328,7 +328,7 @@ class Reload(unittest.TestCase):
             "frame_max": "8192", "channel_max": "12", "handshake_timeout": "9000", "ssl_handshake_timeout": "4000",
             "vm_memory_high_watermark.relative": "0.9", "vm_memory_high_watermark.absolute": "900GB", "disk_free_limit.absolute":
             "1MB", "disk_free_limit.relative": "0.001", "total_memory_available_override_value": "64GB", "log.file.level": "debug",
-            "log.console.level": "error", "log.syslog.level": "error", "log.journald.level": "error", "log.$category.level": "debug",
+            "log.console.level": "error", "log.syslog.level": "error", "log.journald.level": "error", "log.exchange.level": "error", "log.$category.level": "debug",
         }
         cert, key = certificate(self.dir.name, "server")
         values.update({"ssl_options.cacertfile": cert, "ssl_options.certfile": cert, "ssl_options.keyfile": key})
