@@ -298,7 +298,11 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
     if (route->count == 0)
         return NOBODY;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
-    struct message *copy = message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties);
+    struct properties p;
+    enum err e = properties_read(properties, &p);
+    CHECK(e == ERR_OK);
+    struct message *copy = message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties,
+                                             message_facts_of(&p));
     enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
     return how == PUBLISH_REJECTED ? NOBODY : SENT;
 }

@@ -47,9 +47,7 @@ bool
 queue_limit_is_over(const struct queue *q)
 {
     const struct queue_settings *s = &q->rules->settings;
-    if (s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE)
-        return false;
-    return exceeds(s, queue_ready_all(q), ready_bytes(q));
+    return queue_settings_have_limit(s) && exceeds(s, queue_ready_all(q), ready_bytes(q));
 }
 
 bool
