@@ -64,8 +64,7 @@ struct deadletters {
     size_t again_count, again_cap;
     struct wheel_timer retry;
     struct source source;
-    struct deadletter_letter letter; /* the last one, */
-    struct deadletter_cycle cycle;   /* and where it must not go */
+    struct deadletter_letter letter; /* the last one */
     struct route *route;             /* scratch: targets without those of a cycle */
     uint32_t route_cap;
 };
@@ -268,7 +267,7 @@ without_cycles(struct deadletters *ds, const struct route *route)
         CHECK(ds->route);
     }
     for (uint32_t i = 0; i < route->count; i++)
-        if (!deadletter_is_cycle(&ds->cycle, queue_def_name(route->targets[i].queue)))
+        if (!deadletter_is_cycle(&ds->letter.cycle, queue_def_name(route->targets[i].queue)))
             ds->route->targets[kept++] = route->targets[i];
     if (kept == route->count)
         return route;
@@ -302,7 +301,8 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
     if (!has_queue && (route->history_count == 0 || d->is_again))
         return NOBODY;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
-    struct message *copy = message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties);
+    struct message *copy =
+        message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties, l->facts);
     enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
     return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT; /* a history alone is no target */
 }
@@ -335,8 +335,7 @@ send(struct broker *b, const struct departure *d, const struct message *m, unsig
         .time_s = b->shard ? shard_wall_ms(b->shard) / 1000 : 0,
         .routing_key = s->policy.has_dead_letter_routing_key ? &s->policy.dead_letter_routing_key : NULL};
     struct deadletters *ds = b->deadletters;
-    if (deadletter_letter_write(&ds->letter, m, &death))
-        deadletter_cycle_init(&ds->cycle, buffer_slice(&ds->letter.headers));
+    deadletter_letter_write(&ds->letter, m, &death);
     return publish(b, d, m, s->exchange, &ds->letter, pending);
 }
 

@@ -17,11 +17,14 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 #include "broker/deadletter.h"
-
-struct message;
+#include "broker/message.h"
 
 enum {
     DEADLETTER_DEATHS_MAX = 256, /* in x-death: of more, the oldest are left out */
+    DEADLETTER_DEATHS_BYTES_MAX = 1 << 20,
+    DEADLETTER_FIELDS = 7,
+    DEADLETTER_LAST = 4, /* of those: the first of x-last-death- */
+    DEADLETTER_ASKED = 5,
 };
 
 struct deadletter_death {
@@ -31,32 +34,53 @@ struct deadletter_death {
     const struct slice *routing_key; /* of the queue's settings; NULL: the message keeps its keys */
 };
 
-struct deadletter_letter {
-    struct buffer properties;
-    struct slice *keys; /* where it is routed by: in the dead message, in the settings */
-    unsigned key_count;
-    struct buffer headers;     /* in the properties, too */
-    struct buffer from, asked; /* what the headers were made from; scratch */
+/* Fields of the headers that we write, in the order of their names. */
+struct deadletter_fields {
+    struct buffer bytes;
+    uint32_t at[DEADLETTER_FIELDS];
+    unsigned count;
 };
 
-/* What to publish. `l` is zero, or what was written before: messages that die together mostly have the same
- * headers, and then those of the letter stay: false. The keys are good while `m`, the caller's, is. Free it
- * with deadletter_letter_fini(). */
-bool deadletter_letter_write(struct deadletter_letter *l, const struct message *m,
-                             const struct deadletter_death *death);
-void deadletter_letter_fini(struct deadletter_letter *l);
+/* What a death tells, whoever died: messages that die together mostly tell the same, and then it is not
+ * written anew. */
+struct deadletter_story {
+    uint64_t time_s; /* these, and `from`, it was written for */
+    enum deadletter_reason reason;
+    bool has_expiration;
+    struct buffer from; /* queue, exchange, routing key, expiration, CC */
+    uint32_t from_sizes[DEADLETTER_ASKED];
+    struct buffer death, sorted; /* an item of x-death: as the first one is written, and as later ones are */
+    struct deadletter_fields first; /* of a message that had not died before */
+};
 
 /*
  * Which queues must not get it: where it was before, if nothing but time and limits has moved the message
  * since: it would go round for ever. A rejection anywhere on the way means that somebody wanted it so.
- * `headers`: of the letter, this death included. Clients can write them, so they are read once, whatever the
- * number of targets.
  */
 struct deadletter_cycle {
-    struct slice queues[DEADLETTER_DEATHS_MAX]; /* in the headers */
+    struct slice queues[DEADLETTER_DEATHS_MAX];
     unsigned count;
+    bool is_ended; /* at a rejection */
 };
-void deadletter_cycle_init(struct deadletter_cycle *c, struct slice headers);
+
+struct deadletter_letter {
+    struct buffer properties;
+    struct message_facts facts; /* of those */
+    struct slice *keys;         /* where it is routed by */
+    unsigned key_count;
+    struct deadletter_cycle cycle;
+
+    struct deadletter_story story;  /* of this one, for the next one */
+    struct deadletter_fields later; /* of this one, if it has died before */
+    struct buffer headers, others, scratch;
+};
+
+/* What to publish. `l` is zero, or what was written before. Its keys and cycle are good while `m`, the
+ * caller's, and the death's names are. Free it with deadletter_letter_fini(). */
+void deadletter_letter_write(struct deadletter_letter *l, const struct message *m,
+                             const struct deadletter_death *death);
+void deadletter_letter_fini(struct deadletter_letter *l);
+
 bool deadletter_is_cycle(const struct deadletter_cycle *c, struct slice queue);
 
 #endif

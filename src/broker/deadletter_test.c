@@ -386,7 +386,7 @@ what_is_no_history_is_thrown_away(void **state)
     struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_HEADERS), .headers = buffer_slice(&table)};
     run.len = properties_encode(buffer_reserve(&run, properties_size(&p)), &p);
     struct message *m = message_new(w.b, slice_str("x"), slice_str("key"), buffer_slice(&run), 0);
-    assert_true(deadletter_letter_write(&l, m, &death));
+    deadletter_letter_write(&l, m, &death);
     assert_int_equal(properties_validate(buffer_slice(&l.properties)), ERR_OK);
     struct slice headers = properties_headers(buffer_slice(&l.properties)), text;
     assert_int_equal(table_get_array(headers, "x-death", &deaths), ERR_OK);
@@ -395,14 +395,166 @@ what_is_no_history_is_thrown_away(void **state)
     bool mine = false;
     assert_int_equal(table_get_bool(headers, "mine", &mine), ERR_OK);
     assert_true(mine);
-    struct deadletter_cycle cycle;
-    deadletter_cycle_init(&cycle, headers);
-    assert_true(deadletter_is_cycle(&cycle, slice_str("q")));
-    assert_false(deadletter_is_cycle(&cycle, slice_str("another")));
+    assert_true(deadletter_is_cycle(&l.cycle, slice_str("q")));
+    assert_false(deadletter_is_cycle(&l.cycle, slice_str("another")));
     assert_true(l.key_count == 1 && slice_eq(l.keys[0], key));
     deadletter_letter_fini(&l);
     message_drop(w.b, &m);
     buffer_fini(&table);
+    buffer_fini(&run);
+}
+
+/* ---- headers ---- */
+
+/* The letter's headers, of a message that has these, as text. */
+static void
+expect_headers(struct deadletter_letter *l, const struct buffer *headers, enum deadletter_reason reason,
+               const char *expected)
+{
+    struct buffer run = {0}, text = {0};
+    const struct deadletter_death death = {.queue = slice_str("q"), .reason = reason, .time_s = 5};
+    struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_HEADERS), .headers = buffer_slice(headers)};
+    run.len = properties_encode(buffer_reserve(&run, properties_size(&p)), &p);
+    struct message *m = message_new(w.b, slice_str("x"), slice_str("key"), buffer_slice(&run), 0);
+    deadletter_letter_write(l, m, &death);
+    assert_int_equal(properties_validate(buffer_slice(&l->properties)), ERR_OK);
+    table_describe(properties_headers(buffer_slice(&l->properties)), &text);
+    buffer_add_u8(&text, 0);
+    assert_string_equal((const char *)text.data, expected);
+    message_drop(w.b, &m);
+    buffer_fini(&run);
+    buffer_fini(&text);
+}
+
+static void
+ours_stand_between_the_messages_own_by_name(void **state)
+{
+    static const char expected[] =
+        "{\"a\": 1, \"x-death\": [{\"count\": 1, \"reason\": \"expired\", \"queue\": \"q\", \"time\": @5, "
+        "\"exchange\": \"x\", \"routing-keys\": [\"key\"]}], \"x-e\": 2, \"x-first-death-exchange\": \"x\", "
+        "\"x-first-death-queue\": \"q\", \"x-first-death-reason\": \"expired\", \"x-last-death-exchange\": "
+        "\"x\", \"x-last-death-queue\": \"q\", \"x-last-death-reason\": \"expired\", \"z\": 3}";
+    static const char *const names[] = {"a", "x-e", "z"};
+    static const int orders[3][3] = {{0, 1, 2}, {2, 1, 0}, {0, 2, 1}};
+    struct deadletter_letter l = {0};
+    for (int i = 0; i < 3; i++) {
+        struct buffer own = {0};
+        for (int j = 0; j < 3; j++)
+            table_add_int32(&own, names[orders[i][j]], orders[i][j] + 1);
+        expect_headers(&l, &own, DEADLETTER_EXPIRED, expected);
+        buffer_fini(&own);
+    }
+    deadletter_letter_fini(&l);
+}
+
+static void
+add_old_death(struct buffer *out, const char *reason, const char *queue, bool is_sorted)
+{
+    size_t at = table_add_table_begin(out, NULL);
+    if (is_sorted)
+        table_add_int64(out, "count", 7);
+    table_add_str(out, "queue", slice_str(queue));
+    table_add_str(out, "reason", slice_str(reason));
+    if (!is_sorted)
+        table_add_int32(out, "count", 7);
+    table_end(out, at);
+}
+
+static void
+a_death_that_happens_again_is_the_first_with_a_higher_count(void **state)
+{
+    struct deadletter_letter l = {0};
+    for (int i = 0; i < 2; i++) {
+        struct buffer own = {0};
+        size_t at = table_add_array_begin(&own, "x-death");
+        add_old_death(&own, "rejected", "r", true);
+        add_old_death(&own, "expired", "q", i == 0);
+        add_old_death(&own, "expired", "behind", true);
+        table_end(&own, at);
+        expect_headers(
+            &l, &own, DEADLETTER_EXPIRED,
+            "{\"x-death\": [{\"count\": 8, \"queue\": \"q\", \"reason\": \"expired\"}, {\"count\": 7, "
+            "\"queue\": "
+            "\"r\", \"reason\": \"rejected\"}, {\"count\": 7, \"queue\": \"behind\", \"reason\": "
+            "\"expired\"}], "
+            "\"x-last-death-exchange\": \"x\", \"x-last-death-queue\": \"q\", \"x-last-death-reason\": "
+            "\"expired\"}");
+        assert_true(deadletter_is_cycle(&l.cycle, slice_str("q")));
+        assert_false(deadletter_is_cycle(&l.cycle, slice_str("behind"))); /* somebody has rejected it since */
+        buffer_fini(&own);
+    }
+    deadletter_letter_fini(&l);
+}
+
+static void
+what_was_told_for_one_message_is_not_told_for_another(void **state)
+{
+    struct deadletter_letter l = {0};
+    struct buffer own = {0}, copied = {0};
+    struct slice text;
+    size_t at = table_add_array_begin(&copied, "CC");
+    table_add_str(&copied, NULL, slice_str("copy"));
+    table_end(&copied, at);
+    static const char expected[] =
+        "{%s\"x-death\": [{\"count\": 1, \"reason\": \"%s\", \"queue\": \"q\", \"time\": @5, \"exchange\": "
+        "\"x\", "
+        "\"routing-keys\": [\"key\"%s]}], \"x-first-death-exchange\": \"x\", \"x-first-death-queue\": \"q\", "
+        "\"x-first-death-reason\": \"%s\", \"x-last-death-exchange\": \"x\", \"x-last-death-queue\": \"q\", "
+        "\"x-last-death-reason\": \"%s\"}";
+    for (int i = 0; i < 6; i++) {
+        const char *reason = i % 3 ? "maxlen" : "rejected";
+        char now[512];
+        snprintf(now, sizeof now, expected, i % 2 ? "\"CC\": [\"copy\"], " : "", reason,
+                 i % 2 ? ", \"copy\"" : "", reason, reason);
+        expect_headers(&l, i % 2 ? &copied : &own, i % 3 ? DEADLETTER_MAXLEN : DEADLETTER_REJECTED, now);
+        assert_int_equal(l.key_count, 1 + i % 2);
+    }
+    assert_false(properties_find(buffer_slice(&l.properties), PROPERTY_EXPIRATION, &text));
+    buffer_fini(&copied);
+    deadletter_letter_fini(&l);
+}
+
+static void
+add_large_death(struct buffer *out, const struct buffer *bytes, const char *queue)
+{
+    size_t at = table_add_table_begin(out, NULL);
+    table_add_str(out, "bytes", buffer_slice(bytes));
+    table_add_str(out, "queue", slice_str(queue));
+    table_add_str(out, "reason", slice_str("expired"));
+    table_end(out, at);
+}
+
+/* A message that goes down a chain of queues with a large CC would grow by it each time. */
+static void
+old_deaths_beyond_their_bytes_are_left_out(void **state)
+{
+    struct deadletter_letter l = {0};
+    struct buffer own = {0}, bytes = {0}, run = {0};
+    struct slice deaths;
+    unsigned count = 0;
+    buffer_reserve(&bytes, DEADLETTER_DEATHS_BYTES_MAX / 2);
+    memset(bytes.data, 'b', DEADLETTER_DEATHS_BYTES_MAX / 2);
+    bytes.len = DEADLETTER_DEATHS_BYTES_MAX / 2;
+    size_t at = table_add_array_begin(&own, "x-death");
+    add_large_death(&own, &bytes, "one");
+    add_large_death(&own, &bytes, "two");
+    add_old_death(&own, "expired", "three", true);
+    table_end(&own, at);
+    const struct deadletter_death death = {.queue = slice_str("q"), .reason = DEADLETTER_EXPIRED};
+    struct properties p = {.flags = PROPERTY_FLAG(PROPERTY_HEADERS), .headers = buffer_slice(&own)};
+    run.len = properties_encode(buffer_reserve(&run, properties_size(&p)), &p);
+    struct message *m = message_new(w.b, slice_str("x"), slice_str("key"), buffer_slice(&run), 0);
+    deadletter_letter_write(&l, m, &death);
+    assert_int_equal(table_get_array(properties_headers(buffer_slice(&l.properties)), "x-death", &deaths),
+                     ERR_OK);
+    for (struct table_iter it = table_iter_items(deaths);
+         table_iter_next(&it, NULL, &(struct table_value){0});)
+        count++;
+    assert_int_equal(count, 2); /* this one, and the latest before it: "three" is older than "two" */
+    message_drop(w.b, &m);
+    deadletter_letter_fini(&l);
+    buffer_fini(&own);
+    buffer_fini(&bytes);
     buffer_fini(&run);
 }
 
@@ -422,6 +574,10 @@ main(void)
         TEST(letters_to_many_queues_take_many_turns),
         TEST(who_is_refused_faster_than_letters_leave_is_slowed),
         TEST(what_is_no_history_is_thrown_away),
+        TEST(ours_stand_between_the_messages_own_by_name),
+        TEST(a_death_that_happens_again_is_the_first_with_a_higher_count),
+        TEST(what_was_told_for_one_message_is_not_told_for_another),
+        TEST(old_deaths_beyond_their_bytes_are_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

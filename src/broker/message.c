@@ -40,23 +40,23 @@ message_allocation(const struct message *m, size_t body_size)
     return sizeof *m + m->exchange_size + m->routing_key_size + m->properties_size + body_size + 1;
 }
 
-static inline uint8_t
-message_flags_of(struct slice properties)
+struct message_facts
+message_facts_of(const struct properties *p)
 {
-    uint16_t present = properties.len >= 2 ? properties_flags(properties) : 0;
-    if (!present)
-        return 0;
-    unsigned flags = 0;
-    if (present & PROPERTY_FLAG(PROPERTY_EXPIRATION))
-        flags |= MESSAGE_HAS_EXPIRATION;
-    if (present & PROPERTY_FLAG(PROPERTY_PRIORITY))
-        flags |= MESSAGE_HAS_PRIORITY;
-    if (present & PROPERTY_FLAG(PROPERTY_HEADERS))
-        flags |= MESSAGE_HAS_HEADERS;
-    if (present & PROPERTY_FLAG(PROPERTY_DELIVERY_MODE) &&
-        properties_octet(properties, PROPERTY_DELIVERY_MODE, 0) == 2)
-        flags |= MESSAGE_PERSISTENT;
-    return (uint8_t)flags;
+    bool is_persistent = p->delivery_mode == 2,
+         has_expiration = p->flags & PROPERTY_FLAG(PROPERTY_EXPIRATION);
+    return (struct message_facts){.flags = (uint8_t)((is_persistent ? MESSAGE_PERSISTENT : 0) |
+                                                     (has_expiration ? MESSAGE_HAS_EXPIRATION : 0)),
+                                  .priority = p->priority};
+}
+
+/* Of any bytes: those of a draft are not validated yet, and it never becomes a message if they are not valid.
+ */
+static struct message_facts
+message_facts_read(struct slice properties)
+{
+    struct properties p;
+    return properties_read(properties, &p) == ERR_OK ? message_facts_of(&p) : (struct message_facts){0};
 }
 
 /* Names and properties are short: a call to memcpy() would cost more than the copy. Returns the end. */
@@ -79,16 +79,18 @@ put(uint8_t *at, struct slice s)
 
 __attribute__((always_inline)) static inline struct message *
 message_build(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
-              uint32_t body_size, uint32_t capacity, uint8_t flags)
+              struct message_facts facts, uint32_t body_size, uint32_t capacity)
 {
+    CHECK(properties.len <= MESSAGE_PROPERTIES_MAX);
     struct message head = {
         .refs = 1,
         .body_size = body_size,
-        .properties_size = (uint32_t)properties.len,
+        .properties_size = (uint32_t)properties.len & MESSAGE_PROPERTIES_MAX,
+        .priority = facts.priority,
         .exchange_size = (uint8_t)exchange.len,
         .routing_key_size = (uint8_t)routing_key.len,
         .home = (uint8_t)b->index,
-        .flags = flags,
+        .flags = facts.flags,
     };
     struct message *m = pool_alloc(b->pool, message_allocation(&head, capacity));
     *m = head;
@@ -102,10 +104,17 @@ message_new(struct broker *b, struct slice exchange, struct slice routing_key, s
             uint32_t body_size)
 {
     struct slice visible = message_visible_of(properties);
-    unsigned flags = message_flags_of(visible);
+    struct message_facts facts = message_facts_read(visible);
     if (__builtin_expect(visible.len != properties.len, 0))
-        flags |= MESSAGE_HAS_HIDDEN_KEYS;
-    return message_build(b, exchange, routing_key, properties, body_size, body_size, (uint8_t)flags);
+        facts.flags |= MESSAGE_HAS_HIDDEN_KEYS;
+    return message_build(b, exchange, routing_key, properties, facts, body_size, body_size);
+}
+
+struct message *
+message_new_known(struct broker *b, struct slice exchange, struct slice routing_key, struct slice properties,
+                  struct message_facts facts, uint32_t body_size)
+{
+    return message_build(b, exchange, routing_key, properties, facts, body_size, body_size);
 }
 
 void
@@ -122,8 +131,8 @@ message_new_growing(struct broker *b, struct slice exchange, struct slice routin
 {
     CHECK(capacity <= body_size);
     /* nobody has looked at them yet, so nothing in them is taken for hidden keys */
-    return message_build(b, exchange, routing_key, properties, body_size, capacity,
-                         message_flags_of(properties));
+    return message_build(b, exchange, routing_key, properties, message_facts_read(properties), body_size,
+                         capacity);
 }
 
 struct message *
@@ -144,10 +153,10 @@ message_discard(struct broker *b, struct message *m, uint32_t capacity)
 
 struct message *
 message_copy_with(struct broker *b, const struct message *m, struct slice exchange, struct slice routing_key,
-                  struct slice properties)
+                  struct slice properties, struct message_facts facts)
 {
     struct slice body = message_body(m);
-    struct message *copy = message_new(b, exchange, routing_key, properties, (uint32_t)body.len);
+    struct message *copy = message_new_known(b, exchange, routing_key, properties, facts, (uint32_t)body.len);
     put(message_body_mut(copy), body);
     return copy;
 }

@@ -35,9 +35,14 @@ enum {
     MESSAGE_PERSISTENT = 1 << 0, /* delivery-mode 2 */
     MESSAGE_REMOTE = 1 << 1,     /* stands for a blob on another shard */
     MESSAGE_HAS_EXPIRATION = 1 << 2,
-    MESSAGE_HAS_PRIORITY = 1 << 3,
-    MESSAGE_HAS_HEADERS = 1 << 4,
-    MESSAGE_HAS_HIDDEN_KEYS = 1 << 5,
+    MESSAGE_HAS_HIDDEN_KEYS = 1 << 3,
+};
+#define MESSAGE_PROPERTIES_MAX ((1u << 24) - 1)
+
+/* What the broker asks of a message's properties wherever it goes: found out once. */
+struct message_facts {
+    uint8_t flags;    /* MESSAGE_* */
+    uint8_t priority; /* 0 where there is none */
 };
 
 enum { MESSAGE_HIDDEN_MARK = 0x0001, MESSAGE_HIDDEN_HEADER = 6 };
@@ -45,7 +50,8 @@ enum { MESSAGE_HIDDEN_MARK = 0x0001, MESSAGE_HIDDEN_HEADER = 6 };
 struct message {
     uint32_t refs;
     uint32_t body_size;
-    uint32_t properties_size;
+    uint32_t properties_size : 24;
+    uint32_t priority : 8; /* as in struct message_facts */
     uint8_t exchange_size;
     uint8_t routing_key_size;
     uint8_t home;  /* index of the shard whose pool it came from */
@@ -53,11 +59,17 @@ struct message {
     uint8_t bytes[];
 };
 
+struct properties;
+struct message_facts message_facts_of(const struct properties *p);
+
 /* Allocates a message with room for `body_size` body bytes, of which the caller writes all through
- * message_body() before anyone else sees it. One hold belongs to the caller. `flags` are derived from the
- * properties. Sizes are within the limits of the protocol (checked by the session); never NULL. */
+ * message_body() before anyone else sees it. One hold belongs to the caller. Sizes are within the limits of
+ * the protocol (checked by the session); never NULL. */
 struct message *message_new(struct broker *b, struct slice exchange, struct slice routing_key,
                             struct slice properties, uint32_t body_size);
+/* The same; the caller knows what the properties say. */
+struct message *message_new_known(struct broker *b, struct slice exchange, struct slice routing_key,
+                                  struct slice properties, struct message_facts facts, uint32_t body_size);
 
 /* Begins stored properties with hidden keys (the payload of an array); the properties follow. */
 void message_hide_keys(struct buffer *out, struct slice keys);
@@ -74,7 +86,8 @@ void message_discard(struct broker *b, struct message *m, uint32_t capacity);
 /* Another message with the same body and other names or properties (reply-to rewriting, BCC removal, dead
  * letters). */
 struct message *message_copy_with(struct broker *b, const struct message *m, struct slice exchange,
-                                  struct slice routing_key, struct slice properties);
+                                  struct slice routing_key, struct slice properties,
+                                  struct message_facts facts);
 
 static inline void
 message_hold(struct message *m)

@@ -59,18 +59,23 @@ test_a_message_holds_its_parts(void **state)
 }
 
 static void
-test_flags_come_from_the_properties(void **state)
+test_facts_come_from_the_properties(void **state)
 {
     (void)state;
     /* content-type "a", headers {}, delivery-mode 2, priority 5, expiration "9" */
     static const uint8_t run[] = {0xb9, 0x00, 1, 'a', 0, 0, 0, 0, 2, 5, 1, '9'};
     struct message *m = message_new(w.b, slice_str(""), slice_str(""), slice_of(run, sizeof run), 0);
-    assert_int_equal(m->flags, MESSAGE_PERSISTENT | MESSAGE_HAS_EXPIRATION | MESSAGE_HAS_PRIORITY |
-                                   MESSAGE_HAS_HEADERS);
-    message_drop(w.b, &m);
+    assert_int_equal(m->flags, MESSAGE_PERSISTENT | MESSAGE_HAS_EXPIRATION);
+    assert_int_equal(m->priority, 5);
+    assert_int_equal(message_properties(m).len, sizeof run);
+    message_hold(m);
+    struct message *first = m, *there = message_hand_over(w.b, &m); /* a reference tells it, too */
+    assert_true(there->flags & MESSAGE_REMOTE && there->priority == 5);
+    message_drop(w.b, &there);
+    message_drop(w.b, &first);
     static const uint8_t transient[] = {0x10, 0x00, 1};
     m = message_new(w.b, slice_str(""), slice_str(""), slice_of(transient, sizeof transient), 0);
-    assert_int_equal(m->flags, 0);
+    assert_true(m->flags == 0 && m->priority == 0);
     message_drop(w.b, &m);
 }
 
@@ -103,7 +108,8 @@ test_a_copy_has_other_names_and_the_same_body(void **state)
 {
     (void)state;
     struct message *m = fixture_message(w.b, 42, 16);
-    struct message *copy = message_copy_with(w.b, m, slice_str("y"), slice_str("z"), slice_of("\0\0", 2));
+    struct message *copy = message_copy_with(w.b, m, slice_str("y"), slice_str("z"), slice_of("\0\0", 2),
+                                             (struct message_facts){0});
     message_drop(w.b, &m);
     assert_true(slice_eq_str(message_exchange(copy), "y"));
     assert_int_equal(fixture_number(copy), 42);
@@ -150,7 +156,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_message_holds_its_parts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_flags_come_from_the_properties, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_facts_come_from_the_properties, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_body_grows_as_it_comes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_copy_has_other_names_and_the_same_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_sole_hold_is_handed_over_whole_a_shared_one_by_reference,

@@ -60,8 +60,8 @@ copy_with_count(struct broker *b, const struct message *m, struct properties *p,
     p->flags |= PROPERTY_FLAG(PROPERTY_HEADERS);
     p->headers = buffer_slice(&headers);
     properties.len = properties_encode(buffer_reserve(&properties, properties_size(p)), p);
-    struct message *copy =
-        message_copy_with(b, m, message_exchange(m), message_routing_key(m), buffer_slice(&properties));
+    struct message *copy = message_copy_with(b, m, message_exchange(m), message_routing_key(m),
+                                             buffer_slice(&properties), message_facts_of(p));
     buffer_fini(&headers);
     buffer_fini(&properties);
     return copy;

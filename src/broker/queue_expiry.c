@@ -18,9 +18,6 @@
 #include "io/timer.h"
 #include "wire/properties.h"
 
-/* RabbitMQ's bound for a TTL, ten years, which a session has checked. */
-#define EXPIRY_TTL_MAX_MS ((uint64_t)315360000000)
-
 struct timed_entry {
     struct queue_entry entry;
     uint64_t deadline;
@@ -28,7 +25,7 @@ struct timed_entry {
 
 /* ---- deadlines ---- */
 
-/* The session has let only digits through, perhaps behind a plus. */
+/* The session has let only digits through, perhaps behind a sign, and no more than ten years. */
 static uint64_t
 ttl_of_message(const struct message *m)
 {
@@ -36,9 +33,9 @@ ttl_of_message(const struct message *m)
     if (!properties_find(message_properties(m), PROPERTY_EXPIRATION, &text))
         return UINT64_MAX;
     uint64_t ttl = 0;
-    for (size_t i = 0; i < text.len && ttl <= EXPIRY_TTL_MAX_MS; i++)
-        if (text.data[i] >= '0' && text.data[i] <= '9')
-            ttl = ttl * 10 + (uint64_t)(text.data[i] - '0');
+    const uint8_t *p = text.data, *end = p + text.len;
+    for (p += p < end && (*p < '0' || *p > '9'); p < end; p++)
+        ttl = ttl * 10 + (uint64_t)(*p - '0');
     return ttl;
 }
 

@@ -55,9 +55,7 @@ bool
 queue_limit_is_over(const struct queue *q)
 {
     const struct queue_settings *s = &q->rules->settings;
-    if (s->length_max == QUEUE_SETTING_NONE && s->length_bytes_max == QUEUE_SETTING_NONE)
-        return false;
-    return exceeds(q, 0, 0);
+    return queue_settings_have_limit(s) && exceeds(q, 0, 0);
 }
 
 bool

@@ -162,7 +162,7 @@ queue_put(struct queue *q, struct queue_messages *ms, const struct queue_entry *
     if (__builtin_expect(bytes > ms->window, 0) && b->log && !list_is_linked(&ms->deep))
         list_push_back(&b->deep, &ms->deep);
     queue_ready_add(q, 1);
-    if (q->round_count)
+    if (q->front->round_count)
         queue_mark_dirty(q);
     return entry;
 }

@@ -18,7 +18,6 @@
 
 #include "base/check.h"
 #include "broker/deadletter.h"
-#include "wire/properties.h"
 
 #include <stdlib.h>
 
@@ -83,17 +82,6 @@ queue_rank_get(struct queue *front, unsigned priority)
 }
 
 struct queue *
-queue_rank_of(struct queue *front, const struct message *m)
-{
-    struct slice value;
-    if (!front->ranks || !(message_origin(m)->flags & MESSAGE_HAS_PRIORITY) ||
-        !properties_find(message_properties(m), PROPERTY_PRIORITY, &value))
-        return front;
-    unsigned priority = value.data[0], max = front->ranks->max;
-    return queue_rank_get(front, priority < max ? priority : max);
-}
-
-struct queue *
 queue_rank_inside(struct queue *front, uint64_t *position)
 {
     unsigned priority = (unsigned)(*position >> QUEUE_RANK_SHIFT);
@@ -101,14 +89,6 @@ queue_rank_inside(struct queue *front, uint64_t *position)
     if (priority == 0)
         return front;
     return front->ranks && priority <= front->ranks->max ? front->ranks->of[priority] : NULL;
-}
-
-void
-queue_rank_filled(struct queue *rank)
-{
-    uint64_t priority = rank->id >> QUEUE_RANK_SHIFT;
-    if (rank->front->ranks)
-        rank->front->ranks->filled[priority / 64] |= (uint64_t)1 << priority % 64;
 }
 
 /* The highest below `end` in which something is ready; clears bits on its way. */

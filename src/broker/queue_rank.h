@@ -45,9 +45,24 @@ void queue_rank_close(struct queue *front);
 /* The rank, made when it is not there; NULL: the queue has no such priority. */
 struct queue *queue_rank_get(struct queue *front, unsigned priority);
 /* Where the message belongs: by its priority, or the highest that there is. */
-struct queue *queue_rank_of(struct queue *front, const struct message *m);
+static inline struct queue *
+queue_rank_of(struct queue *front, const struct message *m)
+{
+    const struct queue_ranks *ranks = front->ranks;
+    if (!ranks)
+        return front;
+    unsigned priority = m->priority < ranks->max ? m->priority : ranks->max;
+    return ranks->of[priority] ? ranks->of[priority] : queue_rank_get(front, priority);
+}
 /* Something is ready in it now. */
-void queue_rank_filled(struct queue *rank);
+static inline void
+queue_rank_filled(struct queue *rank)
+{
+    struct queue_ranks *ranks = rank->front->ranks;
+    uint64_t priority = rank->id >> QUEUE_RANK_SHIFT;
+    if (ranks)
+        ranks->filled[priority / 64] |= (uint64_t)1 << priority % 64;
+}
 
 /* What stays in memory at the head of one. */
 static inline uint32_t

@@ -231,7 +231,7 @@ enum queue_pushed
 queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
 {
     uint64_t deadline = queue_expiry_deadline(q, m);
-    struct queue_rules *r = queue_rules_get(q);
+    struct queue_rules *r = q->rules ? q->rules : queue_rules_get(q);
     catch_up_with_returns(q);
     if (r->settings.is_rejecting && must_refuse(q, m))
         return refuse(q, m);
@@ -244,9 +244,9 @@ queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
     if (how == QUEUE_REFUSED)
         return how;
     queue_rank_filled(rank);
-    if (q->round_count || (deadline && queue_ready(rank) == 1))
+    if (deadline && queue_ready(rank) == 1)
         queue_mark_dirty(q);
-    if (!r->settings.is_rejecting && queue_limit_is_over(q))
+    if (queue_settings_have_limit(&r->settings) && !r->settings.is_rejecting && queue_limit_is_over(q))
         drop_for_room(q);
     return how;
 }

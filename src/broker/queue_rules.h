@@ -36,6 +36,11 @@ struct queue_settings {
     bool is_single_active; /* of its consumers one at a time gets anything; only by the argument */
 };
 void queue_settings_of(const struct queue_def *def, struct queue_settings *s);
+static inline bool
+queue_settings_have_limit(const struct queue_settings *s)
+{
+    return s->length_max != QUEUE_SETTING_NONE || s->length_bytes_max != QUEUE_SETTING_NONE;
+}
 
 struct queue_rules {
     struct queue_settings settings;

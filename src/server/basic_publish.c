@@ -103,13 +103,16 @@ basic_publish_properties(struct channel *ch, struct publish *p, struct publish_p
     struct channel_publisher *pub = ch->publisher;
     struct slice run = p->properties;
     if (__builtin_expect(run.len == pub->properties_size && memcmp(run.data, pub->properties, run.len) == 0,
-                         1))
+                         1)) {
+        more->facts = pub->facts;
         return true;
+    }
     if (!publish_properties_check(ch, run, more))
         return false;
     if (!more->is_special && run.len <= sizeof pub->properties) {
         memcpy(pub->properties, run.data, run.len);
         pub->properties_size = (uint8_t)run.len;
+        pub->facts = more->facts;
     }
     return true;
 }
@@ -214,13 +217,14 @@ basic_publish_build(struct channel *ch, struct publish *p, const struct publish_
     struct broker *b = ch->connection->home->broker;
     struct slice properties = more->rewritten.len ? buffer_slice(&more->rewritten) : p->properties;
     if (!p->drafted) {
-        struct message *m = message_new(b, p->exchange, p->routing_key, properties, (uint32_t)p->body.len);
+        struct message *m =
+            message_new_known(b, p->exchange, p->routing_key, properties, more->facts, (uint32_t)p->body.len);
         if (p->body.len)
             memcpy(message_body_mut(m), p->body.data, p->body.len);
         return m;
     }
     if (more->rewritten.len) /* the original goes with its draft: more->keys lie in it */
-        return message_copy_with(b, *p->drafted, p->exchange, p->routing_key, properties);
+        return message_copy_with(b, *p->drafted, p->exchange, p->routing_key, properties, more->facts);
     struct message *m = *p->drafted;
     *p->drafted = NULL;
     return m;

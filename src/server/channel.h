@@ -14,6 +14,7 @@
 #include "broker/confirm.h"
 #include "broker/consumer.h"
 #include "broker/courier.h"
+#include "broker/message.h"
 #include "broker/meta.h"
 #include "broker/replyto.h"
 #include "broker/route.h"
@@ -66,7 +67,8 @@ struct channel_publisher {
     bool is_topic_restricted; /* there, in `turn`: routing keys must be asked for */
     uint8_t exchange_size;
     uint8_t properties_size; /* of the last run without anything to check; 0: none */
-    uint8_t properties[39];
+    uint8_t properties[37];
+    struct message_facts facts; /* what those say */
     char exchange_name[256];
 };
 

@@ -179,7 +179,8 @@ send_copy(struct channel *ch, const struct message *m, struct slice key, struct 
 {
     struct broker *b = ch->connection->home->broker;
     struct message *copy =
-        message_copy_with(b, m, slice_str(FIREHOSE_EXCHANGE), key, buffer_slice(properties));
+        message_copy_with(b, m, slice_str(FIREHOSE_EXCHANGE), key, buffer_slice(properties),
+                          (struct message_facts){0}); /* it has headers alone */
     inside_publish(b, ch->connection->vhost, &copy);
     buffer_fini(properties);
 }

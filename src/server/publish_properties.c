@@ -24,10 +24,10 @@ publish_fails(struct channel *ch, const char *text)
 }
 
 static bool
-publish_user_id_ok(struct channel *ch, struct slice run)
+publish_user_id_ok(struct channel *ch, const struct properties *p)
 {
-    struct slice claimed, actual = intern_slice(ch->connection->user);
-    if (!properties_find(run, PROPERTY_USER_ID, &claimed) || slice_eq(claimed, actual))
+    struct slice claimed = p->user_id, actual = intern_slice(ch->connection->user);
+    if (!(p->flags & PROPERTY_FLAG(PROPERTY_USER_ID)) || slice_eq(claimed, actual))
         return true;
     const struct user *user = user_find(ch->connection->home->server->node->meta, actual);
     if (user && user->tags & USER_TAG_IMPERSONATOR)
@@ -40,10 +40,10 @@ publish_user_id_ok(struct channel *ch, struct slice run)
 
 /* Erlang's string:to_integer(): a sign and digits, and what is left of the text behind them. */
 static bool
-publish_expiration_ok(struct channel *ch, struct slice run)
+publish_expiration_ok(struct channel *ch, const struct properties *p)
 {
-    struct slice text;
-    if (!properties_find(run, PROPERTY_EXPIRATION, &text))
+    struct slice text = p->expiration;
+    if (!(p->flags & PROPERTY_FLAG(PROPERTY_EXPIRATION)))
         return true;
     size_t at = text.len && (text.data[0] == '-' || text.data[0] == '+') ? 1 : 0, first = at;
     uint64_t value = 0;
@@ -107,38 +107,38 @@ publish_add_keys(struct slice array, struct slice *keys, unsigned n)
 }
 
 static void
-publish_replace(struct publish_properties *p, struct slice run, enum property property,
+publish_replace(struct publish_properties *out, struct slice run, enum property property,
                 const struct slice *value)
 {
-    struct buffer out = {0};
+    struct buffer rewritten = {0};
     size_t room = run.len + (value ? value->len : 0) + PROPERTIES_REPLACE_EXTRA;
-    uint8_t *at = buffer_reserve(&out, room);
-    out.len = properties_replace(at, run, property, value);
-    buffer_fini(&p->rewritten);
-    p->rewritten = out;
+    uint8_t *at = buffer_reserve(&rewritten, room);
+    rewritten.len = properties_replace(at, run, property, value);
+    buffer_fini(&out->rewritten);
+    out->rewritten = rewritten;
 }
 
 static bool
-publish_copies_ok(struct channel *ch, struct slice run, struct publish_properties *p)
+publish_copies_ok(struct channel *ch, struct slice run, struct slice headers, struct publish_properties *out)
 {
     struct slice cc, bcc;
-    if (!publish_copies(ch, p->headers, "CC", &cc) || !publish_copies(ch, p->headers, "BCC", &bcc))
+    if (!publish_copies(ch, headers, "CC", &cc) || !publish_copies(ch, headers, "BCC", &bcc))
         return false;
     if (!cc.data && !bcc.data)
         return true;
     unsigned count = publish_add_keys(bcc, NULL, publish_add_keys(cc, NULL, 1));
-    p->keys = malloc(count * sizeof *p->keys);
-    CHECK(p->keys);
-    publish_add_keys(bcc, p->keys, publish_add_keys(cc, p->keys, 1));
-    p->key_count = count;
+    out->keys = malloc(count * sizeof *out->keys);
+    CHECK(out->keys);
+    publish_add_keys(bcc, out->keys, publish_add_keys(cc, out->keys, 1));
+    out->key_count = count;
     if (bcc.data) {
         struct buffer kept = {0};
-        table_add_all_but(&kept, p->headers, slice_str("BCC"));
+        table_add_all_but(&kept, headers, slice_str("BCC"));
         struct slice inside = buffer_slice(&kept);
-        publish_replace(p, run, PROPERTY_HEADERS, &inside);
+        publish_replace(out, run, PROPERTY_HEADERS, &inside);
         buffer_fini(&kept);
     }
-    p->hidden = bcc;
+    out->hidden = bcc;
     return true;
 }
 
@@ -153,40 +153,39 @@ publish_hide(struct publish_properties *p)
     buffer_add_slice(&out, buffer_slice(&p->rewritten));
     buffer_fini(&p->rewritten);
     p->rewritten = out;
+    p->facts.flags |= MESSAGE_HAS_HIDDEN_KEYS;
 }
 
 static bool
-publish_reply_to_ok(struct channel *ch, struct slice run, struct publish_properties *p)
+publish_reply_to_ok(struct channel *ch, struct slice run, struct slice reply_to,
+                    struct publish_properties *out)
 {
-    struct slice reply_to;
-    if (!properties_find(run, PROPERTY_REPLY_TO, &reply_to) || !replyto_is_name(reply_to))
+    if (!replyto_is_name(reply_to))
         return true;
     char address[REPLYTO_ADDRESS_SIZE];
     if (!direct_reply_address(ch, address))
         return publish_fails(ch, "fast reply consumer does not exist");
     struct slice value = slice_of(address, sizeof address);
-    struct slice current = p->rewritten.len ? buffer_slice(&p->rewritten) : run;
-    publish_replace(p, current, PROPERTY_REPLY_TO, &value);
+    struct slice current = out->rewritten.len ? buffer_slice(&out->rewritten) : run;
+    publish_replace(out, current, PROPERTY_REPLY_TO, &value);
     return true;
 }
 
 bool
 publish_properties_check(struct channel *ch, struct slice run, struct publish_properties *out)
 {
-    *out = (struct publish_properties){0};
-    enum err err = properties_validate(run);
+    struct properties p;
+    enum err err = properties_decode(run, &p);
     if (channel_decode_failed(ch, AMQP_BASIC_PUBLISH, err))
         return false;
-    unsigned special = PROPERTY_FLAG(PROPERTY_HEADERS) | PROPERTY_FLAG(PROPERTY_REPLY_TO) |
-                       PROPERTY_FLAG(PROPERTY_EXPIRATION) | PROPERTY_FLAG(PROPERTY_USER_ID);
-    if (!(properties_flags(run) & special))
-        return true;
-    if (!(properties_flags(run) & special & (unsigned)~PROPERTY_FLAG(PROPERTY_EXPIRATION)))
-        return publish_expiration_ok(ch, run); /* the same bytes need no second look */
+    *out = (struct publish_properties){.facts = message_facts_of(&p)};
+    unsigned special =
+        PROPERTY_FLAG(PROPERTY_HEADERS) | PROPERTY_FLAG(PROPERTY_REPLY_TO) | PROPERTY_FLAG(PROPERTY_USER_ID);
+    if (!(p.flags & special))
+        return publish_expiration_ok(ch, &p); /* the same bytes need no second look */
     out->is_special = true;
-    out->headers = properties_headers(run);
-    if (publish_user_id_ok(ch, run) && publish_expiration_ok(ch, run) && publish_copies_ok(ch, run, out) &&
-        publish_reply_to_ok(ch, run, out)) {
+    if (publish_user_id_ok(ch, &p) && publish_expiration_ok(ch, &p) &&
+        publish_copies_ok(ch, run, p.headers, out) && publish_reply_to_ok(ch, run, p.reply_to, out)) {
         publish_hide(out);
         return true;
     }

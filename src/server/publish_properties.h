@@ -7,12 +7,13 @@
 
 #include "base/buffer.h"
 #include "base/slice.h"
+#include "broker/message.h"
 
 struct channel;
 
 struct publish_properties {
+    struct message_facts facts;
     bool is_special;         /* any of the following: publish_properties_fini() is due */
-    struct slice headers;    /* the table's inside, in the run */
     struct slice *keys;      /* [0] is left for the routing key; then CC, then BCC */
     unsigned key_count;      /* 0: there are no others */
     struct slice hidden;     /* what BCC had, in the run */

@@ -46,26 +46,6 @@ value_put(uint8_t *p, enum amqp_type type, struct slice value)
     }
 }
 
-enum err
-properties_validate(struct slice run)
-{
-    struct codec_reader r = codec_reader_of(run);
-    uint16_t flags = codec_get_u16(&r);
-    if (flags & FLAG_CONTINUATION)
-        return ERR_SYNTAX;
-    for (flags &= FLAGS_KNOWN; flags;) {
-        enum property property = first_of(flags);
-        struct slice value = value_get(&r, type_of(property));
-        flags &= (uint16_t)~PROPERTY_FLAG(property);
-        if (property != PROPERTY_HEADERS)
-            continue;
-        enum err err = table_validate(value);
-        if (err)
-            return err;
-    }
-    return codec_reader_end(&r);
-}
-
 static void
 field_set(struct properties *out, enum property property, struct slice value)
 {
@@ -78,25 +58,41 @@ field_set(struct properties *out, enum property property, struct slice value)
 }
 
 enum err
-properties_decode(struct slice run, struct properties *out)
+properties_read(struct slice run, struct properties *out)
 {
-    memset(out, 0, sizeof *out);
-    enum err err = properties_validate(run);
-    if (err)
-        return err;
     struct codec_reader r = codec_reader_of(run);
-    uint16_t flags = codec_get_u16(&r) & FLAGS_KNOWN;
-    out->flags = flags;
+    uint16_t flags = codec_get_u16(&r);
+    memset(out, 0, sizeof *out);
+    if (flags & FLAG_CONTINUATION)
+        return ERR_SYNTAX;
+    out->flags = flags &= FLAGS_KNOWN;
     while (flags) {
         enum property property = first_of(flags);
-        field_set(out, property, value_get(&r, type_of(property)));
+        struct slice value = value_get(&r, type_of(property));
+        if (r.err)
+            return r.err;
+        field_set(out, property, value);
         flags &= (uint16_t)~PROPERTY_FLAG(property);
     }
-    return ERR_OK;
+    return codec_reader_end(&r);
+}
+
+enum err
+properties_decode(struct slice run, struct properties *out)
+{
+    enum err err = properties_read(run, out);
+    return err ? err : table_validate(out->headers);
+}
+
+enum err
+properties_validate(struct slice run)
+{
+    struct properties ignored;
+    return properties_decode(run, &ignored);
 }
 
 /* Steps over the properties before `property`; the reader then stands where its value is, or would be. */
-static struct codec_reader
+__attribute__((always_inline)) static inline struct codec_reader
 walk_to(struct slice run, enum property property)
 {
     struct codec_reader r = codec_reader_of(run);

@@ -25,6 +25,8 @@ enum err ERR_USE properties_validate(struct slice run);
 
 /* The same, and fills the struct: absent ones are zero, out->flags says which are there. */
 enum err ERR_USE properties_decode(struct slice run, struct properties *out);
+/* The same, but for the headers: what is in the table is not looked at. */
+enum err ERR_USE properties_read(struct slice run, struct properties *out);
 
 /* The flags of a valid run. */
 static inline uint16_t

@@ -4,9 +4,9 @@
  *     field: name: u8 length, bytes | type: one letter | value
  *     value: fixed size; or u32 length and bytes for S, x (bytes), F (fields), A (items: type letter, value)
  *
- * Everything goes through value_get(), which never reads past the run it is given. Only table_validate()
- * looks into the tables inside a table, with a stack of its own; so nothing here recurses, however deep a
- * peer nests.
+ * Everything goes through value_get() and value_skip(), which never read past the run they are given. Only
+ * table_validate() looks into the tables inside a table, with a stack of its own; so nothing here recurses,
+ * however deep a peer nests.
  */
 #include "wire/table.h"
 
@@ -61,6 +61,48 @@ value_get(struct codec_reader *r, uint8_t type, struct table_value *v)
     v->encoded = slice_of(start, (size_t)(r->p - start));
 }
 
+enum { SIZE_LONG = -1, SIZE_NONE = -2 };
+
+/* Of a value, in bytes. LONG: its length stands before it; NONE: there is no such type. */
+static inline int
+value_size(uint8_t type)
+{
+    switch (type) {
+    case TABLE_VOID: return 0;
+    case TABLE_BOOL:
+    case TABLE_INT8:
+    case TABLE_UINT8: return 1;
+    case TABLE_INT16:
+    case TABLE_UINT16: return 2;
+    case TABLE_INT32:
+    case TABLE_UINT32:
+    case TABLE_FLOAT: return 4;
+    case TABLE_DECIMAL: return 5;
+    case TABLE_INT64:
+    case TABLE_INT64_OLD:
+    case TABLE_DOUBLE:
+    case TABLE_TIMESTAMP: return 8;
+    case TABLE_LONGSTR:
+    case TABLE_BINARY:
+    case TABLE_TABLE:
+    case TABLE_ARRAY: return SIZE_LONG;
+    default: return SIZE_NONE;
+    }
+}
+
+/* The value's bytes; of one with a length, those behind it. */
+static inline struct slice
+value_skip(struct codec_reader *r, uint8_t type)
+{
+    int size = value_size(type);
+    if (size >= 0)
+        return codec_get_bytes(r, (size_t)size);
+    if (size == SIZE_LONG)
+        return codec_get_longstr(r);
+    codec_reader_fail(r, ERR_TYPE);
+    return slice_of(NULL, 0);
+}
+
 static enum err
 validate(struct slice run, bool is_array)
 {
@@ -78,18 +120,18 @@ validate(struct slice run, bool is_array)
                 return ERR_OK;
             continue;
         }
-        struct table_value v;
         if (!stack[depth].is_array)
             (void)codec_get_shortstr_raw(r);
-        value_get(r, codec_get_u8(r), &v);
+        uint8_t type = codec_get_u8(r);
+        struct slice inside = value_skip(r, type);
         if (r->err)
             return r->err;
-        if (v.type != TABLE_TABLE && v.type != TABLE_ARRAY)
+        if (type != TABLE_TABLE && type != TABLE_ARRAY)
             continue;
         if (++depth == TABLE_DEPTH_MAX)
             return ERR_LIMIT;
-        stack[depth].rest = codec_reader_of(v.bytes);
-        stack[depth].is_array = v.type == TABLE_ARRAY;
+        stack[depth].rest = codec_reader_of(inside);
+        stack[depth].is_array = type == TABLE_ARRAY;
     }
 }
 
@@ -132,13 +174,31 @@ table_iter_next(struct table_iter *it, struct slice *name, struct table_value *v
 }
 
 bool
+table_iter_next_field(struct table_iter *it, struct table_field *f)
+{
+    if (it->rest.len == 0)
+        return false;
+    struct codec_reader r = codec_reader_of(it->rest);
+    f->name = it->is_array ? slice_of(NULL, 0) : codec_get_shortstr_raw(&r);
+    f->type = codec_get_u8(&r);
+    f->bytes = value_skip(&r, f->type);
+    f->whole = slice_of(it->rest.data, (size_t)(r.p - it->rest.data));
+    it->rest = codec_reader_rest(&r);
+    return !r.err;
+}
+
+bool
 table_find(struct slice table, struct slice name, struct table_value *value)
 {
-    struct table_iter it = table_iter_fields(table);
-    struct slice found;
-    while (table_iter_next(&it, &found, value)) {
-        if (slice_eq(found, name))
-            return true;
+    struct codec_reader r = codec_reader_of(table);
+    while (r.p != r.end) {
+        struct slice found = codec_get_shortstr_raw(&r);
+        uint8_t type = codec_get_u8(&r);
+        if (slice_eq(found, name)) {
+            value_get(&r, type, value);
+            return !r.err;
+        }
+        (void)value_skip(&r, type);
     }
     return false;
 }

@@ -69,6 +69,15 @@ struct table_iter table_iter_items(struct slice array);
 /* False at the end. `name` may be NULL, and is empty for an array's items. */
 bool table_iter_next(struct table_iter *it, struct slice *name, struct table_value *value);
 
+/* A field or an item as it stands, without a look at its value: half the price where only its bytes count. */
+struct table_field {
+    struct slice name;  /* empty for an item */
+    uint8_t type;       /* enum table_type, or TABLE_INT64_OLD */
+    struct slice bytes; /* of the value; of one with a length, those behind it */
+    struct slice whole; /* from the name, or an item's type letter, on */
+};
+bool table_iter_next_field(struct table_iter *it, struct table_field *f);
+
 /* The first field of that name, as in RabbitMQ. */
 bool table_find(struct slice table, struct slice name, struct table_value *value);
 bool table_find_str(struct slice table, const char *name, struct table_value *value);
@@ -132,6 +141,7 @@ void table_add_table(struct buffer *out, const char *name, struct slice table);
 void table_add_array(struct buffer *out, const char *name, struct slice array);
 /* A field or an item as it was read. `name` with data NULL: an item. */
 void table_add_value(struct buffer *out, struct slice name, const struct table_value *value);
+void table_add_field(struct buffer *out, const struct table_field *f);
 /* All fields of `table` but those named `name`. */
 void table_add_all_but(struct buffer *out, struct slice table, struct slice name);
 

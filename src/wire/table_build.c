@@ -132,6 +132,17 @@ table_add_value(struct buffer *out, struct slice name, const struct table_value 
     buffer_add_slice(out, value->encoded);
 }
 
+/* RabbitMQ writes what it has read as TABLE_INT64_OLD as TABLE_INT64. */
+void
+table_add_field(struct buffer *out, const struct table_field *f)
+{
+    uint8_t *at = buffer_reserve(out, f->whole.len);
+    memcpy(at, f->whole.data, f->whole.len);
+    if (f->type == TABLE_INT64_OLD)
+        at[f->bytes.data - f->whole.data - 1] = TABLE_INT64;
+    out->len += f->whole.len;
+}
+
 void
 table_add_all_but(struct buffer *out, struct slice table, struct slice name)
 {

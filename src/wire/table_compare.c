@@ -56,13 +56,8 @@ static int
 field_compare(const void *left, const void *right)
 {
     const struct field *a = left, *b = right;
-    size_t shorter = a->name.len < b->name.len ? a->name.len : b->name.len;
-    int order = shorter ? memcmp(a->name.data, b->name.data, shorter) : 0;
-    if (order)
-        return order;
-    if (a->name.len != b->name.len)
-        return a->name.len < b->name.len ? -1 : 1;
-    return (a->whole.data > b->whole.data) - (a->whole.data < b->whole.data);
+    int order = slice_compare(a->name, b->name);
+    return order ? order : (a->whole.data > b->whole.data) - (a->whole.data < b->whole.data);
 }
 
 /* Fills `fields` in the order of names; false when there are too many. */
@@ -70,18 +65,17 @@ static bool
 fields_sort(struct slice table, struct field fields[TABLE_SORT_MAX], size_t *count)
 {
     struct table_iter it = table_iter_fields(table);
-    struct table_value v;
-    *count = 0;
-    for (;;) {
-        const uint8_t *start = it.rest.data;
-        struct slice name;
-        if (!table_iter_next(&it, &name, &v))
-            break;
-        if (*count == TABLE_SORT_MAX)
+    struct table_field f;
+    size_t n = 0;
+    bool is_sorted = true;
+    for (; table_iter_next_field(&it, &f); fields[n++] = (struct field){f.name, f.whole}) {
+        if (n == TABLE_SORT_MAX)
             return false;
-        fields[(*count)++] = (struct field){name, slice_of(start, (size_t)(it.rest.data - start))};
+        is_sorted = is_sorted && (n == 0 || slice_compare(fields[n - 1].name, f.name) <= 0);
     }
-    qsort(fields, *count, sizeof *fields, field_compare);
+    if (!is_sorted)
+        qsort(fields, n, sizeof *fields, field_compare);
+    *count = n;
     return true;
 }
 
