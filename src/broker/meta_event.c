@@ -176,22 +176,25 @@ tell_permission(const struct meta *m, const struct meta_command *cmd, const char
     event_end(&e);
 }
 
+/* As it is now. */
 static void
-tell_vhost(const struct meta *m, const struct meta_command *cmd)
+tell_vhost(const struct meta *m, const char *key, struct slice name)
 {
     struct event e;
-    if (!begin(&e, m, "vhost.created"))
+    const struct vhost *v = vhost_find(m, name);
+    if (!v || !begin(&e, m, key))
         return;
-    add_str(&e, "tags", cmd->tags);
-    add_str(&e, "description", cmd->description);
+    const struct vhost_metadata *d = vhost_metadata(v);
+    add_str(&e, "tags", d->tags);
+    add_str(&e, "description", d->description);
     add_actor(&e, m);
     size_t at = table_add_table_begin(&e.headers, "cluster_state");
     table_add_str(&e.headers, m->node->name, slice_str("running"));
     table_end(&e.headers, at);
-    table_add_bool(&e.headers, "tracing", cmd->is_tracing);
+    table_add_bool(&e.headers, "tracing", vhost_is_tracing(v));
     add_str(&e, "default_queue_type",
-            cmd->default_queue_type.len ? cmd->default_queue_type : slice_str("undefined"));
-    add_str(&e, "name", cmd->name);
+            d->default_queue_type.len ? d->default_queue_type : slice_str("undefined"));
+    add_str(&e, "name", name);
     event_end(&e);
 }
 
@@ -337,7 +340,11 @@ meta_event_applied(const struct meta *m, const struct meta_command *cmd, const s
     switch (cmd->kind) {
     case META_VHOST_ADD:
         if (!r->existed)
-            tell_vhost(m, cmd);
+            tell_vhost(m, "vhost.created", cmd->name);
+        break;
+    case META_VHOST_SET:
+        if (cmd->changes & ~(uint64_t)VHOST_CHANGE_TRACING)
+            tell_vhost(m, "vhost.updated", cmd->name);
         break;
     case META_VHOST_DELETE: tell_name(m, "vhost.deleted", cmd->name); break;
     case META_VHOST_LIMITS: tell_vhost_limits(m, cmd->vhost, cmd->value); break;

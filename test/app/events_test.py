@@ -170,6 +170,10 @@ class Events(unittest.TestCase):
         self.ctl("add_vhost", "v")
         key, headers = self.next()
         self.assertEqual((key, headers["name"], headers["tracing"]), ("vhost.created", "v", False))
+        self.ctl("update_vhost_metadata", "v", "--description", "ours", "--default-queue-type", "quorum")
+        key, headers = self.next()
+        self.assertEqual((key, headers["name"], headers["description"], headers["default_queue_type"]), ("vhost.updated", "v", "ours", "quorum"))
+        self.ctl("trace_on", "-p", "v")  # is not told
         self.ctl("set_vhost_limits", "-p", "v", '{"max-queues":3}')
         self.expect("parameter.set", name="limits", component="vhost-limits", vhost="v", value={"max-queues": 3}, **by)
         self.expect("vhost.limits.set", name="limits", **{"max-queues": 3}, **by)

@@ -63,7 +63,9 @@ class VhostDefaultsTest(unittest.TestCase):
 
     def stop(self, how=signal.SIGTERM):
         self.control.close()
-        self.node.end(how)
+        code = self.node.end(how)
+        if how == signal.SIGTERM:
+            self.assertEqual(code, 0)
 
     def rows(self, command, **arguments):
         self.control.send(command, **arguments)
