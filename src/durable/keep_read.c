@@ -220,11 +220,12 @@ on_read_done(void *arg)
         worker_submit(r->keep->pager, &r->job);
         return;
     }
-    if (r->result == ERR_NO_SPACE && r->entries.len == 0 && q) {
+    bool waits = r->result == ERR_NO_SPACE && store_failure(r->keep->store) == ERR_OK;
+    if (waits && r->entries.len == 0 && q) {
         timer_start(r->keep->broker->shard, &r->retry, KEEP_RETRY_MS, on_retry, r);
         return;
     }
-    if (r->result != ERR_OK && r->result != ERR_NO_SPACE)
+    if (r->result != ERR_OK && !waits) /* a store that has failed with it waits for nothing */
         read_lost(r, r->cursor.next > r->from ? r->cursor.next : r->from, r->last);
     read_end(r);
 }
