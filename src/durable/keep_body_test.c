@@ -44,6 +44,34 @@ invariant_6_one_file_for_all_queues_of_a_shard(void **state)
     rig_fini(&r);
 }
 
+/* A queue that is not durable has the same message: paged out and read, or deleted, it takes no body along.
+ */
+static void
+a_queue_that_keeps_nothing_takes_no_body_along(void **state)
+{
+    for (unsigned is_deleted = 0; is_deleted < 2; is_deleted++) {
+        struct rig r;
+        struct rig_got got;
+        rig_init(&r, 9);
+        rig_start(&r, 1);
+        rig_fill(&r, RIG_TRANSIENT_QUEUE, 1, 100, RIG_PERSISTENT);
+        uint64_t number = rig_publish(&r, 0, 1 | 1u << RIG_TRANSIENT_QUEUE, LARGE, RIG_PERSISTENT);
+        answered(&r);
+        rig_page_out(&r, RIG_TRANSIENT_QUEUE);
+        if (is_deleted)
+            rig_delete(&r, RIG_TRANSIENT_QUEUE);
+        else
+            while (rig_get(&r, RIG_TRANSIENT_QUEUE, false, &got))
+                rig_settle(&r, &got, SETTLE_ACK);
+        settle_down(&r, 1);
+        assert_int_equal(rig_files(&r, "body"), 1);
+        rig_power(&r);
+        rig_start(&r, 1);
+        assert_true(rig_get(&r, 0, false, &got) && got.number == number);
+        rig_fini(&r);
+    }
+}
+
 /* Whatever else of its segment is settled and kept: a read that fails is no ack. */
 static void
 what_could_not_be_read_is_there_after_the_next_start(void **state)
@@ -254,6 +282,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invariant_6_one_file_for_all_queues_of_a_shard),
+        cmocka_unit_test(a_queue_that_keeps_nothing_takes_no_body_along),
         cmocka_unit_test(what_could_not_be_read_is_there_after_the_next_start),
         cmocka_unit_test(read_again_for_one_queue_while_another_has_it),
         cmocka_unit_test(a_body_goes_when_the_ack_is_durable_and_not_before),
