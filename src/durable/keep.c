@@ -192,6 +192,8 @@ static bool
 forget_body(void *arg, struct queue *q, uint64_t position, const struct queue_entry *e)
 {
     struct keep *k = arg;
+    if (!e->is_logged) /* it may share a body, and holds none */
+        return true;
     uint64_t body = keep_body_of(k, e->message);
     keep_body_exit(k, e->message);
     if (body && !e->is_stored)
@@ -269,8 +271,8 @@ keep_page_out(struct queue_log *l, struct queue *q, uint64_t position, const str
     if (e->is_logged && keep_mark_is_under_way(k, kept, position))
         return QUEUE_PAGING_STOPS; /* its memory would not be free, and it may be consumed until it is */
     bool is_large = e->message->body_size > STORE_BODY_INLINE_MAX;
-    if (is_large) {
-        uint64_t body = keep_body_of(k, e->message);
+    if (is_large) { /* one that is not kept may share a body with others that are, but holds none */
+        uint64_t body = e->is_logged ? keep_body_of(k, e->message) : 0;
         if (!body || !keep_body_is_durable(k, body))
             return QUEUE_STAYS;
     }

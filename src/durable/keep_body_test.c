@@ -44,6 +44,74 @@ invariant_6_one_file_for_all_queues_of_a_shard(void **state)
     rig_fini(&r);
 }
 
+/* A queue that is not durable has the same message: paged out and read, or deleted, it takes no body along.
+ */
+static void
+a_queue_that_keeps_nothing_takes_no_body_along(void **state)
+{
+    for (unsigned is_deleted = 0; is_deleted < 2; is_deleted++) {
+        struct rig r;
+        struct rig_got got;
+        rig_init(&r, 9);
+        rig_start(&r, 1);
+        rig_fill(&r, RIG_TRANSIENT_QUEUE, 1, 100, RIG_PERSISTENT);
+        uint64_t number = rig_publish(&r, 0, 1 | 1u << RIG_TRANSIENT_QUEUE, LARGE, RIG_PERSISTENT);
+        answered(&r);
+        rig_page_out(&r, RIG_TRANSIENT_QUEUE);
+        if (is_deleted)
+            rig_delete(&r, RIG_TRANSIENT_QUEUE);
+        else
+            while (rig_get(&r, RIG_TRANSIENT_QUEUE, false, &got))
+                rig_settle(&r, &got, SETTLE_ACK);
+        settle_down(&r, 1);
+        assert_int_equal(rig_files(&r, "body"), 1);
+        rig_power(&r);
+        rig_start(&r, 1);
+        assert_true(rig_get(&r, 0, false, &got) && got.number == number);
+        rig_fini(&r);
+    }
+}
+
+/* Whatever else of its segment is settled and kept: a read that fails is no ack. */
+static void
+what_could_not_be_read_is_there_after_the_next_start(void **state)
+{
+    unsigned failed = 0;
+    for (unsigned n = 1; n < 8; n++) {
+        struct rig r;
+        struct rig_got got[3];
+        uint64_t numbers[3];
+        rig_init(&r, n);
+        rig_start(&r, 1);
+        uint64_t first = rig_fill(&r, 0, 1, 100, RIG_PERSISTENT);
+        rig_publish(&r, 0, 1, LARGE, RIG_PERSISTENT);
+        rig_fill(&r, 0, 1, 100, RIG_PERSISTENT);
+        answered(&r);
+        rig_page_out(&r, 0);
+        assert_true(rig_get(&r, 0, false, &got[0]) && got[0].number == first);
+        rig_run(&r, 100);
+        rig_page_out(&r, 0);
+        rig_faults(&r, (struct sim_disk_faults){.fail_at = n, .fail_with = ERR_IO});
+        unsigned count = 1;
+        while (count < 3 && rig_get(&r, 0, false, &got[count]))
+            count++;
+        rig_faults(&r, (struct sim_disk_faults){0});
+        bool is_lost = count == 2 && got[1].number == first + 2;
+        for (unsigned i = 0; is_lost && i < count; i++)
+            rig_settle(&r, &got[i], SETTLE_ACK);
+        if (is_lost)
+            rig_turn_log_over(&r, 0, 3); /* ack files are written */
+        rig_power(&r);
+        rig_start(&r, 1);
+        unsigned left = rig_drain(&r, 0, numbers, 3);
+        if (is_lost)
+            assert_true(left == 1 && numbers[0] == first + 1);
+        failed += is_lost;
+        rig_fini(&r);
+    }
+    assert_true(failed > 0);
+}
+
 /* The second copy in memory is the first one's equal, and is no more mistaken for it. */
 static void
 read_again_for_one_queue_while_another_has_it(void **state)
@@ -214,6 +282,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(invariant_6_one_file_for_all_queues_of_a_shard),
+        cmocka_unit_test(a_queue_that_keeps_nothing_takes_no_body_along),
+        cmocka_unit_test(what_could_not_be_read_is_there_after_the_next_start),
         cmocka_unit_test(read_again_for_one_queue_while_another_has_it),
         cmocka_unit_test(a_body_goes_when_the_ack_is_durable_and_not_before),
         cmocka_unit_test(paged_out_purged_deleted_nothing_is_left),

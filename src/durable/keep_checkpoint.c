@@ -56,6 +56,16 @@ chore_gather_doomed(struct keep *k, struct keep_chore *c)
     }
 }
 
+/* The manifest names it, or will, and goes on doing so. One that is doomed and still being read does, too:
+ * log files that say what is settled in it go meanwhile. */
+static bool
+has_acks(const struct keep_segment *s)
+{
+    bool stays =
+        s->state == KEEP_SEALED || s->state == KEEP_NAMED || (s->state == KEEP_DOOMED && s->pins > 0);
+    return stays && segment_is_dirty(s->segment);
+}
+
 static void
 chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
 {
@@ -68,11 +78,11 @@ chore_gather_segments(struct keep *k, struct keep_chore *c, size_t count)
         struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
         if (s->state == KEEP_SEALED)
             c->sealed[c->sealed_count++] = s;
-        bool has_acks = (s->state == KEEP_SEALED || s->state == KEEP_NAMED) && segment_is_dirty(s->segment);
-        if (!has_acks && s->state != KEEP_SEALED)
+        bool is_dirty = has_acks(s);
+        if (!is_dirty && s->state != KEEP_SEALED)
             continue;
         uint32_t i = c->row_count++;
-        if (has_acks) {
+        if (is_dirty) {
             c->old_generations[i] = s->acks_generation;
             c->acks[c->acks_count++] = segment_acks_take(s->segment, &s->acks_generation);
         }

@@ -212,6 +212,18 @@ compact_step(struct keep *k, struct keep_compaction *c)
     worker_submit(k->pager, &c->job);
 }
 
+/* All of it is named elsewhere, and settled there alone from now on. Should the segment stay for a while,
+ * because it is being read, it must not show at a start what it has no more. */
+static void
+doom(struct keep_segment *from)
+{
+    uint32_t count;
+    const struct segment_run *runs = segment_runs(from->segment, &count);
+    for (uint32_t i = 0; i < count; i++)
+        segment_settle(from->segment, &runs[i], runs[i].first, runs[i].last);
+    from->state = KEEP_DOOMED;
+}
+
 static bool
 has_unnamed(const struct keep *k)
 {
@@ -230,7 +242,7 @@ keep_compact_turn(struct keep *k)
     if (c && c->is_moved) {
         if (has_unnamed(k)) /* keep_checkpoint_turn() names them */
             return;
-        c->from->state = KEEP_DOOMED;
+        doom(c->from);
         k->counts.compactions++;
         compact_end(k);
         keep_again(k);

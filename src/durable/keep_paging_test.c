@@ -299,6 +299,29 @@ a_deleted_queues_segments_go(void **state)
     rig_fini(&r);
 }
 
+/* A segment in which nothing lives, and that is still being read, outlives the log files that say so. */
+static void
+what_was_settled_in_a_segment_that_is_read_stays_settled(void **state)
+{
+    struct rig r;
+    uint64_t numbers[100];
+    rig_init(&r, 24);
+    rig_start(&r, 1);
+    make_paged(&r, 100);
+    rig_turn_log_over(&r, 1, 3);
+    struct keep *k = rig_keep(&r, 0);
+    struct keep_segment *s = LIST_ENTRY(k->segments.next, struct keep_segment, node);
+    assert_int_equal(s->state, KEEP_NAMED);
+    s->pins++;
+    assert_int_equal(rig_drain(&r, 0, numbers, 100), 100);
+    assert_int_equal(s->state, KEEP_DOOMED);
+    rig_turn_log_over(&r, 1, 3);
+    rig_power(&r);
+    rig_start(&r, 1);
+    assert_int_equal(rig_drain(&r, 0, numbers, 100), 0);
+    rig_fini(&r);
+}
+
 /* The file is there, and what stands in it is not: the others come, and it is said. */
 static void
 what_cannot_be_read_is_skipped_and_said(void **state)
@@ -648,6 +671,7 @@ main(void)
         cmocka_unit_test(a_run_that_died_growing_leaves_with_its_segment),
         cmocka_unit_test(drained_segments_go),
         cmocka_unit_test(a_deleted_queues_segments_go),
+        cmocka_unit_test(what_was_settled_in_a_segment_that_is_read_stays_settled),
         cmocka_unit_test(what_cannot_be_read_is_skipped_and_said),
         cmocka_unit_test(transient_messages_leave_memory_and_do_not_outlive_the_node),
         cmocka_unit_test(without_pressure_transient_queues_stay_in_memory),

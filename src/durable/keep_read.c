@@ -3,7 +3,8 @@
  * them to the queue. A body in a file of its own ends the reading: the shard makes the message, the pager
  * reads the body into it, so that it is in memory once.
  *
- * What can't be read is lost, and said so; the queue goes on behind it.
+ * What can't be read is lost until the next start, which tries again, and that is said; the queue goes on
+ * behind it. Neither its segment nor its body is deleted meanwhile.
  */
 #include "base/buffer.h"
 #include "base/check.h"
@@ -109,7 +110,7 @@ read_end(struct keep_read *r)
 /* Nothing of from..last in this run can be read. What is in memory of it stays as it is; what was moved to
  * another segment meanwhile, too. */
 static uint64_t
-settle_lost(struct keep_read *r, struct queue *q, uint64_t from, uint64_t last)
+lose(struct keep_read *r, struct queue *q, uint64_t from, uint64_t last)
 {
     uint64_t lost = 0, position = from;
     for (; segment_next_live(r->segment->segment, &r->run, position, &position) && position <= last;
@@ -117,8 +118,7 @@ settle_lost(struct keep_read *r, struct queue *q, uint64_t from, uint64_t last)
         struct keep_run *run = keep_run_find(q->kept, position);
         if (!run || run->segment != r->segment || run->index != r->index || queue_has_entry(q, position))
             continue;
-        keep_run_settle_range(r->keep, q->kept, run, position, position);
-        lost++;
+        lost += segment_lose(r->segment->segment, &r->run, position);
     }
     return lost;
 }
@@ -129,14 +129,14 @@ read_lost(struct keep_read *r, uint64_t from, uint64_t last)
     struct keep *k = r->keep;
     struct queue *q = queue_find(k->broker, r->queue_id);
     r->segment->is_unreadable = true;
-    uint64_t lost = q && q->kept ? settle_lost(r, q, from, last) : 0;
+    uint64_t lost = q && q->kept ? lose(r, q, from, last) : 0;
     if (lost == 0)
         return;
     queue_paged_lost(q, lost);
     log_error(k->broker->node->log, LOG_STORAGE,
               "%" PRIu64 ".segment: %" PRIu64 " messages of queue %" PRIu64 " (sequences %" PRIu64
-              " to %" PRIu64 ") cannot be read (%s) and are lost to their consumers; "
-              "the file is kept",
+              " to %" PRIu64 ") cannot be read (%s) and are left out; the file is kept, and the next start "
+              "tries again",
               segment_id(r->segment->segment), lost, r->queue_id, from, last, err_text(r->result));
     keep_run_sweep(q->kept);
 }
@@ -220,11 +220,12 @@ on_read_done(void *arg)
         worker_submit(r->keep->pager, &r->job);
         return;
     }
-    if (r->result == ERR_NO_SPACE && r->entries.len == 0 && q) {
+    bool waits = r->result == ERR_NO_SPACE && store_failure(r->keep->store) == ERR_OK;
+    if (waits && r->entries.len == 0 && q) {
         timer_start(r->keep->broker->shard, &r->retry, KEEP_RETRY_MS, on_retry, r);
         return;
     }
-    if (r->result != ERR_OK && r->result != ERR_NO_SPACE)
+    if (r->result != ERR_OK && !waits) /* a store that has failed with it waits for nothing */
         read_lost(r, r->cursor.next > r->from ? r->cursor.next : r->from, r->last);
     read_end(r);
 }

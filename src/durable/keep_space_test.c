@@ -147,6 +147,35 @@ dead_segments_go_first(void **state)
     rig_fini(&r);
 }
 
+/* A sync for which there is no space is the end: what a segment did not get then never will be. */
+static void
+nobody_waits_for_room_when_the_store_has_failed(void **state)
+{
+    unsigned failed = 0;
+    for (unsigned n = 1; n < 30; n++) {
+        struct rig r;
+        rig_init(&r, n);
+        rig_start(&r, 1);
+        rig_fill(&r, 0, 20, 200, RIG_PERSISTENT);
+        rig_until(&r, rig_has_answers);
+        rig_faults(&r, (struct sim_disk_faults){.fail_at = n, .fail_with = ERR_NO_SPACE, .fail_on = true});
+        rig_page_out(&r, 0);
+        for (unsigned i = 0; i < 5; i++) {
+            rig_fill(&r, 1, 1, 100, RIG_PERSISTENT);
+            rig_run(&r, 10);
+        }
+        unsigned replies = r.replies;
+        rig_ask(&r, 0, true);
+        rig_run(&r, 20000);
+        if (store_failure(durable_store(r.durable)) != ERR_OK) {
+            assert_int_equal(r.replies, replies + 1);
+            failed++;
+        }
+        rig_fini(&r);
+    }
+    assert_true(failed > 0);
+}
+
 int
 main(void)
 {
@@ -154,6 +183,7 @@ main(void)
         cmocka_unit_test(full_for_a_while),
         cmocka_unit_test(what_is_not_written_yet_can_be_read),
         cmocka_unit_test(dead_segments_go_first),
+        cmocka_unit_test(nobody_waits_for_room_when_the_store_has_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

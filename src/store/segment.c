@@ -215,6 +215,22 @@ segment_settle(struct segment *g, const struct segment_run *run, uint64_t first,
     return settled;
 }
 
+uint64_t
+segment_lose(struct segment *g, const struct segment_run *run, uint64_t sequence)
+{
+    bool was_dirty = g->is_dirty;
+    uint64_t lost = segment_settle(g, run, sequence, sequence);
+    g->is_dirty = was_dirty;
+    if (lost == 0)
+        return 0;
+    if (!g->lost)
+        g->lost = calloc(g->ix.words, sizeof *g->lost);
+    CHECK(g->lost);
+    const struct segment_run *now = &g->ix.runs[find_run(g, run)];
+    segment_bits_set(g->lost, now->bit + (sequence - now->first), 1);
+    return lost;
+}
+
 /* ---- bodies in files of their own ---- */
 
 bool
@@ -278,5 +294,6 @@ segment_free(struct segment *g)
     file_close(g->file);
     segment_index_fini(&g->ix);
     free(g->absent);
+    free(g->lost);
     free(g);
 }

@@ -101,6 +101,9 @@ bool segment_next_live(const struct segment *g, const struct segment_run *run, u
                        uint64_t *sequence);
 /* Settles first..last of the run; returns how many were live. */
 uint64_t segment_settle(struct segment *g, const struct segment_run *run, uint64_t first, uint64_t last);
+/* The same for one that cannot be read: it counts as settled until the node ends, and no ack file says so.
+ * For the next start may be on a disk that reads again. */
+uint64_t segment_lose(struct segment *g, const struct segment_run *run, uint64_t sequence);
 uint64_t segment_run_live(const struct segment *g, const struct segment_run *run);
 /* The body file of an entry, or 0. It stays known when the entry is settled. */
 uint64_t segment_body_of(const struct segment *g, const struct segment_run *run, uint64_t sequence);

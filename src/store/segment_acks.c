@@ -44,8 +44,10 @@ segment_acks_take(struct segment *g, uint32_t *generation)
     le64_put(a->bytes + 16, a->id);
     le32_put(a->bytes + 24, g->ix.bits);
     le32_put(a->bytes + 28, 0);
-    for (size_t i = 0; i < words; i++)
-        le64_put(a->bytes + HEADER + i * 8, g->ix.dead ? g->ix.dead[i] : 0);
+    for (size_t i = 0; i < words; i++) {
+        uint64_t dead = g->ix.dead ? g->ix.dead[i] : 0, lost = g->lost ? g->lost[i] : 0;
+        le64_put(a->bytes + HEADER + i * 8, dead & ~lost);
+    }
     return a;
 }
 

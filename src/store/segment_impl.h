@@ -127,6 +127,8 @@ struct segment {
     struct segment_index ix;
     uint64_t *absent; /* gaps and transient entries, as many words as ix.dead; NULL when none of those can be
                          settled any more */
+    uint64_t
+        *lost; /* of the bits in ix.dead, those that do not outlive the node: segment_lose(). NULL: none */
     uint64_t size, durable_count;
     uint32_t acks_generation;
     bool is_sealed, is_dirty, has_transient;

@@ -195,6 +195,8 @@ add_bits(struct segment *g, uint64_t n)
         ix->words = (uint32_t)(words > before * 2u ? words : before * 2u);
         ix->dead = grow_words(ix->dead, before, ix->words);
         g->absent = grow_words(g->absent, before, ix->words);
+        if (g->lost)
+            g->lost = grow_words(g->lost, before, ix->words);
     }
     ix->bits += (uint32_t)n;
 }
