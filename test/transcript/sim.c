@@ -8,6 +8,7 @@
  * so what waits in vain fails at once. The users of definitions.json are declared by hand below.
  */
 #include "base/check.h"
+#include "broker/event.h"
 #include "broker/meta.h"
 #include "broker/user.h"
 #include "sim/sim_broker.h"
@@ -64,6 +65,19 @@ permit(struct world *w, const char *vhost, const struct person *p)
                                     .configure = slice_str(p->configure),
                                     .write = slice_str(p->write),
                                     .read = slice_str(p->read)});
+}
+
+/* As with the plugin enabled. */
+static void
+event_exchange_declare(struct world *w)
+{
+    apply(w, &(struct meta_command){.kind = META_EXCHANGE_DECLARE,
+                                    .vhost = slice_str("/"),
+                                    .name = slice_str(EVENT_EXCHANGE),
+                                    .type = slice_str("topic"),
+                                    .durable = true,
+                                    .internal = true,
+                                    .is_judged = true});
 }
 
 static void
@@ -181,6 +195,7 @@ world_open(void *ctx, const char *name)
     options.disk_free_limit = DISK_FREE_LIMIT;
     w->broker = sim_broker_new(w->sim, &options);
     sim_node_set_memory(w->broker->world, 0, MEMORY_TOTAL);
+    event_exchange_declare(w);
     people_declare(w);
     w->net = (struct transcript_net){.ctx = w,
                                      .connect = sim_connect,
@@ -212,7 +227,7 @@ main(int argc, char **argv)
     suite.ctx = &world;
     suite.net_open = world_open;
     suite.net_close = world_close;
-    snprintf(suite.provides, sizeof(suite.provides), " users topic_permissions traced memory disk ");
+    snprintf(suite.provides, sizeof(suite.provides), " users topic_permissions traced events memory disk ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);
