@@ -28,6 +28,9 @@ definitions_are_refused_in_rabbitmqs_words(void **state)
         const char *pattern, *definition, *text;
     } rows[] = {
         {"^", "{\"ha-mode\":\"bogus\"}", "<<\"bogus\">> is not a valid ha-mode value\n"},
+        {"^", "{\"max-priority\":5}", "[{<<\"max-priority\">>,5}] are not recognised policy settings\n"},
+        {"^", "{\"single-active-consumer\":true}",
+         "[{<<\"single-active-consumer\">>,true}] are not recognised policy settings\n"},
         {"^", "{\"nosuchkey\":1}", "[{<<\"nosuchkey\">>,1}] are not recognised policy settings\n"},
         {"^", "{\"message-ttl\":\"abc\"}", "<<\"abc\">> is not a valid message TTL\n"},
         {"^", "{\"message-ttl\":-1}", "-1 is not a valid message TTL\n"},

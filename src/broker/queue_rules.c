@@ -195,8 +195,11 @@ queue_rules_returned(struct queue *q)
     struct queue_rules *r = q->rules;
     if (!r->has_returned)
         return false;
-    r->has_returned = !r->settings.is_rejecting && queue_limit_is_over(q) && queue_limit_run(q);
-    return r->has_returned;
+    bool is_dropping = !r->settings.is_rejecting;
+    bool more = is_dropping && queue_limit_is_over(q) && queue_limit_run(q);
+    /* Over still: what is to go is being read, or the line of dead letters is full. */
+    r->has_returned = is_dropping && queue_limit_is_over(q);
+    return more;
 }
 
 /* Who acts on the queue before its turn finds it as a requeue leaves it. */

@@ -232,6 +232,18 @@ class ControlTest(unittest.TestCase):
         self.assertEqual(self.messages(node), list(range(50)))
         self.assertEqual(node.end(), 0)
 
+    def test_a_start_begins_the_time_of_queues_that_expire_anew(self):
+        with self.node().connect() as connection:
+            for name, milliseconds in (("soon", 500), ("later", 3600000)):
+                connection.channel().queue_declare(name, durable=True, arguments={"x-expires": milliseconds})
+        self.assertEqual(self.nodes[-1].end(), 0)
+        self.node()
+        deadline, names, control = time.monotonic() + DEADLINE_S, None, self.control()
+        while names != [["later"]] and time.monotonic() < deadline:
+            control.send("list_queues", vhost="/", columns=["name"])  # which is no use of a queue
+            names = control.rows()
+        self.assertEqual(names, [["later"]])
+
     def test_sigterm_ends_a_process_whose_application_is_stopped(self):
         node, control = self.node(), self.control()
         control.ask("stop_app")

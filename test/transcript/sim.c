@@ -9,6 +9,7 @@
  * transcripts.
  */
 #include "base/check.h"
+#include "broker/event.h"
 #include "broker/meta.h"
 #include "mgmt/definitions.h"
 #include "sim/sim_broker.h"
@@ -74,6 +75,23 @@ definitions_apply(struct world *w)
                                     .changes = VHOST_CHANGE_TRACING,
                                     .is_tracing = true};
     meta_apply(w->broker->node.meta, &command, &result);
+    CHECK(result.code == 0);
+}
+
+/* As with the plugin enabled. */
+static void
+event_exchange_declare(struct world *w)
+{
+    struct meta_result result;
+    meta_apply(w->broker->node.meta,
+               &(struct meta_command){.kind = META_EXCHANGE_DECLARE,
+                                      .vhost = slice_str("/"),
+                                      .name = slice_str(EVENT_EXCHANGE),
+                                      .type = slice_str("topic"),
+                                      .durable = true,
+                                      .internal = true,
+                                      .is_judged = true},
+               &result);
     CHECK(result.code == 0);
 }
 
@@ -164,6 +182,7 @@ world_open(void *ctx, const char *name)
     options.disk_free_limit = DISK_FREE_LIMIT;
     w->broker = sim_broker_new(w->sim, &options);
     sim_node_set_memory(w->broker->world, 0, MEMORY_TOTAL);
+    event_exchange_declare(w);
     definitions_apply(w);
     w->net = (struct transcript_net){.ctx = w,
                                      .connect = sim_connect,
@@ -196,7 +215,7 @@ main(int argc, char **argv)
     suite.net_open = world_open;
     suite.net_close = world_close;
     snprintf(suite.provides, sizeof(suite.provides),
-             " users topic_permissions traced policies limits memory disk ");
+             " users topic_permissions traced policies limits events memory disk ");
     int i = 1;
     for (int used = 1; i < argc && used > 0; i += used) {
         used = suite_option(&suite, argv + i, argc - i);
