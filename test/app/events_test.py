@@ -288,6 +288,26 @@ class Log(unittest.TestCase):
             self.assertEqual((found[0][0], found[0][1].content_type, json.loads(found[0][2])["level"]), ("error", "application/json", "error"))
         self.assertEqual(self.node.end(), 0)
 
+    def test_the_log_is_streamed_as_it_grows(self):
+        self.start().close()
+        data = self.dir.name + "/data"
+        words = [LEVERETCTL, "--data-dir", data, "log_tail_stream"]
+        with subprocess.Popen([*words, "--duration", "600"], text=True, stdout=subprocess.PIPE) as tool:
+            def until(text):
+                return next(line for line in tool.stdout if text in line)
+
+            try:
+                self.assertRegex(until(""), "^Streaming logs from node .* for 600 seconds ...\n$")
+                for moved in ("1", "2", "3"):
+                    self.node.connect().close()
+                    self.assertRegex(until("closing AMQP connection"), r"\[info\]")
+                    os.rename(data + ".log", data + ".log." + moved)
+                    self.ctl("rotate_logs")
+            finally:
+                tool.kill()
+        done = subprocess.run([*words, "-q", "-d", "1"], timeout=DEADLINE_S, check=True, text=True, stdout=subprocess.PIPE)
+        self.assertNotIn("Streaming", done.stdout)
+
     def test_the_exchange_goes_with_the_key(self):
         self.start("log.exchange = true").close()
         self.assertIn("amq.rabbitmq.log\ttopic\ttrue\ttrue", self.ctl("list_exchanges", "name", "type", "durable", "internal"))
