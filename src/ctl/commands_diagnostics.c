@@ -459,6 +459,22 @@ log_tail_stream(struct ctl *c)
     return EX_OK;
 }
 
+/* Lines of JSON whatever the format: made for programs that read them one by one. */
+static int
+consume_event_stream(struct ctl *c)
+{
+    json_t *result =
+        ctl_ask_body(c, "consume_event_stream",
+                     json_pack("{s:I, s:s}", "duration_s", (json_int_t)ctl_number(c, "duration", 0),
+                               "pattern", ctl_text(c, "pattern", "")),
+                     NULL, 0, print_text_now);
+    if (!result)
+        return ctl_failed(c);
+    json_decref(result);
+    ctl_print(c, "\n");
+    return EX_OK;
+}
+
 /* ---- the process ---- */
 
 static int
@@ -756,6 +772,8 @@ maybe_stuck(struct ctl *c)
 static const struct ctl_option unit_options[] = {{"unit", 0, CTL_TEXT}, {0}};
 static const struct ctl_option address_options[] = {{"address", 0, CTL_TEXT}, {0}};
 static const struct ctl_option location_options[] = {{"all", 'a', CTL_FLAG}, {0}};
+static const struct ctl_option event_options[] = {
+    {"duration", 'd', CTL_NUMBER}, {"pattern", 0, CTL_TEXT}, {0}};
 static const struct ctl_option stream_options[] = {{"duration", 'd', CTL_NUMBER}, {0}};
 static const struct ctl_option tail_options[] = {{"number", 'N', CTL_NUMBER}, {0}};
 static const struct ctl_option family_options[] = {
@@ -809,6 +827,9 @@ const struct ctl_command commands_diagnostics[] = {
     DIAGNOSTIC("log_tail_stream", MONITORING, "[--duration|-d <seconds>]",
                "Prints the node's log as it grows, for ever or for so long", log_tail_stream,
                .options = stream_options, .flags = CTL_TIMED | CTL_PATIENT),
+    DIAGNOSTIC("consume_event_stream", MONITORING, "[--duration|-d <seconds>] [--pattern <pattern>]",
+               "Prints events as they happen, as lines of JSON", consume_event_stream,
+               .options = event_options, .flags = CTL_NEEDS_APP | CTL_TIMED | CTL_PATIENT),
     DIAGNOSTIC("os_env", CONFIGURATION, "", "Lists the environment variables that the node has looked at",
                os_env, .flags = CTL_TIMED),
     DIAGNOSTIC("command_line_arguments", CONFIGURATION, "", "Prints the command line of the node's process",
