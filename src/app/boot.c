@@ -178,6 +178,7 @@ make_node(struct boot *b)
                             .name = b->request.name,
                             .cluster_name = b->request.cluster_name,
                             .event_vhost = c->event_vhost,
+                            .event_watch = b->request.event_watch,
                             .limits = setup_limits(c)};
     b->server = server_new(&b->node, &config, shards);
     b->node.shards = shards_new(NULL, shards, server_hooks(), b->server);

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct boot;
+struct event_watch;
 struct logger_exchange;
 struct reload;
 struct server;
@@ -23,6 +24,7 @@ struct boot_request {
     const struct config *config;
     struct log *log;
     struct logger_exchange *log_exchange; /* NULL: the log is not published */
+    struct event_watch *event_watch;      /* who is told of events */
     const char *name, *cluster_name;
     /* Once, on a shard's thread: every listener accepts. `line` is for people, with the word "ready". */
     void (*on_ready)(void *arg, const char *line);

@@ -149,10 +149,8 @@
     X(ENUM, log_file_formatter, "log.file.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how lines of log files look") \
     X(ENUM, log_file_time, "log.file.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how their times look") \
     X(ENUM, log_file_case, "log.file.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, "how their levels look: in lower or upper case, whole, or of three or four letters") \
-    X(STRING, log_file_rotation_date, "log.file.rotation.date", "", 0, 0, "", \
-      "when log files are rotated: $D0 every day at midnight, $W5D16 on Fridays at 16:00, $M1D0 on the first of a month, $ML on its last day") \
-    X(SIZE, log_file_rotation_size, "log.file.rotation.size", "0", 0, CONFIG_SIZE_MOST, "", \
-      "how large a log file grows before it is rotated; 0: without limit") \
+    X(STRING, log_file_rotation_date, "log.file.rotation.date", "", 0, 0, "", "when log files are rotated: $D0 every day at midnight, $W5D16 on Fridays at 16:00, $M1D0 on the first of a month, $ML on its last day") \
+    X(SIZE, log_file_rotation_size, "log.file.rotation.size", "0", 0, CONFIG_SIZE_MOST, "", "how large a log file grows before it is rotated; 0: without limit") \
     X(INTEGER, log_file_rotation_count, "log.file.rotation.count", "0", 0, 1000, "", "rotated files that are kept, as NAME.0, NAME.1, ...") \
     X(BOOL, log_console, "log.console", "true", 0, 0, "", "log to standard output") \
     X(ENUM, log_console_stdio, "log.console.stdio", "stdout", 0, 0, "stdout stderr", "or to standard error") \
@@ -165,8 +163,7 @@
     X(ENUM, log_syslog_formatter, "log.syslog.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how messages to syslog look") \
     X(STRING, log_syslog_identity, "log.syslog.identity", "rabbitmq", 0, 0, "", "the program's name in syslog and journald") \
     X(ENUM, log_syslog_facility, "log.syslog.facility", "daemon", 0, 0, CONFIG_SYSLOG_FACILITIES, "syslog's facility") \
-    X(STRING, log_syslog_ip, "log.syslog.ip", "", 0, 0, "", \
-      "another machine's syslog; without it and log.syslog.host: this one's, over leveret.log.syslog_socket") \
+    X(STRING, log_syslog_ip, "log.syslog.ip", "", 0, 0, "", "another machine's syslog; without it and log.syslog.host: this one's, over leveret.log.syslog_socket") \
     X(STRING, log_syslog_host, "log.syslog.host", "", 0, 0, "", "the same by name; an address never waits for a name server") \
     X(INTEGER, log_syslog_port, "log.syslog.port", "514", 1, 65535, "", "its port") \
     X(ENUM, log_syslog_transport, "log.syslog.transport", "udp", 0, 0, "udp tcp", "how it is reached") \
@@ -180,10 +177,8 @@
     X(ENUM, log_exchange_formatter, "log.exchange.formatter", "plaintext", 0, 0, CONFIG_LOG_STYLES, "how the bodies look") \
     X(ENUM, log_exchange_time, "log.exchange.formatter.time_format", "rfc3339_space", 0, 0, CONFIG_LOG_TIMES, "how their times look") \
     X(ENUM, log_exchange_case, "log.exchange.formatter.level_format", "lc", 0, 0, CONFIG_LOG_CASES, "how their levels look") \
-    X(STRINGS, log_category_files, "log.$category.file", "", 0, 0, "", \
-      "a file of its own for a category (log.audit.file), instead of log.file and with its format and rotation") \
-    X(LEVELS, log_levels, "log.$category.level", "default=info", 0, 0, "", \
-      "the least level of one category: connection, channel, queue, ...; default: of all others") \
+    X(STRINGS, log_category_files, "log.$category.file", "", 0, 0, "", "a file of its own for a category (log.audit.file), instead of log.file and with its format and rotation") \
+    X(LEVELS, log_levels, "log.$category.level", "default=info", 0, 0, "", "the least level of one category: connection, channel, queue, ...; default: of all others") \
     \
     X(STRING, data_dir, "leveret.data_dir", "/var/lib/leveret", 0, 0, "", "where the node keeps what it must not lose") \
     X(STRING, pid_file, "leveret.pid_file", "", 0, 0, "", \

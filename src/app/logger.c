@@ -308,6 +308,15 @@ logger_location(const struct logger *l, unsigned i)
     return NULL;
 }
 
+const char *
+logger_path(const struct logger *l)
+{
+    for (unsigned i = 0; i < l->core->output_count; i++)
+        if (l->core->outputs[i].kind == LOGGER_FILE)
+            return l->core->outputs[i].file.path;
+    return NULL;
+}
+
 struct logger_exchange *
 logger_exchange(const struct logger *l)
 {
@@ -320,8 +329,8 @@ logger_exchange(const struct logger *l)
 enum err
 logger_tail(const struct logger *l, unsigned lines, struct buffer *out)
 {
-    const char *path = logger_location(l, 0);
-    if (!path || *path == '<')
+    const char *path = logger_path(l);
+    if (!path)
         return ERR_NOT_FOUND;
     return logger_file_tail(path, lines, LOGGER_TAIL_BYTES_MAX, out);
 }

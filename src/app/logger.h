@@ -46,6 +46,8 @@ void logger_rotate(struct logger *l);
 /* The files, then "<stdout>", "<stderr>", "<syslog>", "<journald>", "exchange:..." for the other outputs;
  * NULL behind the last one. */
 const char *logger_location(const struct logger *l, unsigned i);
+/* The first file; NULL: there is none. */
+const char *logger_path(const struct logger *l);
 /* Where lines wait that the node is to publish; NULL: it is not to. */
 struct logger_exchange *logger_exchange(const struct logger *l);
 /* Appends the last `lines` lines of the first file (of its last LOGGER_TAIL_BYTES_MAX bytes). ERR_NOT_FOUND:

@@ -132,6 +132,7 @@ boot(struct process *p)
     struct boot_request request = {.config = r ? &r->config : p->config,
                                    .log = &p->logger.log,
                                    .log_exchange = logger_exchange(&p->logger),
+                                   .event_watch = event_streams_watch(p->events),
                                    .name = p->name,
                                    .cluster_name = p->cluster_name,
                                    .on_ready = on_ready,
@@ -203,6 +204,7 @@ process_run(const struct process_request *request)
                           .config = request->config,
                           .lock = PTHREAD_MUTEX_INITIALIZER,
                           .changed = PTHREAD_COND_INITIALIZER,
+                          .events = event_streams_new(),
                           .exit_code = 1};
     mallopt(M_MMAP_THRESHOLD, PROCESS_MMAP_BYTES);
     system_descriptors_raise(NULL);
@@ -217,6 +219,7 @@ process_run(const struct process_request *request)
         (void)!file_unlink(NULL, p->pid_path); /* the next start writes it anew */
     credential_rules_free(p->credentials);
     reload_drop(p->reloaded);
+    event_streams_free(p->events);
     data_dir_close(&p->data_dir);
     logger_fini(&p->logger);
     return p->exit_code;

@@ -377,7 +377,8 @@ process_control_start(struct process *p, char *why)
                                     .await_app = host_await_app,
                                     .reset = host_reset,
                                     .stop = host_stop,
-                                    .node = &p->node};
+                                    .node = &p->node,
+                                    .events = p->events};
     process_node_init(p);
     list_init(&p->waiters);
     p->shards = shards_new(NULL, 1, &hooks, p);

@@ -14,6 +14,7 @@
 #include "io/timer.h"
 #include "mgmt/ask.h"
 #include "mgmt/control.h"
+#include "mgmt/event_stream.h"
 #include "mgmt/node_host.h"
 
 #include <pthread.h>
@@ -46,6 +47,7 @@ struct process {
     struct credential_rules *credentials; /* what new passwords have to be like */
     struct shards *shards;                /* the control thread's own, one */
     struct asker *asker;
+    struct event_streams *events;
 
     pthread_mutex_t lock;
     pthread_cond_t changed;

@@ -5,6 +5,7 @@
  */
 /* exports: process_node_ */
 #include "app/config_row.h"
+#include "app/logger_follow.h"
 #include "app/process_impl.h"
 #include "app/setup.h"
 #include "base/check.h"
@@ -290,6 +291,14 @@ node_log_tail(void *arg, unsigned lines, struct buffer *out)
     return logger_tail(&p->logger, lines, out);
 }
 
+static struct logger_follow *
+node_log_follow(void *arg)
+{
+    const struct process *p = arg;
+    const char *path = logger_path(&p->logger);
+    return path ? logger_follow_open(path) : NULL;
+}
+
 static void
 node_log_rotate(void *arg)
 {
@@ -305,6 +314,9 @@ process_node_init(struct process *p)
                                  .environment = node_environment,
                                  .log_location = node_log_location,
                                  .log_tail = node_log_tail,
+                                 .log_follow = node_log_follow,
+                                 .log_follow_read = logger_follow_read,
+                                 .log_follow_close = logger_follow_close,
                                  .log_rotate = node_log_rotate,
                                  .cookie = slice_str(p->cookie),
                                  .enabled_plugins_file = p->config->plugins_file,

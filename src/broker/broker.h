@@ -41,6 +41,7 @@ struct node {
     const char *name; /* rabbit@host */
     const char *cluster_name;
     const char *event_vhost;                     /* where the event exchange is; NULL: in "/" */
+    struct event_watch *event_watch;             /* who is told of events; NULL: nobody */
     const struct vhost_defaults *vhost_defaults; /* vhost_defaults.h; NULL: none */
     const struct durability *durability;         /* durability.h; NULL: everything is in memory only */
     void *durability_arg;

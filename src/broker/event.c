@@ -18,8 +18,15 @@
 #include "wire/table.h"
 
 #include <jansson.h>
+#include <stdatomic.h>
 
 enum { EVENT_HEADERS_MAX = 65536, EVENT_JSON_DEPTH_MAX = 32, EVENT_DELIVERY_MODE = 2 };
+
+static bool
+is_watched(const struct node *node)
+{
+    return node->event_watch && atomic_load_explicit(&node->event_watch->watchers, memory_order_relaxed) > 0;
+}
 
 bool
 event_begin(struct event *e, struct broker *b, const char *key)
@@ -28,18 +35,17 @@ event_begin(struct event *e, struct broker *b, const char *key)
     const struct vhost *v = b->node->meta ? vhost_find(b->node->meta, slice_str(name)) : NULL;
     const struct exchange *x = v ? exchange_find(v, slice_str(EVENT_EXCHANGE)) : NULL;
     if (!x || !inside_is_wanted(b, x, slice_str(key)))
+        v = NULL;
+    if (!v && !is_watched(b->node))
         return false;
     *e = (struct event){.broker = b, .vhost = v, .key = key};
     return true;
 }
 
-void
-event_end(struct event *e)
+static void
+publish(const struct event *e, uint64_t now_ms)
 {
-    struct broker *b = e->broker;
-    uint64_t now_ms = b->shard ? shard_wall_ms(b->shard) : b->now_ms;
     struct buffer out = {0};
-    table_add_int64(&e->headers, "timestamp_in_ms", (int64_t)now_ms);
     buffer_add_u16(&out, PROPERTY_FLAG(PROPERTY_HEADERS) | PROPERTY_FLAG(PROPERTY_DELIVERY_MODE) |
                              PROPERTY_FLAG(PROPERTY_TIMESTAMP));
     size_t at = table_begin(&out);
@@ -47,9 +53,22 @@ event_end(struct event *e)
     table_end(&out, at);
     buffer_add_u8(&out, EVENT_DELIVERY_MODE);
     buffer_add_u64(&out, now_ms / 1000);
-    struct message *m = message_new(b, slice_str(EVENT_EXCHANGE), slice_str(e->key), buffer_slice(&out), 0);
-    inside_publish(b, e->vhost, &m);
+    struct message *m =
+        message_new(e->broker, slice_str(EVENT_EXCHANGE), slice_str(e->key), buffer_slice(&out), 0);
+    inside_publish(e->broker, e->vhost, &m);
     buffer_fini(&out);
+}
+
+void
+event_end(struct event *e)
+{
+    struct broker *b = e->broker;
+    uint64_t now_ms = b->shard ? shard_wall_ms(b->shard) : b->now_ms;
+    table_add_int64(&e->headers, "timestamp_in_ms", (int64_t)now_ms);
+    if (e->vhost)
+        publish(e, now_ms);
+    if (is_watched(b->node))
+        b->node->event_watch->told(b->node->event_watch, e->key, buffer_slice(&e->headers));
     buffer_fini(&e->headers);
 }
 

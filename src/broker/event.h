@@ -1,6 +1,7 @@
 /*
- * The event exchange (RabbitMQ's plugin rabbitmq_event_exchange): what happens on the node, as messages
- * without a body to the topic exchange amq.rabbitmq.event. Whoever makes something happen tells of it:
+ * Events: what happens on the node, as messages without a body to the topic exchange amq.rabbitmq.event
+ * (RabbitMQ's plugin rabbitmq_event_exchange), and to whoever watches. Whoever makes something happen tells
+ * of it:
  *
  *     struct event e;
  *     if (event_begin(&e, b, "queue.created")) {
@@ -27,9 +28,16 @@ struct vhost;
 #define EVENT_BY_BROKER "rmq-internal"
 #define EVENT_BY_TOOL   "rmq-cli"
 
+/* Somebody who is told of all events, on whatever shard they happen: node.event_watch. */
+struct event_watch {
+    _Atomic unsigned watchers; /* 0: it is not called */
+    /* `headers`: the fields, timestamp_in_ms included. Must not wait, and tell nothing itself. */
+    void (*told)(struct event_watch *w, const char *key, struct slice headers);
+};
+
 struct event {
     struct broker *broker;
-    const struct vhost *vhost;
+    const struct vhost *vhost; /* of the exchange; NULL: nobody is bound who wants it */
     const char *key;
     struct buffer headers; /* fields are added to it */
 };

@@ -15,7 +15,7 @@
 
 /* A queue keeps so much at its head in memory; what is behind that may be paged out. */
 enum { QUEUE_WINDOW_BYTES = 1 << 20, QUEUE_MESSAGE_COST = 64 };
-enum { QUEUE_OP_BITS = 26 };
+enum { QUEUE_OP_BITS = 26, QUEUE_PEEK_MAX = 65536 }; /* queue_peek() walks no further */
 
 #define QUEUE_NO_CONSUMER UINT32_MAX /* in an entry: whoever got it by basic.get */
 
@@ -161,9 +161,7 @@ bool queue_deliver_ready(struct queue *q);
 struct queue_entry *queue_paging_head(struct queue *q, uint64_t *position);
 /* The slow half of queue_messages_first(): no entry at `*position`, or it may not be given out yet. */
 struct queue_entry *queue_paging_first(struct queue *q, uint64_t *position);
-/* The n-th ready message, as they would be given out; no rank, a queue without priorities. LATER: it is being
- * read, and courier_waiting_retry() comes. */
-enum { QUEUE_PEEK_MAX = 65536 }; /* a walk takes no longer */
+/* The n-th ready message of a queue without priorities. LATER: it is being read: courier_waiting_retry(). */
 enum queue_peeked { QUEUE_PEEKED_NOTHING, QUEUE_PEEKED, QUEUE_PEEKED_LATER };
 enum queue_peeked queue_peek(struct queue *q, uint32_t n, struct queue_entry **found);
 /* Read-ahead and reservation, before messages are given out. */

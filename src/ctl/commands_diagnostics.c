@@ -434,6 +434,47 @@ log_tail(struct ctl *c)
     return EX_OK;
 }
 
+/* As it comes, for whoever reads through a pipe. */
+static void
+print_text_now(struct ctl *c, const char *text, size_t len)
+{
+    print_text(c, text, len);
+    fflush(c->out.file);
+}
+
+static int
+log_tail_stream(struct ctl *c)
+{
+    long long duration = ctl_number(c, "duration", 0);
+    if (duration > 0)
+        ctl_banner(c, "Streaming logs from node %s for %lld seconds ...", ctl_node(c), duration);
+    else
+        ctl_banner(c, "Streaming logs from node %s ...", ctl_node(c));
+    json_t *result =
+        ctl_ask_body(c, "log_tail_stream", json_pack("{s:I}", "duration_s", (json_int_t)duration), NULL, 0,
+                     print_text_now);
+    if (!result)
+        return ctl_failed(c);
+    json_decref(result);
+    return EX_OK;
+}
+
+/* Lines of JSON whatever the format: made for programs that read them one by one. */
+static int
+consume_event_stream(struct ctl *c)
+{
+    json_t *result =
+        ctl_ask_body(c, "consume_event_stream",
+                     json_pack("{s:I, s:s}", "duration_s", (json_int_t)ctl_number(c, "duration", 0),
+                               "pattern", ctl_text(c, "pattern", "")),
+                     NULL, 0, print_text_now);
+    if (!result)
+        return ctl_failed(c);
+    json_decref(result);
+    ctl_print(c, "\n");
+    return EX_OK;
+}
+
 /* ---- the process ---- */
 
 static int
@@ -731,6 +772,9 @@ maybe_stuck(struct ctl *c)
 static const struct ctl_option unit_options[] = {{"unit", 0, CTL_TEXT}, {0}};
 static const struct ctl_option address_options[] = {{"address", 0, CTL_TEXT}, {0}};
 static const struct ctl_option location_options[] = {{"all", 'a', CTL_FLAG}, {0}};
+static const struct ctl_option event_options[] = {
+    {"duration", 'd', CTL_NUMBER}, {"pattern", 0, CTL_TEXT}, {0}};
+static const struct ctl_option stream_options[] = {{"duration", 'd', CTL_NUMBER}, {0}};
 static const struct ctl_option tail_options[] = {{"number", 'N', CTL_NUMBER}, {0}};
 static const struct ctl_option family_options[] = {
     {"address-family", 0, CTL_TEXT}, {"offline", 0, CTL_FLAG}, {0}};
@@ -780,6 +824,12 @@ const struct ctl_command commands_diagnostics[] = {
                .options = location_options, .flags = CTL_TIMED),
     DIAGNOSTIC("log_tail", MONITORING, "[--number|-N <number>]", "Prints the end of the node's log", log_tail,
                .options = tail_options, .flags = CTL_TIMED),
+    DIAGNOSTIC("log_tail_stream", MONITORING, "[--duration|-d <seconds>]",
+               "Prints the node's log as it grows, for ever or for so long", log_tail_stream,
+               .options = stream_options, .flags = CTL_TIMED | CTL_PATIENT),
+    DIAGNOSTIC("consume_event_stream", MONITORING, "[--duration|-d <seconds>] [--pattern <pattern>]",
+               "Prints events as they happen, as lines of JSON", consume_event_stream,
+               .options = event_options, .flags = CTL_NEEDS_APP | CTL_TIMED | CTL_PATIENT),
     DIAGNOSTIC("os_env", CONFIGURATION, "", "Lists the environment variables that the node has looked at",
                os_env, .flags = CTL_TIMED),
     DIAGNOSTIC("command_line_arguments", CONFIGURATION, "", "Prints the command line of the node's process",

@@ -42,12 +42,6 @@ no_erlang(struct ctl *c)
 }
 
 static int
-no_events(struct ctl *c)
-{
-    return ctl_missing(c, "this version has no stream of internal events: log_tail shows the log");
-}
-
-static int
 no_attempts(struct ctl *c)
 {
     return ctl_missing(c, "this version does not count login attempts by their source: the log has them");
@@ -76,8 +70,6 @@ static const struct ctl_option super_options[] = {
 
 static const struct ctl_option offline_options[] = {{"offline", 0, CTL_FLAG}, {0}};
 static const struct ctl_option source_options[] = {{"by-source", 0, CTL_FLAG}, {0}};
-static const struct ctl_option event_options[] = {
-    {"duration", 'd', CTL_NUMBER}, {"pattern", 0, CTL_TEXT}, {0}};
 static const struct ctl_option interval_options[] = {
     {"interval", 0, CTL_NUMBER}, {"sample-interval", 0, CTL_NUMBER}, {0}};
 
@@ -127,10 +119,6 @@ const struct ctl_command commands_missing[] = {
          "Counts login attempts by their source no more", no_attempts, 0, 0)},
     {ROW("reset_node_auth_attempt_metrics", CTL_DIAGNOSTICS, CONFIGURATION, "",
          "Counts login attempts from zero", no_attempts, 0, 0)},
-    {ROW("consume_event_stream", CTL_DIAGNOSTICS, MONITORING,
-         "[--duration|-d <seconds>] [--pattern <pattern>]", "Prints internal events as they happen",
-         no_events, 0, 0),
-     .options = event_options},
     {ROW("discover_peers", CTL_DIAGNOSTICS, MONITORING, "", "Looks for other nodes", no_discovery, 0, 0)},
     {ROW("remote_shell", CTL_DIAGNOSTICS, MONITORING, "", "Opens an Erlang shell in the node", no_erlang, 0,
          0)},

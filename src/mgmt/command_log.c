@@ -1,6 +1,7 @@
-/* Requests about the log: levels, rotation, its end. */
+/* Requests about the log: levels, rotation, its end, and what is added to it. */
 #include "base/check.h"
 #include "base/log.h"
+#include "io/timer.h"
 #include "mgmt/argument.h"
 #include "mgmt/control_table.h"
 #include "mgmt/node_host.h"
@@ -11,7 +12,10 @@ enum {
     LOG_TAIL_LINES = 50,
     LOG_TAIL_LINES_MAX = 100000,
     LOG_TAIL_PIECE = 16384,
-    UTF8_CHAR_MAX = 4, /* bytes */
+    UTF8_CHAR_MAX = 4,        /* bytes */
+    LOG_FOLLOW_BYTES = 65536, /* read at once */
+    LOG_FOLLOW_MS = 100,      /* from one look at the file to the next */
+    LOG_FOLLOW_S_MAX = 1000000000,
 };
 
 static const struct node_host *
@@ -133,9 +137,96 @@ tail(struct control_call *call)
         tail_go_on(call);
 }
 
+/* ---- as it grows ---- */
+
+struct log_stream {
+    struct control_call *call;
+    const struct node_host *host;
+    struct logger_follow *follow;
+    struct wheel_timer timer;
+    struct buffer text; /* of a line whose end has not come */
+    uint64_t end_ms;    /* 0: it has none */
+};
+
+static void
+stream_free(void *data)
+{
+    struct log_stream *s = data;
+    timer_stop(&s->timer);
+    if (s->follow)
+        s->host->log_follow_close(s->follow);
+    buffer_fini(&s->text);
+    free(s);
+}
+
+/* Whole lines: no character is torn that was written in two pieces. */
+static void
+stream_tell(struct log_stream *s)
+{
+    const uint8_t *from = s->text.data, *last = memrchr(from, '\n', s->text.len);
+    size_t whole = last ? (size_t)(last - from) + 1 : s->text.len < LOG_FOLLOW_BYTES ? 0 : s->text.len;
+    for (size_t at = 0; at < whole;) {
+        const struct log_tail t = {.text = {.data = s->text.data, .len = whole}, .at = at};
+        struct slice piece = next_piece(&t);
+        control_text(s->call, piece);
+        at += piece.len;
+    }
+    memmove(s->text.data, s->text.data + whole, s->text.len - whole);
+    s->text.len -= whole;
+}
+
+static void stream_wait(struct control_call *call);
+
+static void
+stream_look(void *arg)
+{
+    struct log_stream *s = arg;
+    if (!control_has_room(s->call)) {
+        control_when_room(s->call, stream_wait);
+        return;
+    }
+    s->host->log_follow_read(s->follow, LOG_FOLLOW_BYTES, &s->text);
+    if (s->text.len > 0)
+        stream_tell(s);
+    if (s->end_ms && shard_now_ms(control_shard(control_of(s->call))) >= s->end_ms)
+        control_done(s->call, NULL);
+    else
+        stream_wait(s->call);
+}
+
+static void
+stream_wait(struct control_call *call)
+{
+    struct log_stream *s = control_data(call);
+    timer_start(control_shard(control_of(call)), &s->timer, LOG_FOLLOW_MS, stream_look, s);
+}
+
+/* An empty text first: it is being followed from now on. */
+static void
+stream(struct control_call *call)
+{
+    const struct node_host *host = host_of(call);
+    int64_t duration_s = 0;
+    if (!host || !argument_number(call, "duration_s", 0, LOG_FOLLOW_S_MAX, &duration_s))
+        return;
+    struct log_stream *s = calloc(1, sizeof *s);
+    CHECK(s);
+    *s = (struct log_stream){.call = call, .host = host, .follow = host->log_follow(host->arg)};
+    control_set_data(call, s, stream_free);
+    if (!s->follow) {
+        control_fail(call, CONTROL_REFUSED, "the node's log goes to no file that could be read (log.file)");
+        return;
+    }
+    if (duration_s > 0)
+        s->end_ms = shard_now_ms(control_shard(control_of(call))) + (uint64_t)duration_s * 1000;
+    control_text(call, slice_str(""));
+    stream_wait(call);
+}
+
 const struct control_command command_log_table[] = {
     {"set_log_level", set_level, CONTROL_AUDITED},
     {"rotate_logs", rotate, CONTROL_AUDITED},
     {"log_tail", tail, 0},
+    {"log_tail_stream", stream, 0},
     {0},
 };

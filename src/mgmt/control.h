@@ -21,6 +21,7 @@
 struct ask;
 struct asker;
 struct credential_rules;
+struct event_streams;
 struct control;
 struct control_call;
 struct control_host;
@@ -140,6 +141,7 @@ struct control_host {
     void (*reset)(void *arg, struct control_call *call, bool is_forced);
     void (*stop)(void *arg, struct control_call *call); /* the process; answers before it goes */
     const struct node_host *node;                       /* node_host.h; NULL: nothing is known */
+    struct event_streams *events;                       /* event_stream.h */
 };
 
 struct control_config {

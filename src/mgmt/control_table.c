@@ -6,11 +6,10 @@
 #include <string.h>
 
 const struct control_command *const control_tables[] = {
-    command_access_table,   command_app_table,        command_backup_table,
-    command_cluster_table,  command_connection_table, command_definitions_table,
-    command_log_table,      command_node_table,       command_plugins_table,
-    command_policy_table,   command_queue_table,      command_replica_table,
-    command_resource_table, info_list_table,          NULL,
+    command_access_table,     command_app_table,         command_backup_table, command_cluster_table,
+    command_connection_table, command_definitions_table, command_event_table,  command_log_table,
+    command_node_table,       command_plugins_table,     command_policy_table, command_queue_table,
+    command_replica_table,    command_resource_table,    info_list_table,      NULL,
 };
 
 const struct control_command *

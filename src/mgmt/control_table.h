@@ -9,6 +9,7 @@ extern const struct control_command command_access_table[];
 extern const struct control_command command_app_table[];
 extern const struct control_command command_backup_table[];
 extern const struct control_command command_cluster_table[];
+extern const struct control_command command_event_table[];
 extern const struct control_command command_replica_table[];
 extern const struct control_command command_connection_table[];
 extern const struct control_command command_definitions_table[];

@@ -11,6 +11,8 @@
 
 #include <jansson.h>
 
+struct logger_follow;
+
 struct node_host {
     void *arg;
     /* New references. Paths of the files that were read; {"rabbit": {"channel_max": 2047, ...}}, without
@@ -21,6 +23,10 @@ struct node_host {
     const char *(*log_location)(void *arg, unsigned i);
     /* Appends the last lines of the first file. ERR_NOT_FOUND: there is none. */
     enum err (*log_tail)(void *arg, unsigned lines, struct buffer *out);
+    /* Its end from now on, as it grows; NULL: there is no file that could be read. */
+    struct logger_follow *(*log_follow)(void *arg);
+    void (*log_follow_read)(struct logger_follow *f, size_t most, struct buffer *out);
+    void (*log_follow_close)(struct logger_follow *f);
     void (*log_rotate)(void *arg);
     /* One of RabbitMQ's application variables, until the configuration is read again. False: there is none of
      * that name, or the value is none for it. */

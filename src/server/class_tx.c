@@ -9,11 +9,32 @@
 
 #include <stdlib.h>
 
+enum { CLASS_TX_COST = 1 }; /* bytes that a commit counts as, among what is parked, once it goes on later */
+
 /* One part of a commit. */
 struct class_tx_step {
     struct channel *channel;
     uint64_t work_end; /* of broker.route_work */
 };
+
+static struct parked_op *
+class_tx_op(const struct channel *ch)
+{
+    struct parked_op *op = ch->parked ? ch->parked->first : NULL;
+    while (op && op->method != AMQP_TX_COMMIT)
+        op = op->next;
+    return op;
+}
+
+/* The rest has the next turn. A connection.close behind it waits, as for whatever is parked. */
+static void
+class_tx_pause(struct channel *ch)
+{
+    struct parked_op *op = class_tx_op(ch);
+    if (op && op->cost == 0)
+        channel_op_charge(ch, op, CLASS_TX_COST);
+    server_again(ch->connection->home, ch->connection);
+}
 
 /* False: this part is over. Bytes count as if they were read: limits.read_turn_bytes are a whole part. */
 static bool
@@ -23,8 +44,7 @@ class_tx_may_go_on(const struct class_tx_step *step, size_t bytes)
     const struct server_limits *limits = &c->home->server->config.limits;
     struct broker *b = c->home->broker;
     if (b->route_work >= step->work_end) {
-        c->flags |= CONNECTION_ROOM_AWAITED;
-        server_again(c->home, c);
+        class_tx_pause(step->channel);
         return false;
     }
     b->route_work += (uint64_t)bytes * limits->read_turn_work / limits->read_turn_bytes;
@@ -62,15 +82,6 @@ class_tx_end(void *arg, struct tx *tx, unsigned shard)
 {
     struct channel *ch = ((const struct class_tx_step *)arg)->channel;
     return courier_tx_end(ch->connection->home->broker, shard, channel_ref_of(ch), tx->seq);
-}
-
-static struct parked_op *
-class_tx_op(const struct channel *ch)
-{
-    struct parked_op *op = ch->parked ? ch->parked->first : NULL;
-    while (op && op->method != AMQP_TX_COMMIT)
-        op = op->next;
-    return op;
 }
 
 static void

@@ -191,6 +191,27 @@ test_a_commit_does_not_hold_its_shard(void **state)
     session_logout(c);
 }
 
+static void
+test_a_close_behind_a_commit_waits_for_all_of_it(void **state)
+{
+    struct server *server = session_world_node(world(state))->server;
+    struct session_client *c = session_login(world(state)), *watcher = session_login(world(state));
+    session_declare(watcher, 1, "target");
+    session_send(c, 1, AMQP_TX_SELECT, NULL);
+    session_expect(c, 1, AMQP_TX_SELECT_OK, NULL);
+    for (unsigned i = 0; i < COMMITTED; i++)
+        session_publish(c, 1, "", "target", "message");
+    session_world_wait(world(state), 20);
+    server->config.limits.read_turn_work = 1;
+    session_send(c, 1, AMQP_TX_COMMIT, NULL);
+    session_send(c, 0, AMQP_CONNECTION_CLOSE, NULL);
+    session_expect(c, 1, AMQP_TX_COMMIT_OK, NULL);
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE_OK, NULL);
+    assert_int_equal(server->parts[0]->broker->messages_ready, COMMITTED);
+    session_client_free(c);
+    session_logout(watcher);
+}
+
 /* ---- what is dear ---- */
 
 enum { BINDINGS = 100000, DEAR_PUBLISHES = 12 };
@@ -352,6 +373,7 @@ main(void)
         TEST(test_publisher_to_a_queue_without_consumers_is_not_paced),
         TEST(test_message_above_the_size_limit_closes_the_channel),
         TEST(test_a_commit_does_not_hold_its_shard),
+        TEST(test_a_close_behind_a_commit_waits_for_all_of_it),
         TEST(test_dear_publishes_go_two_a_turn),
         TEST(test_connections_above_the_limit_are_refused),
         TEST(test_channels_above_the_limit_close_the_connection),

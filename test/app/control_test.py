@@ -3,6 +3,7 @@
 
 control_test.py LEVERET
 """
+import ctypes
 import hashlib
 import hmac
 import itertools
@@ -139,6 +140,29 @@ class Node:
         return self.wait()
 
 
+class Stopped:
+    """One thread of a child stands still, as if it were stuck; the others run."""
+    SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+    WALL = 0x40000000  # waits for threads, too
+
+    def __init__(self, pid, name):
+        tasks = pathlib.Path(f"/proc/{pid}/task")
+        self.tid = next(int(t.name) for t in tasks.iterdir() if (t / "comm").read_text(encoding="ascii").strip() == name)
+
+    def trace(self, request):
+        if ctypes.CDLL(None, use_errno=True).ptrace(request, self.tid, None, None):
+            raise unittest.SkipTest(f"ptrace: {os.strerror(ctypes.get_errno())}")
+
+    def __enter__(self):
+        self.trace(self.SEIZE)
+        self.trace(self.INTERRUPT)
+        os.waitpid(self.tid, self.WALL)
+        return self
+
+    def __exit__(self, *_):
+        self.trace(self.DETACH)
+
+
 class ControlTest(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.TemporaryDirectory(prefix="leveret-control.")
@@ -184,6 +208,30 @@ class ControlTest(unittest.TestCase):
                 if method is None:
                     return found
                 found.append(int(body))
+
+    def test_queues_of_a_shard_that_hangs_are_unresponsive(self):
+        node = self.node()
+        names = {f"q{i}" for i in range(8)}
+        connections = [node.connect() for _ in names]  # on all shards, and queues live where they are made
+        for name, connection in zip(names, connections):
+            connection.channel().queue_declare(name, durable=True)
+        for connection in connections:
+            connection.close()
+        control = self.control()
+
+        def unresponsive():
+            # a shard that runs answers long before that
+            control.send("list_unresponsive_queues", columns=["name"], timeout_ms=2000 if stopped else 60000)
+            return {row[0] for row in control.rows()}
+
+        stopped, found = None, []
+        for shard in ("shard-0", "shard-1"):
+            with Stopped(node.process.pid, shard) as stopped:
+                found.append(unresponsive())
+        stopped = None
+        self.assertEqual((found[0] | found[1], found[0] & found[1]), (names, set()))
+        self.assertTrue(found[0] and found[1])
+        self.assertEqual(unresponsive(), set())
 
     def test_peek_leaves_the_message_where_it_is(self):
         few = ("leveret.queue_memory = 1MiB", "leveret.store.log_file_size = 1MiB", "leveret.store.log_files = 1")

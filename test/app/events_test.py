@@ -14,7 +14,7 @@ import tempfile
 import time
 import unittest
 
-from control_test import DEADLINE_S, Node, pika  # it takes the first argument
+from control_test import DEADLINE_S, Control, Failure, Node, pika  # it takes the first argument
 
 LEVERETCTL = os.path.abspath(sys.argv.pop(1)) if len(sys.argv) > 1 else "build/debug/leveretctl"
 os.environ["RABBITMQ_ENABLED_PLUGINS"] = "rabbitmq_event_exchange"
@@ -378,6 +378,73 @@ class Log(unittest.TestCase):
             self.assertEqual(len(found), 1)
             self.assertEqual((found[0][0], found[0][1].content_type, json.loads(found[0][2])["level"]), ("error", "application/json", "error"))
         self.assertEqual(self.node.end(), 0)
+
+    def test_the_log_is_streamed_as_it_grows(self):
+        self.start().close()
+        data = self.dir.name + "/data"
+        words = [LEVERETCTL, "--data-dir", data, "log_tail_stream"]
+        with subprocess.Popen([*words, "--duration", "600"], text=True, stdout=subprocess.PIPE) as tool:
+            def until(text):
+                return next(line for line in tool.stdout if text in line)
+
+            try:
+                self.assertRegex(until(""), "^Streaming logs from node .* for 600 seconds ...\n$")
+                for moved in ("1", "2", "3"):
+                    self.node.connect().close()
+                    self.assertRegex(until("closing AMQP connection"), r"\[info\]")
+                    os.rename(data + ".log", data + ".log." + moved)
+                    self.ctl("rotate_logs")
+            finally:
+                tool.kill()
+        done = subprocess.run([*words, "-q", "-d", "1"], timeout=DEADLINE_S, check=True, text=True, stdout=subprocess.PIPE)
+        self.assertNotIn("Streaming", done.stdout)
+
+    def listen(self, **arguments):
+        control = Control.local(self.dir.name + "/data")
+        self.addCleanup(control.close)
+        control.send("consume_event_stream", **arguments)
+        self.assertEqual(control.lines.readline(), b'd ""\n')
+        return control
+
+    @staticmethod
+    def next_event(control):
+        return json.loads(json.loads(control.lines.readline()[2:]))
+
+    def test_events_are_streamed_without_the_plugin(self):
+        os.environ.pop("RABBITMQ_ENABLED_PLUGINS")
+        self.addCleanup(os.environ.__setitem__, "RABBITMQ_ENABLED_PLUGINS", "rabbitmq_event_exchange")
+        with self.start() as connection:
+            queues, users = self.listen(pattern=r"queue\..*"), self.listen(pattern="^user.(created|deleted)$")
+            channel = connection.channel()
+            channel.queue_declare("q", durable=True, arguments={"x-max-length": 5})
+            event = self.next_event(queues)
+            self.assertEqual(list(event)[0], "event")
+            self.assertLess(abs(time.time() - event.pop("timestamp_in_ms") / 1000), 3600)
+            self.assertEqual(event, {"event": "queue.created", "name": "q", "durable": True, "auto_delete": False, "exclusive": False,
+                                     "owner_pid": "", "arguments": ['{<<"x-max-length">>,signedint,5}'], "vhost": "/",
+                                     "user_who_performed_action": "guest"})
+            channel.queue_delete("q")
+            self.assertEqual(self.next_event(queues)["event"], "queue.deleted")
+            self.ctl("add_user", "ann", "secret")
+            self.assertEqual(self.next_event(users)["name"], "ann")
+            late = self.listen(duration_s=1)  # nothing of what was before
+            self.assertEqual(late.lines.readline(), b"o {}\n")
+            with self.assertRaises(Failure):
+                late.ask("consume_event_stream", pattern="(")
+        self.assertEqual(self.node.end(), 0)
+
+    def test_a_reader_that_stops_loses_events_and_is_told(self):
+        with self.start() as connection:
+            control, channel = self.listen(pattern="queue.created"), connection.channel()
+            for i in range(20000):  # more than its stream and its socket keep
+                channel._impl._send_method(pika.spec.Queue.Declare(queue=f"{i:0200}", exclusive=True, nowait=True))
+            channel.queue_declare("last", exclusive=True)
+            count, lost = 0, 0
+            while count + lost < 20001:
+                event = self.next_event(control)
+                lost += event.get("count", 0)
+                count += event["event"] == "queue.created"
+            self.assertTrue(count > 0 and lost > 0)
 
     def test_the_exchange_goes_with_the_key(self):
         self.start("log.exchange = true").close()

@@ -17,7 +17,7 @@ from control_test import Control, Node
 SOURCES = "".join(path.read_text(encoding="utf-8") for path in (pathlib.Path(__file__).resolve().parents[2] / "src/mgmt").glob("*.c"))
 REQUESTS = re.findall(r'^    \{"(\w+)", \w+, [^}]+\},$', SOURCES, re.MULTILINE) + re.findall(r"^    X\((list_\w+),", SOURCES, re.MULTILINE)
 ARGUMENTS = sorted(set(re.findall(r'\b(?:control_string|control_argument|argument_\w+)\(\w+, "(\w+)"', SOURCES)))
-ENDS = {"stop", "shutdown", "stop_app", "reset", "force_reset"}
+ENDS = {"stop", "shutdown", "stop_app", "reset", "force_reset", "log_tail_stream", "consume_event_stream"}  # or never
 PAUSES = {"timeout_ms", "delay_ms"}
 GOOD = {"name": "x", "vhost": "/", "user": "guest", "password": "pw", "configure": "", "write": "", "read": "", "exchange": "",
         "pattern": "x", "definition": "{}", "value": "1", "component": "x", "tags": ["a"], "is_tracing": True, "limit": "x",
