@@ -9,7 +9,7 @@ STRIDE ?= 1
 DESTDIR ?=
 PREFIX ?= /usr/local
 
-MESON_release := --buildtype=release -Ddebug=true -Dwerror=false
+MESON_release := --buildtype=release -Ddebug=true -Dwerror=false -Dwhole_program=true
 MESON_asan := -Db_sanitize=address,undefined
 MESON_tsan := -Db_sanitize=thread
 MESON_ubsan := -Db_sanitize=undefined

@@ -29,6 +29,14 @@ NEIGHBOUR_S = 4
 MILLION = 1000000
 FIRST_MS, EACH_MS = 20000, 0.01  # the first one's TTL, and how much later the next one is due
 
+# The message path itself: each message acknowledged, confirmed.
+PATHS = [
+    ("16 B", {}, {}, True, False, 1),
+    ("1 KiB", {}, {"size": 1024}, True, False, 1),
+    ("16 B, each acknowledged", {}, {"acks": True}, True, False, 1),
+    ("16 B, each acknowledged and confirmed", {}, {"acks": True, "confirms": True}, True, False, 1),
+    ("1 KiB, each acknowledged and confirmed", {}, {"size": 1024, "acks": True, "confirms": True}, True, False, 1),
+]
 # name, arguments of the queue, what each message carries, (is it consumed, is it dead-lettered), queues that it passes
 SCENARIOS = [
     ("plain queue", {}, {}, True, False, 1),
@@ -102,7 +110,7 @@ DEATHS = {"x-death": [DEATH], "x-first-death-exchange": "", "x-first-death-queue
 def message_of(i, kind):
     """The i-th of a burst, as the scenario's third part says."""
     priorities = kind.get("priorities")
-    return publish("flow", b"0123456789abcdef", kind.get("expiration"), i * 7 % priorities if priorities else kind.get("priority"),
+    return publish("flow", b"0123456789abcdef" * (kind.get("size", 16) // 16), kind.get("expiration"), i * 7 % priorities if priorities else kind.get("priority"),
                    f"id-{i:06}" if kind.get("ids") else None,
                    {"id": f"{i:06}", **(DEATHS if kind.get("deaths") else {})} if kind.get("headers") else None)
 
@@ -155,8 +163,8 @@ class Wire:
         answer = self.call(50, 10, b"\0\0" + shortstr(queue) + b"\x01" + table({}), 11)
         return struct.unpack(">II", answer[-9:-1])[0]
 
-    def consume(self, queue):
-        self.call(60, 20, b"\0\0" + shortstr(queue) + shortstr("c") + b"\x02" + table({}), 21)
+    def consume(self, queue, is_acked):
+        self.call(60, 20, b"\0\0" + shortstr(queue) + shortstr("c") + (b"\0" if is_acked else b"\x02") + table({}), 21)
 
     def delivery_size(self):
         """Of the next one, all its frames: the others are as long."""
@@ -181,17 +189,29 @@ class Flow:
             arguments = dict(arguments, **{"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"})
         self.sender.declare("flow", arguments)
         self.burst = b"".join(message_of(i, kind) for i in range(BURST))
+        self.is_acked, self.delivered = kind.get("acks"), 0
+        if kind.get("confirms"):
+            self.sender.call(85, 10, b"\0", 11)
         if self.is_consumed:
-            self.receiver.consume("dead" if is_dead else "flow")
+            self.receiver.consume("dead" if is_dead else "flow", self.is_acked)
             self.sender.socket.sendall(self.burst)
             self.size = self.receiver.delivery_size()
             self.receiver.skip(self.size * (BURST - 1))
+            self.settle()
+
+    def settle(self):
+        """Acknowledges a burst, one by one."""
+        first, self.delivered = self.delivered + 1, self.delivered + BURST
+        if self.is_acked:
+            self.receiver.socket.sendall(b"".join(method(60, 80, struct.pack(">QB", tag, 0))
+                                                  for tag in range(first, first + BURST)))
 
     def run(self, messages):
         for _ in range(messages // BURST):
             self.sender.socket.sendall(self.burst)
             if self.is_consumed:
                 self.receiver.skip(self.size * BURST)
+                self.settle()
         self.sender.count("flow")
 
 
@@ -223,13 +243,17 @@ def counted(scenario, messages):
     return broker.instructions()
 
 
+def per_message(scenario):
+    return (counted(scenario, LONG) - counted(scenario, SHORT)) / (LONG - SHORT) / scenario[-1]
+
+
 def instructions():
+    print("\n| instructions a message | |\n|---|---|", flush=True)
+    for path in PATHS:
+        print(f"| {path[0]} | {per_message(path):,.0f} |", flush=True)
     print("\n| instructions for each queue that a message passes | | times a plain queue's | with the same messages |\n|---|---|---|---|",
           flush=True)
     plain = {}
-
-    def per_message(scenario):
-        return (counted(scenario, LONG) - counted(scenario, SHORT)) / (LONG - SHORT) / scenario[-1]
 
     def plain_of(kind):
         """A plain queue's, of such messages."""

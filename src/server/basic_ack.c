@@ -40,17 +40,16 @@ static void
 basic_settle_tags(struct channel *ch, uint32_t method, uint64_t tag, bool multiple, enum settle how)
 {
     struct unacked_delivery d;
-    bool all = multiple && tag == 0;
-    if (!all && !unacked_has(ch->unacked, tag)) {
+    bool is_known = multiple ? tag == 0 || unacked_has(ch->unacked, tag) : unacked_take(ch->unacked, tag, &d);
+    if (!is_known) {
         channel_fail(ch, AMQP_REPLY_PRECONDITION_FAILED, method, "unknown delivery tag %llu",
                      (unsigned long long)tag);
         return;
     }
     if (!multiple) {
-        unacked_take(ch->unacked, tag, &d);
         basic_settle(ch, method, tag, &d, how);
     } else {
-        uint64_t up_to = all ? UINT64_MAX : tag, at;
+        uint64_t up_to = tag == 0 ? UINT64_MAX : tag, at;
         while (channel_is_open(ch) && unacked_take_first(ch->unacked, up_to, &at, &d))
             basic_settle(ch, method, at, &d, how);
     }

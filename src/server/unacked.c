@@ -56,7 +56,7 @@ unacked_take(struct unacked *u, uint64_t tag, struct unacked_delivery *out)
     if (!d)
         return false;
     *out = *d;
-    seqdeque_remove(&u->deliveries, tag);
+    seqdeque_remove_known(&u->deliveries, tag);
     return true;
 }
 
@@ -69,7 +69,7 @@ unacked_take_first(struct unacked *u, uint64_t up_to, uint64_t *tag, struct unac
         return false;
     *out = *d;
     *tag = first;
-    seqdeque_remove(&u->deliveries, first);
+    seqdeque_remove_known(&u->deliveries, first);
     return true;
 }
 
