@@ -57,7 +57,7 @@ publish_expiration_ok(struct channel *ch, const struct properties *p)
     const char *why = !digits.len   ? "no_integer"
                       : rest.len    ? "leftover_string"
                       : is_negative ? "value_negative"
-                                    : "value_too_big";
+                                    : "value_too_large";
     if (!digits.len)
         channel_fail(ch, AMQP_REPLY_PRECONDITION_FAILED, AMQP_BASIC_PUBLISH, "invalid expiration '%.*s': %s",
                      SLICE_FMT(text), why);
