@@ -30,7 +30,8 @@ struct keep_compaction {
     struct buffer entries;
     enum err result;
     bool is_reading, is_run_done;
-    bool is_moved; /* all of it; waits for the manifest */
+    bool is_moved;   /* all of it; waits for the manifest, */
+    uint64_t newest; /* which must name what was sealed until then: this segment and older ones */
 };
 
 /* ---- which ---- */
@@ -204,6 +205,7 @@ compact_step(struct keep *k, struct keep_compaction *c)
             c->is_moved = true;
             if (k->open)
                 keep_segment_seal(k);
+            c->newest = segment_id(LIST_ENTRY(k->segments.prev, struct keep_segment, node)->segment);
             keep_again(k);
             return;
         }
@@ -224,12 +226,15 @@ doom(struct keep_segment *from)
     from->state = KEEP_DOOMED;
 }
 
+/* What was sealed later does not count: under load there always is something. */
 static bool
 has_unnamed(const struct keep *k)
 {
-    LIST_FOREACH (at, &k->segments)
-        if (LIST_ENTRY(at, struct keep_segment, node)->state == KEEP_SEALED)
+    LIST_FOREACH (at, &k->segments) {
+        const struct keep_segment *s = LIST_ENTRY(at, struct keep_segment, node);
+        if (s->state == KEEP_SEALED && segment_id(s->segment) <= k->compaction->newest)
             return true;
+    }
     return false;
 }
 

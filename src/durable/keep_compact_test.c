@@ -164,6 +164,41 @@ is_not_compacting(struct rig *r)
     return !is_compacting(r);
 }
 
+/* A chore names all that wait for it. */
+static bool
+is_none_left_behind(struct rig *r)
+{
+    struct keep *k = rig_keep(r, 0);
+    unsigned sealed = 0;
+    LIST_FOREACH (at, &k->segments)
+        sealed += LIST_ENTRY(at, struct keep_segment, node)->state == KEEP_SEALED;
+    return k->chore && sealed == k->chore->sealed_count;
+}
+
+/* There always is one that waits for the manifest. */
+static void
+it_ends_while_other_segments_are_sealed(void **state)
+{
+    enum { FIRST = 2, LAST = 7 };
+    struct rig r;
+    unsigned next = FIRST;
+    rig_init(&r, 8);
+    make_thin(&r);
+    for (unsigned queue = FIRST; queue <= LAST; queue++)
+        rig_fill(&r, queue, 3, 3000, RIG_PERSISTENT);
+    rig_until(&r, rig_has_answers);
+    begin_compaction(&r);
+    while (is_compacting(&r)) {
+        if (is_none_left_behind(&r)) {
+            assert_true(next <= LAST);
+            rig_page_out(&r, next++);
+            keep_segment_seal(rig_keep(&r, 0));
+        }
+        sim_step(r.sim);
+    }
+    rig_fini(&r);
+}
+
 /* The segment that it was moved from is being read, and does not go yet. */
 static void
 settled_after_it_was_moved(void **state)
@@ -240,6 +275,7 @@ main(void)
         cmocka_unit_test(what_lives_survives),
         cmocka_unit_test(invariant_3_survivors_are_named_before_their_segment_goes),
         cmocka_unit_test(settled_while_it_is_moved),
+        cmocka_unit_test(it_ends_while_other_segments_are_sealed),
         cmocka_unit_test(settled_after_it_was_moved),
         cmocka_unit_test(its_queue_is_deleted),
         cmocka_unit_test(a_damaged_segment_gives_nothing_twice),

@@ -32,16 +32,17 @@ bool crash_rules_keep(int queue, const struct crash_message *x);
  * `scratch` when that had to be taken out. */
 struct slice crash_rules_uncounted(struct slice properties, struct buffer *scratch, uint64_t *count);
 
-/* All return NULL, or what is wrong: static text. */
+/* Must it still be there at `now_ms`, as far as its time goes? */
+bool crash_rules_has_time(int queue, const struct crash_message *x, uint64_t now_ms);
+/* A queue that refuses could certainly take another message than this one. */
+bool crash_rules_has_room(const struct crash_model *m, int queue, uint64_t number);
+
+/* These return NULL, or what is wrong: static text. */
 
 /* The message is given out with that count. */
 const char *crash_rules_count(int queue, const struct crash_copy *c, uint64_t count);
-/* A look has found it at `now_ms`; it began at `from_ms`. */
+/* It was found by a look that began at `from_ms`. */
 const char *crash_rules_found_in_time(int queue, const struct crash_message *x, uint64_t from_ms);
-/* Must it still be there at `now_ms`, as far as its time goes? */
-bool crash_rules_has_time(int queue, const struct crash_message *x, uint64_t now_ms);
-/* Another message than this one could certainly be in it. */
-bool crash_rules_has_room(const struct crash_model *m, int queue, uint64_t number);
 /* The queue has `count` messages, these, in this order. */
 const char *crash_rules_length(const struct crash_model *m, int queue, const uint64_t *found, size_t count);
 
