@@ -162,7 +162,7 @@ step(const struct topic_trie *t, struct topic_scratch *s, struct router_scratch 
         reach(s, out, star, done + 1);
     if (!topic_first_word(n))
         return;
-    const struct topic_node *child = topic_find_word(t, n, &s->words[done]);
+    const struct topic_node *child = topic_trie_find(t, n, &s->words[done]);
     if (child)
         reach(s, out, child, done + 1);
 }
@@ -265,7 +265,7 @@ step_below(const struct topic_trie *t, struct topic_scratch *s, struct router_sc
     for (unsigned i = 0; i < s->different_count; i++) {
         if (!places_step(s, &v->at, &s->places[i], &next))
             continue;
-        child = topic_find_word(t, n, s->different[i]);
+        child = topic_trie_find(t, n, s->different[i]);
         if (child)
             reach_below(s, out, child, &next);
     }
@@ -287,7 +287,7 @@ match_below(const struct topic_trie *t, struct topic_scratch *s, struct router_s
 static void
 match(const struct topic_trie *t, struct topic_scratch *s, struct router_scratch *out, struct slice key)
 {
-    s->word_count = topic_split(key, s->words);
+    s->word_count = topic_trie_split(key, s->words);
     s->lanes = s->word_count / 64 + 1;
     s->now.count = s->next.count = s->visit_count = 0;
     match_words(t, s, out);

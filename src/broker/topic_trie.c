@@ -28,7 +28,7 @@ word_of(struct slice text, size_t readable)
 }
 
 unsigned
-topic_split(struct slice key, struct topic_word words[TOPIC_WORDS_MAX])
+topic_trie_split(struct slice key, struct topic_word words[TOPIC_WORDS_MAX])
 {
     if (key.len == 0)
         return 0;
@@ -56,7 +56,7 @@ word_kind(struct slice word)
 static unsigned
 split_pattern(struct slice key, struct topic_word words[TOPIC_WORDS_MAX])
 {
-    unsigned n = topic_split(key, words), out = 0;
+    unsigned n = topic_trie_split(key, words), out = 0;
     struct topic_word hash = {0};
     bool pending = false;
     for (unsigned i = 0; i < n; i++) {
@@ -107,7 +107,7 @@ edge_eq(const void *item, const void *key)
 }
 
 struct topic_node *
-topic_find_word(const struct topic_trie *t, const struct topic_node *parent, const struct topic_word *word)
+topic_trie_find(const struct topic_trie *t, const struct topic_node *parent, const struct topic_word *word)
 {
     struct edge_key key = {parent, word};
     return cmap_find(&t->edges, edge_hash(parent, word->hash), edge_eq, &key);
@@ -167,7 +167,7 @@ child_find(const struct topic_trie *t, struct topic_node *n, const struct topic_
 {
     enum topic_kind kind = word_kind(word->text);
     if (kind == TOPIC_WORD)
-        return topic_find_word(t, n, word);
+        return topic_trie_find(t, n, word);
     return atomic_load_explicit(wildcard_place(n, kind), memory_order_relaxed);
 }
 

@@ -61,7 +61,7 @@ void topic_trie_add(struct topic_trie *t, struct binding *b);
 void topic_trie_remove(struct topic_trie *t, struct binding *b);
 
 /* Any reader. The words of a key, in whose bytes they lie; how many there are. */
-unsigned topic_split(struct slice key, struct topic_word words[TOPIC_WORDS_MAX]);
+unsigned topic_trie_split(struct slice key, struct topic_word words[TOPIC_WORDS_MAX]);
 
 static inline const struct topic_node *
 topic_star(const struct topic_node *n)
@@ -106,7 +106,7 @@ topic_node_is(const struct topic_node *n, const struct topic_word *word)
 }
 
 /* The child of `parent` for a plain word, or NULL. */
-struct topic_node *topic_find_word(const struct topic_trie *t, const struct topic_node *parent,
+struct topic_node *topic_trie_find(const struct topic_trie *t, const struct topic_node *parent,
                                    const struct topic_word *word);
 
 #endif
