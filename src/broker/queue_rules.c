@@ -233,9 +233,10 @@ drop_for_room(struct queue *q)
 enum queue_pushed
 queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
 {
+    if (q->rules)
+        catch_up_with_returns(q);
     uint64_t deadline = queue_expiry_deadline(q, m);
     struct queue_rules *r = queue_rules_get(q);
-    catch_up_with_returns(q);
     if (r->settings.is_rejecting && must_refuse(q, m))
         return refuse(q, m);
     struct queue *rank = queue_rank_of(q, m);
