@@ -1,7 +1,8 @@
 /*
- * max-length and max-length-bytes: of ready messages, bodies alone, and of dead letters that wait until
- * somebody has taken them (at-least-once). What is unacked does not count, so a requeue may bring a queue
- * over its limit; then it drops at the head like for a new message.
+ * max-length and max-length-bytes: of ready messages, bodies alone. What is unacked does not count, so a
+ * requeue may bring a queue over its limit; then it drops at the head like for a new message. At-least-once
+ * dead letters count until they have been taken, as in RabbitMQ: nobody else holds up whoever publishes while
+ * there is no target.
  */
 #include "broker/deadletter.h"
 #include "broker/queue_impl.h"
@@ -31,31 +32,38 @@ ready_bytes(const struct queue *q)
     return bytes;
 }
 
-/* Limits are on the whole, with so much more. */
-static bool
-exceeds(const struct queue *q, uint64_t messages, uint64_t bytes)
+/* Dead letters that are still to be taken. */
+static uint64_t
+kept(const struct queue *q)
 {
-    const struct queue_settings *s = &q->rules->settings;
-    messages += queue_ready_all(q);
-    bytes += ready_bytes(q);
-    if (s->keeps_dead_letters) {
-        messages += q->leaving;
-        bytes += q->tally.leaving_bytes;
-    }
+    return q->rules->settings.is_dead_letter_at_least_once ? q->leaving : 0;
+}
+
+static uint64_t
+kept_bytes(const struct queue *q)
+{
+    return q->rules->settings.is_dead_letter_at_least_once ? q->tally.leaving_bytes : 0;
+}
+
+/* Limits are on the whole. */
+static bool
+exceeds(const struct queue_settings *s, uint64_t messages, uint64_t bytes)
+{
     return messages > (uint64_t)s->length_max || bytes > (uint64_t)s->length_bytes_max;
 }
 
 bool
 queue_limit_would_overflow(const struct queue *q, const struct message *m)
 {
-    return exceeds(q, 1, m->body_size);
+    return exceeds(&q->rules->settings, queue_ready_all(q) + kept(q) + 1,
+                   ready_bytes(q) + kept_bytes(q) + m->body_size);
 }
 
 bool
 queue_limit_is_over(const struct queue *q)
 {
     const struct queue_settings *s = &q->rules->settings;
-    return queue_settings_have_limit(s) && exceeds(q, 0, 0);
+    return queue_settings_have_limit(s) && exceeds(s, queue_ready_all(q), ready_bytes(q));
 }
 
 bool

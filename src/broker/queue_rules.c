@@ -62,7 +62,7 @@ queue_settings_of(const struct queue_def *def, struct queue_settings *s)
         .is_rejecting = p.overflow != QUEUE_OVERFLOW_DROP_HEAD,
         .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
         .has_dead_letters = p.has_dead_letter_exchange,
-        .keeps_dead_letters = p.is_dead_letter_at_least_once,
+        .is_dead_letter_at_least_once = p.is_dead_letter_at_least_once && p.has_dead_letter_exchange,
         .is_single_active = table_find_str(def->arguments, "x-single-active-consumer", &single) &&
                             single.type == TABLE_BOOL && single.integer,
         .priority_max = table_find_str(def->arguments, "x-max-priority", &priority) &&
@@ -233,9 +233,10 @@ drop_for_room(struct queue *q)
 enum queue_pushed
 queue_rules_push(struct queue *q, struct message *m, uint64_t tx)
 {
+    if (q->rules)
+        catch_up_with_returns(q);
     uint64_t deadline = queue_expiry_deadline(q, m);
     struct queue_rules *r = q->rules ? q->rules : queue_rules_get(q);
-    catch_up_with_returns(q);
     if (r->settings.is_rejecting && must_refuse(q, m))
         return refuse(q, m);
     struct queue *rank = queue_rank_of(q, m);

@@ -28,11 +28,11 @@ struct queue_settings {
     int64_t length_max, length_bytes_max; /* ready messages; bytes of their bodies */
     bool is_rejecting;                    /* overflow: reject-publish, or reject-publish-dlx: */
     bool is_rejecting_to_dead_letters;
-    bool has_dead_letters;   /* a dead-letter exchange: alone it gives a queue no rules */
-    bool keeps_dead_letters; /* at-least-once: what is leaving counts for the limits */
-    uint8_t priority_max;    /* only by the argument; 0: all are equal */
-    int64_t delivery_limit;  /* returns of one message */
+    bool has_dead_letters;  /* a dead-letter exchange: alone it gives a queue no rules */
+    uint8_t priority_max;   /* only by the argument; 0: all are equal */
+    int64_t delivery_limit; /* returns of one message */
     bool is_quorum;
+    bool is_dead_letter_at_least_once; /* with an exchange for them */
     bool is_single_active; /* of its consumers one at a time gets anything; only by the argument */
 };
 void queue_settings_of(const struct queue_def *def, struct queue_settings *s);
