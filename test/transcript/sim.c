@@ -67,19 +67,6 @@ permit(struct world *w, const char *vhost, const struct person *p)
                                     .read = slice_str(p->read)});
 }
 
-/* As with the plugin enabled. */
-static void
-event_exchange_declare(struct world *w)
-{
-    apply(w, &(struct meta_command){.kind = META_EXCHANGE_DECLARE,
-                                    .vhost = slice_str("/"),
-                                    .name = slice_str(EVENT_EXCHANGE),
-                                    .type = slice_str("topic"),
-                                    .durable = true,
-                                    .internal = true,
-                                    .is_judged = true});
-}
-
 static void
 people_declare(struct world *w)
 {
@@ -106,6 +93,22 @@ people_declare(struct world *w)
                                     .name = slice_str("amq.topic"),
                                     .write = slice_str("^{username}\\."),
                                     .read = slice_str("^open\\.")});
+}
+
+/* As with the plugin enabled. */
+static void
+event_exchange_declare(struct world *w)
+{
+    const struct meta_command command = {.kind = META_EXCHANGE_DECLARE,
+                                         .vhost = slice_str("/"),
+                                         .name = slice_str(EVENT_EXCHANGE),
+                                         .type = slice_str("topic"),
+                                         .durable = true,
+                                         .internal = true,
+                                         .is_judged = true};
+    struct meta_result result;
+    meta_apply(w->broker->node.meta, &command, &result);
+    CHECK(result.code == 0);
 }
 
 /* ---- the network ---- */
@@ -195,8 +198,8 @@ world_open(void *ctx, const char *name)
     options.disk_free_limit = DISK_FREE_LIMIT;
     w->broker = sim_broker_new(w->sim, &options);
     sim_node_set_memory(w->broker->world, 0, MEMORY_TOTAL);
-    event_exchange_declare(w);
     people_declare(w);
+    event_exchange_declare(w);
     w->net = (struct transcript_net){.ctx = w,
                                      .connect = sim_connect,
                                      .send = sim_send,
