@@ -191,14 +191,13 @@ choose_queue(struct crash_client *c)
 }
 
 static void
-consume(struct crash_client *c)
+consume(struct crash_client *c, int queue)
 {
     struct trial *t = c->place->t;
     char tag[16];
     unsigned i = 0;
     while (i < CRASH_CONSUMERS_MAX && c->consumers[i] >= 0)
         i++;
-    int queue = choose_queue(c);
     if (i == CRASH_CONSUMERS_MAX || c->ask_count == CRASH_ASKS_MAX)
         return;
     bool no_ack = queue == CRASH_NO_ACK && trial_chance(t, 2);
@@ -344,7 +343,7 @@ crash_client_act(struct crash_client *c)
     else if (dice < 60)
         settle_some(c, burst);
     else if (dice < 66)
-        consume(c);
+        consume(c, choose_queue(c));
     else if (dice < 74)
         while (burst-- > 0)
             get(c);
@@ -361,6 +360,20 @@ crash_client_act(struct crash_client *c)
             publish(c, &routes[ROUTES]);
     else if (c->is_tx)
         end_tx(c);
+}
+
+void
+crash_client_hurry(struct crash_client *c)
+{
+    bool is_consuming = false;
+    if (!c->session || c->is_over || !c->is_open)
+        return;
+    for (unsigned i = 0; i < CRASH_CONSUMERS_MAX; i++)
+        is_consuming |= c->consumers[i] == CRASH_COUNTED;
+    if (!is_consuming)
+        consume(c, CRASH_COUNTED);
+    for (unsigned i = 0; i < CLIENT_BURST; i++)
+        publish(c, route_to(CRASH_COUNTED));
 }
 
 /* ---- what comes ---- */
