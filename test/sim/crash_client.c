@@ -2,6 +2,7 @@
 #include "crash_client.h"
 
 #include "base/check.h"
+#include "crash_rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,10 +310,12 @@ choose_ruled(const struct crash_client *c)
     return &ruled_routes[first + trial_random(c->place->t, end - first)];
 }
 
-/* A confirm then says that it is kept. */
+/* More than it holds; then a confirm says that the purge is kept, and with it what was dropped before. */
 static void
 purge_short(struct crash_client *c)
 {
+    for (unsigned i = 0; i < crash_rules[CRASH_SHORT].length_max + 2; i++)
+        publish(c, route_to(CRASH_SHORT));
     purge(c, CRASH_SHORT);
     publish(c, route_to(CRASH_SHORT));
 }
