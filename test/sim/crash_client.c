@@ -2,6 +2,7 @@
 #include "crash_client.h"
 
 #include "base/check.h"
+#include "crash_rules.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -191,14 +192,13 @@ choose_queue(struct crash_client *c)
 }
 
 static void
-consume(struct crash_client *c)
+consume(struct crash_client *c, int queue)
 {
     struct trial *t = c->place->t;
     char tag[16];
     unsigned i = 0;
     while (i < CRASH_CONSUMERS_MAX && c->consumers[i] >= 0)
         i++;
-    int queue = choose_queue(c);
     if (i == CRASH_CONSUMERS_MAX || c->ask_count == CRASH_ASKS_MAX)
         return;
     bool no_ack = queue == CRASH_NO_ACK && trial_chance(t, 2);
@@ -310,10 +310,12 @@ choose_ruled(const struct crash_client *c)
     return &ruled_routes[first + trial_random(c->place->t, end - first)];
 }
 
-/* A confirm then says that it is kept. */
+/* More than it holds; then a confirm says that the purge is kept, and with it what was dropped before. */
 static void
 purge_short(struct crash_client *c)
 {
+    for (unsigned i = 0; i < crash_rules[CRASH_SHORT].length_max + 2; i++)
+        publish(c, route_to(CRASH_SHORT));
     purge(c, CRASH_SHORT);
     publish(c, route_to(CRASH_SHORT));
 }
@@ -344,7 +346,7 @@ crash_client_act(struct crash_client *c)
     else if (dice < 60)
         settle_some(c, burst);
     else if (dice < 66)
-        consume(c);
+        consume(c, choose_queue(c));
     else if (dice < 74)
         while (burst-- > 0)
             get(c);
@@ -361,6 +363,20 @@ crash_client_act(struct crash_client *c)
             publish(c, &routes[ROUTES]);
     else if (c->is_tx)
         end_tx(c);
+}
+
+void
+crash_client_hurry(struct crash_client *c)
+{
+    bool is_consuming = false;
+    if (!c->session || c->is_over || !c->is_open)
+        return;
+    for (unsigned i = 0; i < CRASH_CONSUMERS_MAX; i++)
+        is_consuming |= c->consumers[i] == CRASH_COUNTED;
+    if (!is_consuming)
+        consume(c, CRASH_COUNTED);
+    for (unsigned i = 0; i < CLIENT_BURST; i++)
+        publish(c, route_to(CRASH_COUNTED));
 }
 
 /* ---- what comes ---- */

@@ -66,6 +66,8 @@ struct crash_client {
 void crash_client_connect(struct crash_client *c, struct crash_place *place, bool is_tx, bool is_owner);
 /* Does something, if it can. */
 void crash_client_act(struct crash_client *c);
+/* The owner: publishes to the quorum queue, and consumes from it. */
+void crash_client_hurry(struct crash_client *c);
 /* Then it should stay: nobody would know when the purge happens. */
 bool crash_client_is_purging(const struct crash_client *c);
 /* Its connection is over, from whichever side; the model knows. Can connect again. */

@@ -318,6 +318,7 @@ crash_model_given(struct crash_model *m, const struct crash_delivery *d)
         c->holder = d->holder;
     }
     m->deliveries++;
+    m->given[d->queue]++;
     return number;
 }
 

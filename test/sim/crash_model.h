@@ -102,6 +102,7 @@ struct crash_model {
     size_t look_count, look_capacity;
     void (*on_finding)(void *arg, const char *text);
     void *arg;
+    uint64_t given[CRASH_QUEUES]; /* deliveries of each */
     uint64_t findings, deliveries, looked_at, known_gone;
 };
 
