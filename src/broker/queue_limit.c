@@ -1,6 +1,8 @@
 /*
  * max-length and max-length-bytes: of ready messages, bodies alone. What is unacked does not count, so a
- * requeue may bring a queue over its limit; then it drops at the head like for a new message.
+ * requeue may bring a queue over its limit; then it drops at the head like for a new message. At-least-once
+ * dead letters count until they have been taken, as in RabbitMQ: nobody else holds up whoever publishes while
+ * there is no target.
  */
 #include "broker/deadletter.h"
 #include "broker/queue_impl.h"
@@ -30,6 +32,19 @@ ready_bytes(const struct queue *q)
     return bytes;
 }
 
+/* Dead letters that are still to be taken. */
+static uint64_t
+kept(const struct queue *q)
+{
+    return q->rules->settings.is_dead_letter_at_least_once ? q->leaving : 0;
+}
+
+static uint64_t
+kept_bytes(const struct queue *q)
+{
+    return q->rules->settings.is_dead_letter_at_least_once ? q->tally.leaving_bytes : 0;
+}
+
 /* Limits are on the whole. */
 static bool
 exceeds(const struct queue_settings *s, uint64_t messages, uint64_t bytes)
@@ -40,7 +55,8 @@ exceeds(const struct queue_settings *s, uint64_t messages, uint64_t bytes)
 bool
 queue_limit_would_overflow(const struct queue *q, const struct message *m)
 {
-    return exceeds(&q->rules->settings, (uint64_t)queue_ready_all(q) + 1, ready_bytes(q) + m->body_size);
+    return exceeds(&q->rules->settings, queue_ready_all(q) + kept(q) + 1,
+                   ready_bytes(q) + kept_bytes(q) + m->body_size);
 }
 
 bool

@@ -32,6 +32,7 @@ struct queue_settings {
     uint8_t priority_max;   /* only by the argument; 0: all are equal */
     int64_t delivery_limit; /* returns of one message */
     bool is_quorum;
+    bool is_dead_letter_at_least_once; /* with an exchange for them */
     bool is_single_active; /* of its consumers one at a time gets anything; only by the argument */
 };
 void queue_settings_of(const struct queue_def *def, struct queue_settings *s);
