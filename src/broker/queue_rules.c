@@ -62,7 +62,7 @@ queue_settings_of(const struct queue_def *def, struct queue_settings *s)
         .is_rejecting = p.overflow != QUEUE_OVERFLOW_DROP_HEAD,
         .is_rejecting_to_dead_letters = p.overflow == QUEUE_OVERFLOW_REJECT_DLX,
         .has_dead_letters = p.has_dead_letter_exchange,
-        .keeps_dead_letters = p.is_dead_letter_at_least_once,
+        .keeps_dead_letters = p.is_dead_letter_at_least_once && p.has_dead_letter_exchange,
         .is_single_active = table_find_str(def->arguments, "x-single-active-consumer", &single) &&
                             single.type == TABLE_BOOL && single.integer,
         .priority_max = table_find_str(def->arguments, "x-max-priority", &priority) &&
