@@ -154,6 +154,5 @@ feature_dead_leave(struct feature_world *w, const struct feature_rules *r, uint8
     struct feature_letter dead = feature_die(l, queue, (uint8_t)reason, s);
     uint32_t targets = targets_of(w, r, &dead, (uint8_t)reason);
     feature_world_send(w, queue, targets, &dead, 0, false);
-    if (targets)
-        feature_world_remember(w, queue, &dead);
+    feature_world_remember(w, queue, &dead);
 }

@@ -157,13 +157,16 @@ feature_world_leave_at(struct feature_world *w, const struct feature_rules *r, u
 void
 feature_world_return(struct feature_world *w, const struct feature_rules *r, uint8_t queue, uint32_t at)
 {
-    struct feature_copy *c = &w->queues[queue].copies[at];
+    struct feature_queue *q = &w->queues[queue];
+    struct feature_copy *c = &q->copies[at];
     int64_t limit = r->settings[queue].delivery_limit;
     c->tag = 0;
     c->lent = 0;
     c->letter.redelivered = true;
-    if (!r->types[queue].is_quorum)
+    if (!r->types[queue].is_quorum) {
+        q->has_returned = true;
         return;
+    }
     c->letter.returns++;
     if (limit != FEATURE_UNSET && c->letter.returns > limit)
         feature_world_leave_at(w, r, queue, at, FEATURE_DELIVERY_LIMIT);
@@ -195,19 +198,28 @@ waits(const struct feature_world *w, const struct feature_rules *r, uint8_t queu
 }
 
 static void
+drop_surplus(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+{
+    for (int at;
+         is_too_long(w, r, queue) && (at = feature_world_first(&w->queues[queue], &r->types[queue])) >= 0;)
+        feature_world_leave_at(w, r, queue, (uint32_t)at, FEATURE_MAXLEN);
+}
+
+static void
 squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
 {
-    const struct feature_queue *q = &w->queues[queue];
     if (waits(w, r, queue))
         return;
     feature_take_deliver(w, r, queue, UINT_MAX);
-    for (int at; is_too_long(w, r, queue) && (at = feature_world_first(q, &r->types[queue])) >= 0;)
-        feature_world_leave_at(w, r, queue, (uint32_t)at, FEATURE_MAXLEN);
+    drop_surplus(w, r, queue);
 }
 
 void
 feature_world_squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
 {
+    if (w->queues[queue].has_returned)
+        drop_surplus(w, r, queue);
+    w->queues[queue].has_returned = false;
     if (r->types[queue].priority_max == 0) /* else in its own time: FEATURE_GIVES */
         squeeze(w, r, queue);
 }

@@ -47,7 +47,8 @@ struct feature_copy {
 struct feature_queue {
     uint64_t used_from, used_to; /* last, where it expires */
     uint32_t count;
-    uint32_t exists;
+    uint16_t exists;
+    uint16_t has_returned; /* messages came back, and its limit has not been looked at since */
     struct feature_copy copies[FEATURE_COPIES_MAX];
 };
 
@@ -144,7 +145,8 @@ void feature_world_send(struct feature_world *w, uint8_t from, uint32_t targets,
                         const struct feature_letter *l, uint8_t publish, bool is_stuck);
 /* fx.history gets it. */
 void feature_world_remember(struct feature_world *w, uint8_t from, const struct feature_letter *l);
-/* After something came back, or other settings: consumers take what they can, then a limit drops. */
+/* After something came back, an ack, or other settings: consumers take what they can, then a limit drops.
+ * What came back to a classic queue it drops before that. */
 void feature_world_squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue);
 /* A queue that rejects has no room for so many bytes more. */
 bool feature_world_rejects(const struct feature_world *w, const struct feature_rules *r, uint8_t queue,
