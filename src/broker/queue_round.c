@@ -49,6 +49,12 @@ queue_round_next(struct queue *q)
     return NULL;
 }
 
+bool
+queue_round_can_take(struct queue *q)
+{
+    return q->round_count && queue_round_next(q);
+}
+
 /* It gets one, and goes to the end of its round. */
 static inline void
 queue_round_serve(struct consumer *c)
