@@ -46,11 +46,10 @@ struct departure {
     uint64_t queue_id, position;
     struct message *refused;        /* it never was in the queue: our hold; else NULL */
     struct deadletter_taken *taken; /* at least once, by several targets: their answers; else NULL */
-    uint64_t asked;   /* sent: the one of them whose answer it is; 0: the answer is all targets' */
-    uint32_t pending; /* sent: answers that are still to come */
+    uint32_t pending;               /* sent: answers that are still to come */
     uint8_t reason;
-    bool is_refused; /* sent: a target has said no */
-    bool is_again;   /* it was sent before, and histories have it */
+    bool is_refused;      /* sent: a target has said no */
+    bool is_in_histories; /* it was sent, and they have kept it: not once more when it is tried again */
 };
 
 /* One of a departure's targets: its answer is for this one alone. */
@@ -77,7 +76,7 @@ struct deadletters {
     struct wheel_timer retry;
     struct source source;
     struct deadletter_letter letter; /* the last one */
-    struct route *route;             /* scratch: targets without those of a cycle */
+    struct route *route;             /* scratch: route_left() */
     uint32_t route_cap;
     struct route *one; /* scratch: a single target */
 };
@@ -232,7 +231,6 @@ fail(struct broker *b, struct departure *d)
     struct queue_policy p;
     if (find_policy(b, d->queue_id, &def, &p) && p.is_dead_letter_at_least_once && !d->refused) {
         d->is_refused = false;
-        d->is_again = true;
         deadletter_taken_forgive(d->taken);
         try_again_later(b, d);
     } else {
@@ -288,38 +286,47 @@ deadletters_answered(struct broker *b, uint64_t first, uint64_t last, bool nack)
 
 /* ---- sending ---- */
 
-static void
+static struct route *
 reserve_route(struct deadletters *ds, const struct route *route)
 {
     uint32_t need = route->count + route->history_count; /* a history needs less than a target */
-    if (ds->route_cap >= need)
-        return;
-    ds->route_cap = need;
-    ds->route = realloc(ds->route, sizeof *ds->route + ds->route_cap * sizeof ds->route->targets[0]);
-    CHECK(ds->route);
+    if (!ds->route || ds->route_cap < need) {
+        ds->route_cap = need;
+        ds->route = realloc(ds->route, sizeof *ds->route + ds->route_cap * sizeof ds->route->targets[0]);
+        CHECK(ds->route);
+    }
+    return ds->route;
 }
 
-/* The route without queues that would send the message round for ever. */
-static const struct route *
-without_cycles(struct deadletters *ds, const struct route *route)
+static void
+find_only_shard(struct route *r)
 {
-    uint32_t kept = 0;
-    reserve_route(ds, route);
-    for (uint32_t i = 0; i < route->count; i++)
-        if (!deadletter_is_cycle(&ds->letter.cycle, queue_def_name(route->targets[i].queue)))
-            ds->route->targets[kept++] = route->targets[i];
-    if (kept == route->count)
+    r->only_shard = r->count && r->history_count == 0 ? r->targets[0].shard : ROUTE_MANY_SHARDS;
+    for (uint32_t i = 1; i < r->count; i++)
+        if (r->targets[i].shard != r->only_shard)
+            r->only_shard = ROUTE_MANY_SHARDS;
+}
+
+/* The route without queues that would send the message round for ever, and without who has it already. */
+static const struct route *
+route_left(struct deadletters *ds, const struct departure *d, const struct route *route)
+{
+    if (d->reason == DEADLETTER_REJECTED && !d->taken && !d->is_in_histories)
         return route;
-    ds->route->count = kept;
-    ds->route->history_count = route->history_count;
-    if (route->history_count > 0)
-        memcpy(ds->route->targets + kept, route_histories(route), route->history_count * sizeof(uint64_t));
-    ds->route->only_shard =
-        kept && route->history_count == 0 ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
-    for (uint32_t i = 1; i < kept; i++)
-        if (ds->route->targets[i].shard != ds->route->only_shard)
-            ds->route->only_shard = ROUTE_MANY_SHARDS;
-    return ds->route;
+    struct route *left = reserve_route(ds, route);
+    left->count = 0;
+    for (uint32_t i = 0; i < route->count; i++) {
+        const struct route_target *t = &route->targets[i];
+        if ((d->reason == DEADLETTER_REJECTED ||
+             !deadletter_is_cycle(&ds->letter.cycle, queue_def_name(t->queue))) &&
+            !deadletter_taken_has(d->taken, t->queue_id))
+            left->targets[left->count++] = *t;
+    }
+    left->history_count = d->is_in_histories ? 0 : route->history_count;
+    if (left->history_count > 0)
+        memcpy(left->targets + left->count, route_histories(route), route->history_count * sizeof(uint64_t));
+    find_only_shard(left);
+    return left;
 }
 
 enum sent { SENT, NOBODY, NO_ROOM };
@@ -349,21 +356,16 @@ ask(struct broker *b, uint64_t number, const struct route_target *target, struct
     return pending;
 }
 
-/* Those that have not taken it yet, in the order of the line like all others. */
+/* In the order of the line, like all others. */
 static enum sent
 ask_each(struct broker *b, const struct route *route, struct message *copy, unsigned *pending)
 {
-    struct deadletters *ds = b->deadletters;
-    uint64_t number = ds->next;
-    const struct departure *d = seqdeque_get(&ds->line, number);
-    if (!d->is_again && route->history_count > 0)
+    uint64_t number = b->deadletters->next;
+    if (route->history_count > 0)
         recent_history_keep(b, route, copy);
-    for (uint32_t i = 0; i < route->count; i++) {
-        d = seqdeque_get(&ds->line, number); /* a full target may have added to the line, which moves it */
-        if (!deadletter_taken_has(d->taken, route->targets[i].queue_id))
-            *pending += ask(b, number, &route->targets[i], copy);
-    }
-    d = seqdeque_get(&ds->line, number);
+    for (uint32_t i = 0; i < route->count; i++)
+        *pending += ask(b, number, &route->targets[i], copy);
+    const struct departure *d = seqdeque_get(&b->deadletters->line, number);
     return *pending || deadletter_taken_is_done(d->taken) ? SENT : NOBODY;
 }
 
@@ -376,21 +378,18 @@ is_asked_for(const struct broker *b, const struct departure *d, const struct rou
 
 /* `*pending`: the answers that will come, to the departure's number or to what it asks. */
 static enum sent
-publish(struct broker *b, const struct departure *d, const struct message *m, const struct exchange *x,
+publish(struct broker *b, struct departure *d, const struct message *m, const struct exchange *x,
         const struct deadletter_letter *l, unsigned *pending)
 {
     struct slice properties = buffer_slice(&l->properties);
     const struct route *route = route_find_many(b, x, l->keys, l->key_count, message_visible_of(properties));
-    if (d->reason != DEADLETTER_REJECTED)
-        route = without_cycles(b->deadletters, route);
+    route = route_left(b->deadletters, d, route);
     unsigned to;
     if (!courier_can_publish(b, route, &to))
         return NO_ROOM;
-    bool has_queue = route->count > 0;
-    if (!has_queue && deadletter_taken_is_done(d->taken))
-        return SENT;
-    if (!has_queue && (route->history_count == 0 || d->is_again))
-        return NOBODY;
+    if (route->count == 0 && route->history_count == 0)
+        return deadletter_taken_is_done(d->taken) ? SENT : NOBODY;
+    d->is_in_histories |= route->history_count > 0;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
     struct message *copy =
         message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties, l->facts);
@@ -399,8 +398,9 @@ publish(struct broker *b, const struct departure *d, const struct message *m, co
         message_drop(b, &copy);
         return sent;
     }
+    bool has_queue = route->count > 0; /* a history alone is no target */
     enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
-    return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT; /* a history alone is no target */
+    return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT;
 }
 
 static const struct source *
@@ -420,7 +420,7 @@ find_source(struct broker *b, uint64_t queue_id)
 
 /* Finds out what is to go where. NOBODY: there is no exchange, or no queue for it. */
 static enum sent
-send(struct broker *b, const struct departure *d, const struct message *m, unsigned *pending)
+send(struct broker *b, struct departure *d, const struct message *m, unsigned *pending)
 {
     const struct source *s = find_source(b, d->queue_id);
     if (!s->exchange)

@@ -46,6 +46,7 @@ feature_dead_try(struct feature_world *w, const struct feature_rules *r, unsigne
     struct feature_stuck *s = &w->stuck[index];
     const struct feature_settings *set = &r->settings[s->queue];
     uint8_t queue = s->queue;
+    bool was_remembered = s->is_remembered;
     if (set->dead_exchange == FEATURE_NONE) {
         forget_at(w, index);
         return;
@@ -53,11 +54,14 @@ feature_dead_try(struct feature_world *w, const struct feature_rules *r, unsigne
     struct feature_letter dead = feature_die(&s->letter, queue, s->reason, set);
     uint32_t targets = targets_of(w, r, &dead, s->reason) & ~(uint32_t)s->taken;
     s->since_from = s->since_to = FEATURE_NEVER;
+    s->is_remembered |= dead.exchange == FEATURE_HISTORY;
     if (!set->at_least_once || is_done(r, s, targets, dead.exchange))
         forget_at(w, index);
     else
         s->under_way = (uint8_t)bits(targets);
     feature_world_send(w, queue, targets, &dead, 0, set->at_least_once);
+    if (!was_remembered)
+        feature_world_remember(w, queue, &dead);
 }
 
 void

@@ -1,7 +1,7 @@
 /*
  * Dead letters of the features workload. At most once: what has a target moves there, and is gone whatever
  * becomes of it. At least once: it is stuck until each of its targets has it once; while there is none, or
- * one refuses it, it is tried again.
+ * one refuses it, it is tried again. fx.history remembers it once.
  */
 #ifndef LEVERET_TEST_SIM_FEATURE_DEAD_H
 #define LEVERET_TEST_SIM_FEATURE_DEAD_H

@@ -48,7 +48,7 @@ random_settings(const struct features *f, bool may_expire)
     return s;
 }
 
-/* What is stuck in such a queue is bounded by its length. fx.history would remember each try: not here. */
+/* What is stuck in such a queue is bounded by its length. */
 static void
 ask_at_least_once(struct trial *t, struct feature_settings *s)
 {
@@ -56,8 +56,8 @@ ask_at_least_once(struct trial *t, struct feature_settings *s)
     s->overflow = FEATURE_REJECT;
     s->length_max = 1 + (int64_t)trial_random(t, 4);
     random_dead_letters(t, s, FEATURE_KEY_NOWHERE);
-    if (s->dead_exchange == FEATURE_HISTORY || trial_chance(t, 2))
-        s->dead_exchange = FEATURE_MISSING;
+    if (trial_chance(t, 2))
+        s->dead_exchange = trial_chance(t, 3) ? FEATURE_HISTORY : FEATURE_MISSING;
 }
 
 static struct feature_type

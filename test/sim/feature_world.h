@@ -70,7 +70,8 @@ struct feature_stuck {
     uint64_t since_from, since_to; /* another try would change something; FEATURE_NEVER: it would not */
     uint8_t queue, reason;
     uint8_t under_way, taken; /* moves that are to be answered; the queues that have it, as a mask */
-    uint32_t is_taken;        /* by all: as soon as its queue knows that, it is gone */
+    uint16_t is_taken;        /* by all: as soon as its queue knows that, it is gone */
+    uint16_t is_remembered;   /* by fx.history */
 };
 
 struct feature_world {
