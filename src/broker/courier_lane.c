@@ -246,7 +246,9 @@ courier_tx_end(struct broker *b, unsigned shard, struct channel_ref from, uint64
 void
 courier_tell(struct broker *b, struct channel_ref to, uint64_t first, uint64_t last, bool nack)
 {
-    if (__builtin_expect(deadletter_is_publisher(to), 0))
+    if (__builtin_expect(deadletter_is_publisher(to), 0) && to.channel == DEADLETTER_ASKS)
+        deadletters_answered(b, first, last, nack);
+    else if (__builtin_expect(deadletter_is_publisher(to), 0))
         deadletters_confirmed(b, first, last, nack);
     else
         b->effects->confirmed(b->server, to, first, last, nack);

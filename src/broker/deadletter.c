@@ -9,7 +9,8 @@
  * answered, the source is settled (design: invariant 4). At-most-once: a target that refuses, or is not
  * there, counts as done, so that a source never grows for it. At-least-once (quorum queues): the departure
  * goes to the end of the line again after DEADLETTER_RETRY_MS, until there is a target and it has taken the
- * message.
+ * message. Of several targets each is asked under a number of its own, so that those that have taken it are
+ * left alone then (deadletter_taken.h).
  *
  * What is in the line is bounded for messages that leave by themselves: above DEADLETTER_LINE_MAX their
  * queues wait. Those that a full queue refuses cannot: there whoever publishes is slowed, and in the end
@@ -20,12 +21,14 @@
 #include "base/check.h"
 #include "broker/courier.h"
 #include "broker/deadletter_message.h"
+#include "broker/deadletter_taken.h"
 #include "broker/message.h"
 #include "broker/meta.h"
 #include "broker/queue_impl.h"
 #include "broker/queue_policy.h"
 #include "broker/queue_rank.h"
 #include "broker/queue_rules.h"
+#include "broker/recent_history.h"
 #include "io/timer.h"
 #include "wire/properties.h"
 
@@ -41,11 +44,18 @@ enum {
 
 struct departure {
     uint64_t queue_id, position;
-    struct message *refused; /* it never was in the queue: our hold; else NULL */
-    uint32_t pending;        /* sent: answers that are still to come */
+    struct message *refused;        /* it never was in the queue: our hold; else NULL */
+    struct deadletter_taken *taken; /* at least once, by several targets: their answers; else NULL */
+    uint32_t pending;               /* sent: answers that are still to come */
     uint8_t reason;
-    bool is_refused; /* sent: a target has said no */
-    bool is_again;   /* it was sent before, and histories have it */
+    bool is_refused;      /* sent: a target has said no */
+    bool is_in_histories; /* it was sent, and they have kept it: not once more when it is tried again */
+};
+
+/* One of a departure's targets: its answer is for this one alone. */
+struct ask {
+    uint64_t departure; /* its number */
+    uint64_t queue_id;
 };
 
 /* Where the last departure came from, found out once for all that follow it in a turn. */
@@ -58,6 +68,7 @@ struct source {
 
 struct deadletters {
     struct seqdeque line; /* struct departure */
+    struct seqdeque asks; /* struct ask; numbers of their own */
     uint64_t next;        /* the first that is not sent */
     struct list waiting;  /* queue.leaving_node: deadletter_must_wait() */
     struct departure *again;
@@ -65,8 +76,9 @@ struct deadletters {
     struct wheel_timer retry;
     struct source source;
     struct deadletter_letter letter; /* the last one */
-    struct route *route;             /* scratch: targets without those of a cycle */
+    struct route *route;             /* scratch: route_left() */
     uint32_t route_cap;
+    struct route *one; /* scratch: a single target */
 };
 
 const char *
@@ -172,6 +184,8 @@ static void
 settle(struct broker *b, struct departure *d)
 {
     struct queue *q;
+    deadletter_taken_free(d->taken);
+    d->taken = NULL;
     if (d->refused) {
         message_drop(b, &d->refused);
         return;
@@ -217,7 +231,7 @@ fail(struct broker *b, struct departure *d)
     struct queue_policy p;
     if (find_policy(b, d->queue_id, &def, &p) && p.is_dead_letter_at_least_once && !d->refused) {
         d->is_refused = false;
-        d->is_again = true;
+        deadletter_taken_forgive(d->taken);
         try_again_later(b, d);
     } else {
         settle(b, d);
@@ -228,7 +242,7 @@ static void
 finish(struct broker *b, uint64_t number, struct departure *d)
 {
     struct deadletters *ds = b->deadletters;
-    if (d->is_refused)
+    if (d->is_refused || (d->taken && !deadletter_taken_is_done(d->taken)))
         fail(b, d);
     else
         settle(b, d);
@@ -253,58 +267,140 @@ deadletters_confirmed(struct broker *b, uint64_t first, uint64_t last, bool nack
     }
 }
 
+void
+deadletters_answered(struct broker *b, uint64_t first, uint64_t last, bool nack)
+{
+    struct deadletters *ds = b->deadletters;
+    for (uint64_t number = first; number <= last; number++) {
+        struct ask *a = seqdeque_get(&ds->asks, number);
+        CHECK(a);
+        uint64_t departure = a->departure;
+        struct departure *d = seqdeque_get(&ds->line, departure);
+        CHECK(d && d->pending > 0);
+        deadletter_taken_add(&d->taken, a->queue_id, !nack);
+        seqdeque_remove_known(&ds->asks, number);
+        if (--d->pending == 0)
+            finish(b, departure, d);
+    }
+}
+
 /* ---- sending ---- */
 
-/* The route without queues that would send the message round for ever. */
-static const struct route *
-without_cycles(struct deadletters *ds, const struct route *route)
+static struct route *
+reserve_route(struct deadletters *ds, const struct route *route)
 {
-    uint32_t kept = 0;
     uint32_t need = route->count + route->history_count; /* a history needs less than a target */
-    if (ds->route_cap < need) {
+    if (!ds->route || ds->route_cap < need) {
         ds->route_cap = need;
         ds->route = realloc(ds->route, sizeof *ds->route + ds->route_cap * sizeof ds->route->targets[0]);
         CHECK(ds->route);
     }
-    for (uint32_t i = 0; i < route->count; i++)
-        if (!deadletter_is_cycle(&ds->letter.cycle, queue_def_name(route->targets[i].queue)))
-            ds->route->targets[kept++] = route->targets[i];
-    if (kept == route->count)
-        return route;
-    ds->route->count = kept;
-    ds->route->history_count = route->history_count;
-    if (route->history_count > 0)
-        memcpy(ds->route->targets + kept, route_histories(route), route->history_count * sizeof(uint64_t));
-    ds->route->only_shard =
-        kept && route->history_count == 0 ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
-    for (uint32_t i = 1; i < kept; i++)
-        if (ds->route->targets[i].shard != ds->route->only_shard)
-            ds->route->only_shard = ROUTE_MANY_SHARDS;
     return ds->route;
+}
+
+static void
+find_only_shard(struct route *r)
+{
+    r->only_shard = r->count && r->history_count == 0 ? r->targets[0].shard : ROUTE_MANY_SHARDS;
+    for (uint32_t i = 1; i < r->count; i++)
+        if (r->targets[i].shard != r->only_shard)
+            r->only_shard = ROUTE_MANY_SHARDS;
+}
+
+/* The route without queues that would send the message round for ever, and without who has it already. */
+static const struct route *
+route_left(struct deadletters *ds, const struct departure *d, const struct route *route)
+{
+    if (d->reason == DEADLETTER_REJECTED && !d->taken && !d->is_in_histories)
+        return route;
+    struct route *left = reserve_route(ds, route);
+    left->count = 0;
+    for (uint32_t i = 0; i < route->count; i++) {
+        const struct route_target *t = &route->targets[i];
+        if ((d->reason == DEADLETTER_REJECTED ||
+             !deadletter_is_cycle(&ds->letter.cycle, queue_def_name(t->queue))) &&
+            !deadletter_taken_has(d->taken, t->queue_id))
+            left->targets[left->count++] = *t;
+    }
+    left->history_count = d->is_in_histories ? 0 : route->history_count;
+    if (left->history_count > 0)
+        memcpy(left->targets + left->count, route_histories(route), route->history_count * sizeof(uint64_t));
+    find_only_shard(left);
+    return left;
 }
 
 enum sent { SENT, NOBODY, NO_ROOM };
 
-/* `*pending`: the answers that will come, to the departure's number. */
+/* One of several targets. -> answers that will come, 1 or 0: then it is known already. */
+static unsigned
+ask(struct broker *b, uint64_t number, const struct route_target *target, struct message *copy)
+{
+    const struct channel_ref self = {
+        .connection = DEADLETTER_CONNECTION, .channel = DEADLETTER_ASKS, .shard = (uint16_t)b->index};
+    struct deadletters *ds = b->deadletters;
+    unsigned pending;
+    ds->one->count = 1;
+    ds->one->only_shard = target->shard;
+    ds->one->targets[0] = *target;
+    message_hold(copy);
+    enum publish_result how =
+        courier_publish(b, ds->one, &copy, self, seqdeque_next_sequence(&ds->asks), false, &pending);
+    if (pending) {
+        void *entry;
+        seqdeque_push_back(&ds->asks, &entry);
+        *(struct ask *)entry = (struct ask){.departure = number, .queue_id = target->queue_id};
+    } else {
+        struct departure *d = seqdeque_get(&ds->line, number);
+        deadletter_taken_add(&d->taken, target->queue_id, how != PUBLISH_REJECTED);
+    }
+    return pending;
+}
+
+/* In the order of the line, like all others. */
 static enum sent
-publish(struct broker *b, const struct departure *d, const struct message *m, const struct exchange *x,
+ask_each(struct broker *b, const struct route *route, struct message *copy, unsigned *pending)
+{
+    uint64_t number = b->deadletters->next;
+    if (route->history_count > 0)
+        recent_history_keep(b, route, copy);
+    for (uint32_t i = 0; i < route->count; i++)
+        *pending += ask(b, number, &route->targets[i], copy);
+    const struct departure *d = seqdeque_get(&b->deadletters->line, number);
+    return *pending || deadletter_taken_is_done(d->taken) ? SENT : NOBODY;
+}
+
+static bool
+is_asked_for(const struct broker *b, const struct departure *d, const struct route *route)
+{
+    return d->taken ||
+           (route->count > 1 && b->deadletters->source.policy.is_dead_letter_at_least_once && !d->refused);
+}
+
+/* `*pending`: the answers that will come, to the departure's number or to what it asks. */
+static enum sent
+publish(struct broker *b, struct departure *d, const struct message *m, const struct exchange *x,
         const struct deadletter_letter *l, unsigned *pending)
 {
     struct slice properties = buffer_slice(&l->properties);
     const struct route *route = route_find_many(b, x, l->keys, l->key_count, message_visible_of(properties));
-    if (d->reason != DEADLETTER_REJECTED)
-        route = without_cycles(b->deadletters, route);
+    route = route_left(b->deadletters, d, route);
     unsigned to;
     if (!courier_can_publish(b, route, &to))
         return NO_ROOM;
-    bool has_queue = route->count > 0;
-    if (!has_queue && (route->history_count == 0 || d->is_again))
-        return NOBODY;
+    if (route->count == 0 && route->history_count == 0)
+        return deadletter_taken_is_done(d->taken) ? SENT : NOBODY;
+    d->is_in_histories |= route->history_count > 0;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
     struct message *copy =
         message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties, l->facts);
+    if (is_asked_for(b, d, route)) {
+        enum sent sent = ask_each(b, route, copy, pending);
+        message_drop(b, &copy);
+        return sent;
+    }
+    bool has_queue = route->count > 0; /* a history alone is no target */
     enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
-    return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT; /* a history alone is no target */
+    return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT;
 }
 
 static const struct source *
@@ -324,7 +420,7 @@ find_source(struct broker *b, uint64_t queue_id)
 
 /* Finds out what is to go where. NOBODY: there is no exchange, or no queue for it. */
 static enum sent
-send(struct broker *b, const struct departure *d, const struct message *m, unsigned *pending)
+send(struct broker *b, struct departure *d, const struct message *m, unsigned *pending)
 {
     const struct source *s = find_source(b, d->queue_id);
     if (!s->exchange)
@@ -389,6 +485,9 @@ deadletters_new(struct broker *b)
     CHECK(ds);
     seqdeque_init(&ds->line, sizeof(struct departure), 1); /* 0 is nobody's number: courier_publish() */
     ds->next = 1;
+    seqdeque_init(&ds->asks, sizeof(struct ask), 1);
+    ds->one = calloc(1, sizeof *ds->one + sizeof ds->one->targets[0]);
+    CHECK(ds->one);
     list_init(&ds->waiting);
     return ds;
 }
@@ -397,6 +496,13 @@ void
 deadletters_free(struct broker *b)
 {
     struct deadletters *ds = b->deadletters;
+    uint64_t number;
+    for (struct departure *d = seqdeque_first(&ds->line, &number); d; d = seqdeque_next(&ds->line, &number))
+        deadletter_taken_free(d->taken);
+    for (size_t i = 0; i < ds->again_count; i++)
+        deadletter_taken_free(ds->again[i].taken);
+    seqdeque_fini(&ds->asks);
+    free(ds->one);
     seqdeque_fini(&ds->line); /* the messages go with the pool */
     deadletter_letter_fini(&ds->letter);
     free(ds->again);
@@ -406,7 +512,13 @@ deadletters_free(struct broker *b)
 }
 
 bool
+deadletters_are_sent(const struct broker *b)
+{
+    return seqdeque_count(&b->deadletters->line) == 0;
+}
+
+bool
 deadletters_are_idle(const struct broker *b)
 {
-    return seqdeque_count(&b->deadletters->line) == 0 && b->deadletters->again_count == 0;
+    return deadletters_are_sent(b) && b->deadletters->again_count == 0;
 }

@@ -54,14 +54,19 @@ void deadletters_free(struct broker *b);
 /* Once in a turn: sends what left. True: there is more, and nothing that it would have to wait for. */
 bool deadletters_turn(struct broker *b);
 bool deadletters_are_idle(const struct broker *b);
+/* None is under way; some may wait to be tried again. */
+bool deadletters_are_sent(const struct broker *b);
 
-/* Is it ours, who published that? Then deadletters_confirmed() gets what effects.confirmed() would. */
+/* Is it ours, who published that? Then deadletters_confirmed() gets what effects.confirmed() would, or
+ * deadletters_answered() as the channel of that number. */
 #define DEADLETTER_CONNECTION UINT64_MAX
+enum { DEADLETTER_ASKS = 1 };
 static inline bool
 deadletter_is_publisher(struct channel_ref ref)
 {
     return ref.connection == DEADLETTER_CONNECTION;
 }
 void deadletters_confirmed(struct broker *b, uint64_t first, uint64_t last, bool nack);
+void deadletters_answered(struct broker *b, uint64_t first, uint64_t last, bool nack);
 
 #endif

@@ -77,6 +77,15 @@ log_syncs(bool nack)
                               1);
 }
 
+static void
+log_syncs_one(bool nack)
+{
+    unsigned waiting = w.waiting_count;
+    w.waiting_count = w.told + 1;
+    log_syncs(nack);
+    w.waiting_count = waiting;
+}
+
 /* ---- the broker ---- */
 
 static void
@@ -153,6 +162,28 @@ static void
 of_no_time(struct buffer *arguments)
 {
     table_add_int32(arguments, "x-message-ttl", 0);
+}
+
+static void
+to_fanout(struct buffer *arguments)
+{
+    table_add_str(arguments, "x-queue-type", slice_str("quorum"));
+    table_add_str(arguments, "x-overflow", slice_str("reject-publish"));
+    table_add_str(arguments, "x-dead-letter-strategy", slice_str("at-least-once"));
+    table_add_str(arguments, "x-dead-letter-exchange", slice_str("amq.fanout"));
+}
+
+static void
+bind_to_fanout(const char *queue)
+{
+    struct meta_result r = {0};
+    meta_apply(w.f.node.meta,
+               &(struct meta_command){.kind = META_QUEUE_BIND,
+                                      .vhost = slice_str("/"),
+                                      .name = slice_str(queue),
+                                      .source = slice_str("amq.fanout")},
+               &r);
+    assert_int_equal(r.code, 0);
 }
 
 static void
@@ -286,6 +317,56 @@ a_queue_may_drop_into_itself(void **state)
     turns();
     assert_int_equal(queue_ready_count(q), 0);
     assert_true(deadletters_are_idle(w.b));
+}
+
+/* At least once, at most one message. */
+static void
+of_quorum(struct buffer *arguments)
+{
+    table_add_str(arguments, "x-queue-type", slice_str("quorum"));
+    table_add_str(arguments, "x-overflow", slice_str("reject-publish"));
+    table_add_int32(arguments, "x-max-length", 1);
+    table_add_str(arguments, "x-dead-letter-strategy", slice_str("at-least-once"));
+}
+
+static void
+letters_that_nobody_takes_count_against_the_limit(void **state)
+{
+    struct queue *q = queue_to("q", "nobody", of_quorum);
+    push(q, 7);
+    log_syncs(false);
+    reject_first(q);
+    turns();
+    assert_int_equal(q->leaving, 1);
+    push(q, 8);
+    assert_int_equal(queue_ready_count(q), 0);
+    assert_false(deadletters_are_idle(w.b));
+    assert_true(deadletters_are_sent(w.b));
+}
+
+/* Each of two targets is asked for itself, and answers for itself. */
+static void
+a_letter_stays_until_each_of_its_targets_has_it(void **state)
+{
+    struct queue *q = queue_to("q", NULL, to_fanout), *a = queue_to("a", NULL, NULL),
+                 *b = queue_to("b", NULL, NULL);
+    bind_to_fanout("a");
+    bind_to_fanout("b");
+    push(q, 7);
+    log_syncs(false);
+    reject_first(q);
+    turns();
+    assert_int_equal(queue_ready_count(a) + queue_ready_count(b), 2);
+    assert_int_equal(w.waiting_count - w.told, 2);
+    assert_true(w.waiting[w.told].seq != w.waiting[w.told + 1].seq);
+    log_syncs_one(false);
+    turns();
+    assert_int_equal(q->leaving, 1);
+    log_syncs_one(true);
+    turns();
+    assert_int_equal(q->leaving, 1); /* it waits for another try */
+    assert_true(deadletters_are_sent(w.b));
+    assert_int_equal(queue_ready_count(a) + queue_ready_count(b), 2);
 }
 
 static void
@@ -570,6 +651,8 @@ main(void)
         TEST(a_queue_that_is_deleted_meanwhile_leaves_the_copy),
         TEST(a_chain_of_queues_needs_no_stack_and_keeps_the_order),
         TEST(a_queue_may_drop_into_itself),
+        TEST(letters_that_nobody_takes_count_against_the_limit),
+        TEST(a_letter_stays_until_each_of_its_targets_has_it),
         TEST(a_slow_target_holds_up_what_expires),
         TEST(letters_to_many_queues_take_many_turns),
         TEST(who_is_refused_faster_than_letters_leave_is_slowed),

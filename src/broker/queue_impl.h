@@ -153,6 +153,8 @@ void queue_messages_leave(struct queue *q, uint64_t position, struct queue_entry
 
 /* queue_round.c: gives out what can be given, within the turn's budget; true: more could be. */
 bool queue_deliver_ready(struct queue *q);
+/* Somebody can take a message now. Being in a round is not enough: who is full leaves it when asked. */
+bool queue_round_can_take(struct queue *q);
 
 /* queue_paging.c */
 

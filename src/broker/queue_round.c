@@ -31,7 +31,7 @@ consumer_can_take(struct broker *b, struct consumer *c)
     return false;
 }
 
-/* The consumer whose turn it is, now at the end of its round; NULL when nobody can take anything. */
+/* The consumer whose turn it is; NULL when nobody can take anything. */
 static inline struct consumer *
 queue_round_next(struct queue *q)
 {
@@ -41,18 +41,29 @@ queue_round_next(struct queue *q)
         struct list *round = &level->round;
         while (round->next != round) {
             struct consumer *c = LIST_ENTRY(round->next, struct consumer, node);
-            if (!consumer_can_take(b, c)) {
-                consumer_leave_round(c);
-                continue;
-            }
-            if (round->next != round->prev) {
-                list_remove(&c->node);
-                list_push_back(round, &c->node);
-            }
-            return c;
+            if (consumer_can_take(b, c))
+                return c;
+            consumer_leave_round(c);
         }
     }
     return NULL;
+}
+
+bool
+queue_round_can_take(struct queue *q)
+{
+    return q->round_count && queue_round_next(q);
+}
+
+/* It gets one, and goes to the end of its round. */
+static inline void
+queue_round_serve(struct consumer *c)
+{
+    struct list *round = &c->level->round;
+    if (round->next != round->prev) {
+        list_remove(&c->node);
+        list_push_back(round, &c->node);
+    }
 }
 
 /* What is delivered in its place, ours: NULL: itself. */
@@ -115,16 +126,17 @@ round_run(struct queue *q, struct queue *rank, uint32_t *budget)
     while ((e = queue_messages_first(rank, &position))) {
         if ((*budget)-- == 0)
             return ROUND_LATER;
-        if (__builtin_expect(e->is_timed, 0) && queue_expiry_is_due(rank, e)) {
-            queue_expiry_drop(rank, position, e);
-            continue;
-        }
         struct queue_entry *next = seqdeque_get(&rank->messages->entries, position + 1);
         if (next)
             __builtin_prefetch(next->message);
         struct consumer *c = queue_round_next(q);
         if (!c)
             return ROUND_NOBODY;
+        if (__builtin_expect(e->is_timed, 0) && queue_expiry_is_due(rank, e)) {
+            queue_expiry_drop(rank, position, e); /* else limits come first */
+            continue;
+        }
+        queue_round_serve(c);
         if (c->no_ack)
             queue_give(rank, c, position, e);
         else

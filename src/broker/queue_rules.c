@@ -170,7 +170,8 @@ static bool
 waits_for_log(struct queue *q)
 {
     const struct queue *rank = queue_rank_first(q);
-    return q->round_count && (rank->is_reserving || (rank->messages && rank->messages->is_paging_in));
+    return (rank->is_reserving || (rank->messages && rank->messages->is_paging_in)) &&
+           queue_round_can_take(q);
 }
 
 /* What consumers can take now does not count. */

@@ -3,28 +3,52 @@
 
 #include "base/check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-enum { CLIENT_WAIT_MS = 10000 };
+enum { CLIENT_WAIT_MS = 10000, REFUSED_CHANNEL = 2 };
 
 /* ---- what comes ---- */
 
 static void
-see(struct feature_client *c, uint8_t queue, bool is_lent, uint64_t tag, bool redelivered,
-    struct slice exchange, struct slice key, const struct sim_session_event *e)
+see(struct feature_client *c, struct feature_sight *s, uint64_t tag, bool redelivered, struct slice exchange,
+    struct slice key, const struct sim_session_event *e)
 {
-    TRIAL_EXPECT(c->t, c->sight_count < FEATURE_SIGHTS_MAX && c->held_count < FEATURE_HELD_MAX,
-                 "more deliveries than there are messages");
-    struct feature_sight *s = is_lent ? &c->sights[c->sight_count++] : &c->got;
+    TRIAL_EXPECT(c->t, c->held_count < FEATURE_HELD_MAX, "more deliveries than there are messages");
     const char *wrong = feature_read(&s->letter, exchange, key, e->properties, e->body);
-    TRIAL_EXPECT(c->t, !wrong, "m%u of %s has %s", s->letter.number, feature_keys[queue], wrong);
+    TRIAL_EXPECT(c->t, !wrong, "m%u of %s has %s", s->letter.number, feature_keys[s->queue], wrong);
     s->letter.redelivered = redelivered;
-    s->tag = (uint32_t)tag;
-    s->queue = queue;
-    trial_say(c->t, "m%u of %s comes as %u%s, %u deaths", s->letter.number, feature_keys[queue], s->tag,
+    s->tag = feature_tag(c->number, tag);
+    trial_say(c->t, "m%u of %s comes as %x%s, %u deaths", s->letter.number, feature_keys[s->queue], s->tag,
               redelivered ? ", again" : "", s->letter.death_count);
-    if (is_lent || !c->is_getting_no_ack)
-        c->held[c->held_count++] = (struct feature_held){.tag = s->tag, .queue = queue, .is_lent = is_lent};
+}
+
+static void
+hold(struct feature_client *c, const struct feature_sight *s)
+{
+    c->held[c->held_count++] = (struct feature_held){.tag = s->tag, .queue = s->queue};
+}
+
+static void
+on_get_ok(struct feature_client *c, const struct sim_session_event *e)
+{
+    const struct amqp_basic_get_ok *m = &((const union amqp_any *)e->fields)->basic_get_ok;
+    c->got.queue = c->getting;
+    see(c, &c->got, m->delivery_tag, m->redelivered, m->exchange, m->routing_key, e);
+    if (!c->is_getting_no_ack)
+        hold(c, &c->got);
+}
+
+static void
+on_deliver(struct feature_client *c, const struct sim_session_event *e)
+{
+    const struct amqp_basic_deliver *m = &((const union amqp_any *)e->fields)->basic_deliver;
+    TRIAL_EXPECT(c->t, c->sight_count < FEATURE_SIGHTS_MAX, "more deliveries than there are messages");
+    struct feature_sight *s = &c->sights[c->sight_count++];
+    s->queue = (uint8_t)(m->consumer_tag.data[2] - '0'); /* feature_client_consumer() */
+    s->slot = (uint8_t)(m->consumer_tag.data[4] - '0');
+    see(c, s, m->delivery_tag, m->redelivered, m->exchange, m->routing_key, e);
+    hold(c, s);
 }
 
 static void
@@ -51,10 +75,7 @@ on_answer(struct feature_client *c, const struct sim_session_event *e)
     case AMQP_QUEUE_DECLARE_OK: c->count = f->queue_declare_ok.message_count; break;
     case AMQP_QUEUE_DELETE_OK: c->count = f->queue_delete_ok.message_count; break;
     case AMQP_QUEUE_PURGE_OK: c->count = f->queue_purge_ok.message_count; break;
-    case AMQP_BASIC_GET_OK:
-        see(c, c->getting, false, f->basic_get_ok.delivery_tag, f->basic_get_ok.redelivered,
-            f->basic_get_ok.exchange, f->basic_get_ok.routing_key, e);
-        break;
+    case AMQP_BASIC_GET_OK: on_get_ok(c, e); break;
     case AMQP_CONFIRM_SELECT_OK: c->is_ready = true; break;
     default: break;
     }
@@ -69,14 +90,13 @@ on_method(struct feature_client *c, const struct sim_session_event *e)
         trial_fail(c->t, "connection.close: %u %.*s", f->connection_close.reply_code,
                    SLICE_FMT(f->connection_close.reply_text));
     case AMQP_CHANNEL_CLOSE:
+        if (e->channel == REFUSED_CHANNEL) {
+            c->refusal = f->channel_close.reply_code;
+            return;
+        }
         trial_fail(c->t, "channel.close: %u %.*s", f->channel_close.reply_code,
                    SLICE_FMT(f->channel_close.reply_text));
-    case AMQP_BASIC_DELIVER: { /* the consumer's tag is its queue's name */
-        uint8_t queue = (uint8_t)(f->basic_deliver.consumer_tag.data[2] - '0');
-        see(c, queue, true, f->basic_deliver.delivery_tag, f->basic_deliver.redelivered,
-            f->basic_deliver.exchange, f->basic_deliver.routing_key, e);
-        break;
-    }
+    case AMQP_BASIC_DELIVER: on_deliver(c, e); break;
     case AMQP_BASIC_ACK: on_confirm(c, f->basic_ack.delivery_tag, f->basic_ack.multiple, &c->acks); break;
     case AMQP_BASIC_NACK: on_confirm(c, f->basic_nack.delivery_tag, f->basic_nack.multiple, &c->nacks); break;
     default:
@@ -86,16 +106,20 @@ on_method(struct feature_client *c, const struct sim_session_event *e)
 }
 
 static void
+open_channel(struct sim_session *s)
+{
+    struct amqp_channel_open open = {0};
+    struct amqp_confirm_select select = {0};
+    sim_session_send(s, 1, AMQP_CHANNEL_OPEN, &open);
+    sim_session_send(s, 1, AMQP_CONFIRM_SELECT, &select);
+}
+
+static void
 on_event(void *arg, struct sim_session *s, const struct sim_session_event *e)
 {
     struct feature_client *c = arg;
-    struct amqp_channel_open open = {0};
-    struct amqp_confirm_select select = {0};
     switch (e->kind) {
-    case SIM_SESSION_OPENED:
-        sim_session_send(s, 1, AMQP_CHANNEL_OPEN, &open);
-        sim_session_send(s, 1, AMQP_CONFIRM_SELECT, &select);
-        break;
+    case SIM_SESSION_OPENED: open_channel(s); break;
     case SIM_SESSION_METHOD: on_method(c, e); break;
     case SIM_SESSION_CLOSED: c->is_ready = false; break;
     case SIM_SESSION_LOST: trial_fail(c->t, "the connection was lost");
@@ -120,9 +144,9 @@ is_closed(void *arg)
 }
 
 void
-feature_client_open(struct feature_client *c, struct trial *t)
+feature_client_open(struct feature_client *c, struct trial *t, uint8_t number)
 {
-    *c = (struct feature_client){.t = t};
+    *c = (struct feature_client){.t = t, .number = number};
     c->session = trial_session(t, NULL, on_event, c);
     trial_until(t, is_ready, c, CLIENT_WAIT_MS, "the channel");
 }
@@ -134,6 +158,26 @@ feature_client_close(struct feature_client *c)
     trial_until(c->t, is_closed, c, CLIENT_WAIT_MS, "connection.close-ok");
     trial_session_free(c->t, c->session);
     c->session = NULL;
+}
+
+/* What was sent before has arrived: operations wait for that. */
+void
+feature_client_lose(struct feature_client *c, enum feature_loss how)
+{
+    struct amqp_channel_close close = {.reply_code = 200};
+    switch (how) {
+    case FEATURE_LOSES_CHANNEL:
+        feature_client_call(c, AMQP_CHANNEL_CLOSE, &close);
+        c->is_ready = false;
+        c->held_count = 0;
+        c->published = c->burst_from = 0;
+        open_channel(c->session);
+        trial_until(c->t, is_ready, c, CLIENT_WAIT_MS, "the channel");
+        return;
+    case FEATURE_CLOSES: feature_client_close(c); break;
+    default: trial_session_free(c->t, c->session);
+    }
+    feature_client_open(c, c->t, c->number);
 }
 
 void
@@ -164,6 +208,30 @@ feature_client_call(struct feature_client *c, uint32_t method, const void *field
     struct waiting w = {.c = c, .answers = c->answers};
     sim_session_send(c->session, 1, method, fields);
     trial_until(c->t, is_answered, &w, CLIENT_WAIT_MS, amqp_method_by_id(method)->name);
+}
+
+static bool
+is_refused(void *arg)
+{
+    const struct feature_client *c = arg;
+    return c->refusal != 0;
+}
+
+void
+feature_client_is_refused(struct feature_client *c, uint32_t method, const void *fields, uint16_t code)
+{
+    struct amqp_channel_open open = {0};
+    c->refusal = 0;
+    sim_session_send(c->session, REFUSED_CHANNEL, AMQP_CHANNEL_OPEN, &open);
+    sim_session_send(c->session, REFUSED_CHANNEL, method, fields);
+    trial_until(c->t, is_refused, c, CLIENT_WAIT_MS, "a refusal");
+    TRIAL_EXPECT(c->t, c->refusal == code, "channel.close %u instead of %u", c->refusal, code);
+}
+
+void
+feature_client_consumer(char tag[8], uint8_t queue, uint8_t slot)
+{
+    snprintf(tag, 8, "fq%u/%u", queue % 10, slot % 10);
 }
 
 bool
@@ -215,8 +283,8 @@ void
 feature_client_settle(struct feature_client *c, unsigned index, bool multiple, bool is_ack, bool requeue)
 {
     unsigned from = multiple ? 0 : index;
-    uint32_t tag = c->held[index].tag;
-    trial_say(c->t, "%s %u%s",
+    uint32_t tag = c->held[index].tag & ((1u << FEATURE_TAG_BITS) - 1);
+    trial_say(c->t, "client %u %s %u%s", c->number,
               is_ack    ? "acks"
               : requeue ? "requeues"
                         : "rejects",

@@ -1,6 +1,6 @@
 /*
- * The client of the features workload: one connection with one channel in confirm mode, which does one thing
- * after the other and remembers what it saw.
+ * A client of the features workload: one connection with one channel in confirm mode, which does one thing
+ * after the other and remembers what it saw. What will be refused it does in a second channel.
  */
 #ifndef LEVERET_TEST_SIM_FEATURE_CLIENT_H
 #define LEVERET_TEST_SIM_FEATURE_CLIENT_H
@@ -10,23 +10,32 @@
 
 enum { FEATURE_HELD_MAX = 256, FEATURE_SIGHTS_MAX = 64 };
 
-/* A message that came, by its delivery tag. */
+/* A message that came. */
 struct feature_sight {
     struct feature_letter letter;
-    uint32_t tag;
-    uint8_t queue;
+    uint32_t tag;        /* feature_tag() */
+    uint8_t queue, slot; /* of the consumer */
 };
 
 struct feature_held {
-    uint32_t tag;
+    uint32_t tag; /* feature_tag() */
     uint8_t queue;
-    bool is_lent; /* to a consumer */
 };
+
+/* A delivery tag that is no other client's. */
+#define FEATURE_TAG_BITS 24
+static inline uint32_t
+feature_tag(uint8_t client, uint64_t tag)
+{
+    return (client + 1u) << FEATURE_TAG_BITS | (uint32_t)tag;
+}
 
 struct feature_client {
     struct trial *t;
+    uint8_t number;
     struct sim_session *session;
-    bool is_ready; /* the channel is there */
+    bool is_ready;    /* the channel is there */
+    uint16_t refusal; /* the second channel's reply code, 0: it is not closed */
     unsigned answers;
     uint32_t answer, count;                          /* the last answer's method, and the number in it */
     uint8_t getting;                                 /* the queue of the basic.get under way, */
@@ -41,13 +50,20 @@ struct feature_client {
     unsigned held_count;
 };
 
-void feature_client_open(struct feature_client *c, struct trial *t);
+void feature_client_open(struct feature_client *c, struct trial *t, uint8_t number);
 /* Politely. */
 void feature_client_close(struct feature_client *c);
+/* It loses its consumers and what it holds, and is there again. */
+enum feature_loss { FEATURE_LOSES_CHANNEL, FEATURE_CLOSES, FEATURE_BREAKS_OFF, FEATURE_LOSSES };
+void feature_client_lose(struct feature_client *c, enum feature_loss how);
 void feature_client_forget(struct feature_client *c);
 
 /* Sends and waits for the answer; a close instead of it ends the trial. */
 void feature_client_call(struct feature_client *c, uint32_t method, const void *fields);
+/* The channel is closed with this code. */
+void feature_client_is_refused(struct feature_client *c, uint32_t method, const void *fields, uint16_t code);
+/* A consumer's tag. */
+void feature_client_consumer(char tag[8], uint8_t queue, uint8_t slot);
 /* -> was there a message? Then it is `got`. */
 bool feature_client_get(struct feature_client *c, uint8_t queue, bool no_ack);
 /* Passive. -> ready messages. */

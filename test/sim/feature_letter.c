@@ -11,10 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_STORE "x-recent-history-no-store"
+
 static uint8_t
 body_byte(uint32_t number, uint32_t i)
 {
     return (uint8_t)(number * 31 + i);
+}
+
+static void
+write_headers(const struct feature_letter *l, struct buffer *headers)
+{
+    if (l->cc != FEATURE_NONE) {
+        size_t at = table_add_array_begin(headers, "CC");
+        table_add_str(headers, NULL, slice_str(feature_keys[l->cc]));
+        table_end(headers, at);
+    }
+    if (l->is_not_stored)
+        table_add_bool(headers, NO_STORE, true);
 }
 
 void
@@ -33,10 +47,12 @@ feature_write(const struct feature_letter *l, bool is_persistent, struct buffer 
         p.flags |= PROPERTY_FLAG(PROPERTY_EXPIRATION);
         p.expiration = slice_str(ttl);
     }
-    if (l->cc != FEATURE_NONE) {
-        size_t at = table_add_array_begin(&headers, "CC");
-        table_add_str(&headers, NULL, slice_str(feature_keys[l->cc]));
-        table_end(&headers, at);
+    if (l->priority != FEATURE_NONE) {
+        p.flags |= PROPERTY_FLAG(PROPERTY_PRIORITY);
+        p.priority = l->priority;
+    }
+    write_headers(l, &headers);
+    if (headers.len > 0) {
         p.flags |= PROPERTY_FLAG(PROPERTY_HEADERS);
         p.headers = buffer_slice(&headers);
     }
@@ -154,12 +170,37 @@ read_deaths(struct slice headers, struct feature_letter *l)
            read_story(headers, "last", l->last);
 }
 
+/* -> how many fields these are; 99: one is strange. */
+static unsigned
+read_headers(struct feature_letter *l, struct slice headers)
+{
+    struct slice cc;
+    uint8_t second;
+    struct table_value returns;
+    unsigned known = 0;
+    l->cc = FEATURE_NONE;
+    if (table_get_array(headers, "CC", &cc) == ERR_OK) {
+        if (!read_keys(cc, &l->cc, &second) || second != FEATURE_NONE)
+            return 99;
+        known++;
+    }
+    if (table_get_bool(headers, NO_STORE, &l->is_not_stored) == ERR_OK)
+        known++;
+    if (table_find_str(headers, "x-delivery-count", &returns)) {
+        if (!table_value_is_int(&returns) || returns.integer < 1 || returns.integer > UINT16_MAX)
+            return 99;
+        l->returns = (uint16_t)returns.integer;
+        known++;
+    }
+    if (!read_deaths(headers, l))
+        return 99;
+    return known + (l->death_count ? 7u : 0u);
+}
+
 static const char *
 read_properties(struct feature_letter *l, struct slice run)
 {
     struct properties p;
-    struct slice cc;
-    uint8_t second;
     if (properties_decode(run, &p) != ERR_OK)
         return "broken properties";
     if (p.message_id.len < 2 || p.message_id.len > 10)
@@ -170,14 +211,9 @@ read_properties(struct feature_letter *l, struct slice run)
     l->ttl_ms = FEATURE_UNSET;
     if (p.flags & PROPERTY_FLAG(PROPERTY_EXPIRATION) && !read_ttl(p.expiration, &l->ttl_ms))
         return "a strange expiration";
-    l->cc = FEATURE_NONE;
-    if (table_get_array(p.headers, "CC", &cc) == ERR_OK &&
-        (!read_keys(cc, &l->cc, &second) || second != FEATURE_NONE))
-        return "a strange CC";
-    if (!read_deaths(p.headers, l))
-        return "a strange x-death";
-    if (count_fields(p.headers) != (l->cc != FEATURE_NONE) + (l->death_count ? 7u : 0u))
-        return "other headers";
+    l->priority = p.flags & PROPERTY_FLAG(PROPERTY_PRIORITY) ? p.priority : FEATURE_NONE;
+    if (read_headers(l, p.headers) != count_fields(p.headers))
+        return "other headers, or strange ones";
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "feature_model.h"
 
 #include "base/check.h"
+#include "feature_dead.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,10 @@ feature_model_init(struct feature_model *m, struct trial *t)
     struct feature_world *w = calloc(1, sizeof *w);
     CHECK(m->worlds && m->next && m->seen && w);
     m->worlds[0] = w;
-    for (int q = 0; q < FEATURE_QUEUES; q++)
+    for (int q = 0; q < FEATURE_QUEUES; q++) {
         m->rules.settings[q] = feature_plain;
+        m->rules.active[q] = FEATURE_NONE;
+    }
 }
 
 void
@@ -69,7 +72,7 @@ is_new(struct feature_model *m, const struct feature_world *w)
     return true;
 }
 
-/* Takes the world. Equal ones are kept once; when they became so is not remembered. */
+/* Takes the world. Equal ones are kept once. */
 static void
 leave_over(struct feature_model *m, struct feature_world *w)
 {
@@ -88,26 +91,39 @@ leave_over(struct feature_model *m, struct feature_world *w)
     m->next[m->next_count++] = w;
 }
 
-/* Everything that may follow from it by itself. Takes the world. Its depth is bounded by what moves. */
+/* When they came to it is not remembered. */
 static void
-try_all(struct feature_model *m, struct feature_world *w)
+come_to_rest(struct feature_model *m, struct feature_world *w)
+{
+    w->from = w->to = 0;
+    leave_over(m, w);
+}
+
+/*
+ * Everything that may follow from it by itself until `now`. Takes the world. What may wait is left for later,
+ * unless somebody looks meanwhile: `is_seen`. The depth is bounded by what moves.
+ */
+static void
+try_all(struct feature_model *m, struct feature_world *w, uint64_t now, bool is_seen)
 {
     struct feature_choice choices[FEATURE_CHOICES_MAX];
     unsigned count;
-    while ((count = feature_world_choices(w, &m->rules, choices)) > 0) {
+    bool must;
+    while ((count = feature_world_choices(w, &m->rules, now, choices, &must)) > 0 && (must || is_seen)) {
         if (!is_new(m, w)) {
             free(w);
             return;
         }
+        if (!must)
+            come_to_rest(m, feature_world_copy(w));
         for (unsigned i = 1; i < count; i++) {
             struct feature_world *other = feature_world_copy(w);
             feature_world_choose(other, &m->rules, &choices[i]);
-            try_all(m, other);
+            try_all(m, other, now, is_seen);
         }
         feature_world_choose(w, &m->rules, &choices[0]);
     }
-    w->from = w->to = 0;
-    leave_over(m, w);
+    come_to_rest(m, w);
 }
 
 static void
@@ -137,26 +153,51 @@ fail_without(struct feature_model *m, struct feature_world *example, const char 
         free(example);
 }
 
+static void
+begin_act(struct feature_world *w, uint64_t from, uint64_t to)
+{
+    w->from = from;
+    w->to = to + 1;
+    w->given_count = 0;
+    w->refused = 0;
+    memset(w->given, 0, sizeof w->given);
+}
+
+/* Takes the world. */
+static void
+act_on(struct feature_model *m, struct feature_world *w, feature_act *act, void *arg)
+{
+    if (!act(w, &m->rules, arg)) {
+        free(w);
+        return;
+    }
+    feature_dead_look(w, &m->rules);
+    try_all(m, w, w->to, true);
+}
+
 void
-feature_model_act(struct feature_model *m, uint64_t from, uint64_t to, feature_act *act, void *arg,
-                  const char *what)
+feature_model_act_in(struct feature_model *m, uint64_t from, uint64_t to, feature_act *act, void *arg,
+                     const char *what, unsigned *way, unsigned ways)
 {
     struct feature_world *example = feature_world_copy(m->worlds[0]);
     begin_trying(m);
     for (unsigned i = 0; i < m->count; i++) {
-        struct feature_world *w = m->worlds[i];
-        w->from = from;
-        w->to = to + 1;
-        w->given_count = 0;
-        w->refused = 0;
-        memset(w->given, 0, sizeof w->given);
-        if (act(w, &m->rules, arg))
-            try_all(m, w);
-        else
-            free(w);
+        begin_act(m->worlds[i], from, to);
+        for (*way = 1; *way < ways; ++*way)
+            act_on(m, feature_world_copy(m->worlds[i]), act, arg);
+        *way = 0;
+        act_on(m, m->worlds[i], act, arg);
     }
     take_next(m);
     fail_without(m, example, what);
+}
+
+void
+feature_model_act(struct feature_model *m, uint64_t from, uint64_t to, feature_act *act, void *arg,
+                  const char *what)
+{
+    unsigned way;
+    feature_model_act_in(m, from, to, act, arg, what, &way, 1);
 }
 
 void
@@ -177,50 +218,28 @@ feature_model_keep(struct feature_model *m, feature_act *fits, void *arg, const 
 
 /* ---- time ---- */
 
-/* When the first thing may be due, FEATURE_NEVER: nothing will. */
-static uint64_t
-first_due(const struct feature_model *m, const struct feature_world *w)
-{
-    uint64_t first = FEATURE_NEVER;
-    for (int i = 0; i < FEATURE_QUEUES; i++) {
-        const struct feature_queue *q = &w->queues[i];
-        int64_t expires_ms = m->rules.settings[i].expires_ms;
-        int at = feature_world_ready(q, 0);
-        if (at >= 0 && q->copies[at].due_from < first)
-            first = q->copies[at].due_from;
-        if (q->exists && expires_ms >= 0 && m->rules.prefetch[i] == 0 &&
-            q->used_from + (uint64_t)expires_ms < first)
-            first = q->used_from + (uint64_t)expires_ms;
-    }
-    return first;
-}
-
-/* One after the other, until nothing is due in any world. */
 void
 feature_model_pass(struct feature_model *m, uint64_t now)
 {
-    for (bool more = true; more && !m->is_vague;) {
-        more = false;
-        begin_trying(m);
-        for (unsigned i = 0; i < m->count; i++) {
-            struct feature_world *w = m->worlds[i];
-            uint64_t due = first_due(m, w);
-            if (due > now) {
-                leave_over(m, w);
-                continue;
-            }
-            more = true;
-            w->from = w->to = due;
-            try_all(m, w);
-        }
-        take_next(m);
-    }
+    if (m->is_vague)
+        return;
+    begin_trying(m);
+    for (unsigned i = 0; i < m->count; i++)
+        try_all(m, m->worlds[i], now, false);
+    take_next(m);
 }
 
+/* Of messages that are not the first ones, too: they may become it. */
 static uint64_t
-busy_with(uint64_t due_from, uint64_t due_to, uint64_t from, uint64_t to)
+copies_busy_until(const struct feature_queue *q, uint64_t from, uint64_t to)
 {
-    return due_from <= to && due_to >= from ? due_to + 1 : 0;
+    uint64_t until = 0;
+    for (uint32_t i = 0; i < q->count; i++) {
+        const struct feature_copy *c = &q->copies[i];
+        if (c->due_from <= to && c->due_to >= from && c->due_to != FEATURE_NEVER && c->due_to >= until)
+            until = c->due_to + 1;
+    }
+    return until;
 }
 
 static uint64_t
@@ -229,22 +248,15 @@ later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Of messages that are not the first ones, too: they may become it. */
 uint64_t
 feature_model_busy_until(const struct feature_model *m, uint64_t from, uint64_t to)
 {
     uint64_t until = 0;
-    for (unsigned i = 0; i < m->count; i++)
-        for (int k = 0; k < FEATURE_QUEUES; k++) {
-            const struct feature_queue *q = &m->worlds[i]->queues[k];
-            int64_t expires_ms = m->rules.settings[k].expires_ms;
-            for (uint32_t c = 0; c < q->count; c++)
-                if (q->copies[c].due_from != FEATURE_NEVER)
-                    until = later(until, busy_with(q->copies[c].due_from, q->copies[c].due_to, from, to));
-            if (q->exists && expires_ms >= 0 && m->rules.prefetch[k] == 0)
-                until = later(until, busy_with(q->used_from + (uint64_t)expires_ms,
-                                               q->used_to + (uint64_t)expires_ms + FEATURE_LAG_MS, from, to));
-        }
+    for (unsigned i = 0; i < m->count; i++) {
+        until = later(until, feature_world_busy_until(m->worlds[i], &m->rules, from, to));
+        for (int q = 0; q < FEATURE_QUEUES; q++)
+            until = later(until, copies_busy_until(&m->worlds[i]->queues[q], from, to));
+    }
     return until;
 }
 
@@ -262,30 +274,51 @@ feature_model_depth(const struct feature_model *m, uint32_t *all)
             sum += count;
             deepest = count > deepest ? count : deepest;
         }
+        sum += m->worlds[i]->stuck_count;
         *all = sum > *all ? sum : *all;
     }
     return deepest;
 }
 
 static void
-say_queue(const struct feature_model *m, int i)
+say_letter(const struct feature_letter *l)
+{
+    fprintf(stderr, " m%u", l->number);
+    if (l->priority != FEATURE_NONE)
+        fprintf(stderr, "^%u", l->priority);
+    if (l->redelivered)
+        fprintf(stderr, "(again %u)", l->returns);
+    for (uint8_t d = 0; d < l->death_count; d++)
+        fprintf(stderr, "/%s %s %u", feature_keys[l->deaths[d].queue], feature_reasons[l->deaths[d].reason],
+                l->deaths[d].count);
+}
+
+static void
+say_queue(const struct feature_model *m, uint8_t i)
 {
     const struct feature_queue *q = &m->worlds[0]->queues[i];
     const struct feature_settings *s = &m->rules.settings[i];
-    fprintf(stderr,
-            "  %s%s ttl %lld length %lld bytes %lld expires %lld overflow %d dlx %d dlk %d prefetch %u:",
-            feature_keys[i], q->exists ? "" : " (gone)", (long long)s->ttl_ms, (long long)s->length_max,
-            (long long)s->bytes_max, (long long)s->expires_ms, s->overflow, s->dead_exchange, s->dead_key,
-            m->rules.prefetch[i]);
+    const struct feature_type *type = &m->rules.types[i];
+    fprintf(
+        stderr,
+        "  %s%s%s%s priority %u ttl %lld length %lld bytes %lld expires %lld limit %lld overflow %d dlx %d "
+        "dlk %d%s",
+        feature_keys[i], q->exists ? "" : " (gone)", type->is_quorum ? " quorum" : "",
+        type->is_single ? " single" : "", type->priority_max, (long long)s->ttl_ms, (long long)s->length_max,
+        (long long)s->bytes_max, (long long)s->expires_ms, (long long)s->delivery_limit, s->overflow,
+        s->dead_exchange, s->dead_key, s->at_least_once ? " at least once" : "");
+    for (int k = 0; k < FEATURE_CONSUMERS; k++) {
+        const struct feature_consumer *c = &m->rules.consumers[i][k];
+        if (c->prefetch)
+            fprintf(stderr, " [%d%s: client %u, level %u, %u]", k, m->rules.active[i] == k ? " active" : "",
+                    c->client, c->level, c->prefetch);
+    }
+    fputc(':', stderr);
     for (uint32_t k = 0; k < q->count; k++) {
         const struct feature_copy *c = &q->copies[k];
-        fprintf(stderr, " m%u%s", c->letter.number,
-                c->tag                  ? "(held)"
-                : c->letter.redelivered ? "(again)"
-                                        : "");
-        for (uint8_t d = 0; d < c->letter.death_count; d++)
-            fprintf(stderr, "/%s %s %u", feature_keys[c->letter.deaths[d].queue],
-                    feature_reasons[c->letter.deaths[d].reason], c->letter.deaths[d].count);
+        say_letter(&c->letter);
+        if (c->tag)
+            fprintf(stderr, "(held %x, lent %u)", c->tag, c->lent);
         if (c->due_to != FEATURE_NEVER)
             fprintf(stderr, " due %llu", (unsigned long long)c->due_to);
     }
@@ -298,9 +331,15 @@ feature_model_say(const struct feature_model *m, bool always)
     if ((!m->t->is_verbose && !always) || m->count == 0)
         return;
     fprintf(stderr, "  %u worlds, refused %llx\n", m->count, (unsigned long long)m->worlds[0]->refused);
-    for (int q = 0; q < FEATURE_QUEUES; q++)
+    const struct feature_world *w = m->worlds[0];
+    for (uint8_t q = 0; q < FEATURE_QUEUES; q++)
         say_queue(m, q);
-    for (uint32_t i = 0; i < m->worlds[0]->given_count; i++)
-        fprintf(stderr, "  given: m%u of %s\n", m->worlds[0]->given[i].letter.number,
-                feature_keys[m->worlds[0]->given[i].queue]);
+    for (uint32_t i = 0; i < w->given_count; i++)
+        fprintf(stderr, "  given: m%u of %s at level %u\n", w->given[i].letter.number,
+                feature_keys[w->given[i].queue], w->given[i].level);
+    for (uint32_t i = 0; i < w->stuck_count; i++)
+        fprintf(stderr, "  stuck: m%u of %s, taken %x, since %lld\n", w->stuck[i].letter.number,
+                feature_keys[w->stuck[i].queue], w->stuck[i].taken, (long long)w->stuck[i].since_to);
+    for (uint32_t i = 0; i < w->ring_count; i++)
+        fprintf(stderr, "  remembered: m%u\n", w->ring[i].number);
 }

@@ -41,6 +41,9 @@ void feature_model_reset(struct feature_model *m, uint32_t queues);
 typedef bool feature_act(struct feature_world *w, const struct feature_rules *r, void *arg);
 void feature_model_act(struct feature_model *m, uint64_t from, uint64_t to, feature_act *act, void *arg,
                        const char *what);
+/* The same where the broker has a choice that nobody sees: `act` is tried for each *way below `ways`. */
+void feature_model_act_in(struct feature_model *m, uint64_t from, uint64_t to, feature_act *act, void *arg,
+                          const char *what, unsigned *way, unsigned ways);
 void feature_model_keep(struct feature_model *m, feature_act *fits, void *arg, const char *what);
 void feature_model_pass(struct feature_model *m, uint64_t now);
 /* 0: nothing that is due could happen between `from` and `to`, so that an act can. Else when it is over. */

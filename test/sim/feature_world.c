@@ -2,7 +2,10 @@
 #include "feature_world.h"
 
 #include "base/check.h"
+#include "feature_dead.h"
+#include "feature_take.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,7 @@ feature_world_hash(const struct feature_world *w)
         hash = XXH64(q, offsetof(struct feature_queue, copies) + q->count * sizeof *q->copies, hash);
     }
     hash = XXH64(w->moves, w->move_count * sizeof *w->moves, hash);
+    hash = XXH64(w->stuck, w->stuck_count * sizeof *w->stuck, hash);
     return XXH64(w->given, w->given_count * sizeof *w->given, hash);
 }
 
@@ -33,15 +37,35 @@ feature_world_copy(const struct feature_world *w)
     }
     memcpy(to->moves, w->moves, w->move_count * sizeof *w->moves);
     memcpy(to->given, w->given, w->given_count * sizeof *w->given);
+    memcpy(to->stuck, w->stuck, w->stuck_count * sizeof *w->stuck);
     return to;
 }
 
-int
-feature_world_ready(const struct feature_queue *q, uint32_t at)
+static uint8_t
+rank_of(const struct feature_letter *l, const struct feature_type *type)
 {
-    for (; at < q->count; at++)
-        if (q->copies[at].tag == 0)
-            return (int)at;
+    if (l->priority == FEATURE_NONE)
+        return 0;
+    return l->priority < type->priority_max ? l->priority : type->priority_max;
+}
+
+int
+feature_world_first_of(const struct feature_queue *q, const struct feature_type *type, uint8_t rank)
+{
+    for (uint32_t i = 0; i < q->count; i++)
+        if (q->copies[i].tag == 0 && rank_of(&q->copies[i].letter, type) == rank)
+            return (int)i;
+    return -1;
+}
+
+int
+feature_world_first(const struct feature_queue *q, const struct feature_type *type)
+{
+    for (uint8_t rank = FEATURE_RANKS; rank-- > 0;) {
+        int at = feature_world_first_of(q, type, rank);
+        if (at >= 0)
+            return at;
+    }
     return -1;
 }
 
@@ -74,93 +98,78 @@ feature_world_remove(struct feature_queue *q, uint32_t at)
 }
 
 void
-feature_world_drop_queue(struct feature_queue *q)
+feature_world_drop_queue(struct feature_world *w, uint8_t queue)
 {
-    memset(q, 0, sizeof *q);
+    memset(&w->queues[queue], 0, sizeof w->queues[queue]);
+    feature_dead_forget(w, queue);
 }
 
-/* ---- leaving ---- */
+bool
+feature_world_is_consumed(const struct feature_rules *r, uint8_t queue)
+{
+    for (int slot = 0; slot < FEATURE_CONSUMERS; slot++)
+        if (r->consumers[queue][slot].prefetch)
+            return true;
+    return false;
+}
+
+/* ---- leaving and coming back ---- */
+
+static void
+move(struct feature_world *w, uint8_t from, uint8_t to, const struct feature_letter *l, uint8_t publish,
+     bool is_stuck)
+{
+    CHECK(w->move_count < FEATURE_MOVES_MAX);
+    struct feature_move *m = &w->moves[w->move_count++];
+    memcpy(&m->letter, l, sizeof *l);
+    m->from = from;
+    m->to = to;
+    m->publish = publish;
+    m->is_stuck = is_stuck;
+}
 
 void
 feature_world_send(struct feature_world *w, uint8_t from, uint32_t targets, const struct feature_letter *l,
-                   uint8_t publish)
+                   uint8_t publish, bool is_stuck)
 {
-    for (uint8_t to = 0; to < FEATURE_QUEUES; to++) {
-        if (!(targets & 1u << to))
-            continue;
-        CHECK(w->move_count < FEATURE_MOVES_MAX);
-        struct feature_move *m = &w->moves[w->move_count++];
-        memcpy(&m->letter, l, sizeof *l);
-        m->from = from;
-        m->to = to;
-        m->publish = publish;
-    }
+    for (uint8_t to = 0; to < FEATURE_QUEUES; to++)
+        if (targets & 1u << to)
+            move(w, from, to, l, publish, is_stuck);
 }
 
 void
-feature_world_leave(struct feature_world *w, const struct feature_rules *r, uint8_t queue,
-                    const struct feature_letter *l, enum feature_reason reason)
+feature_world_remember(struct feature_world *w, uint8_t from, const struct feature_letter *l)
 {
-    const struct feature_settings *s = &r->settings[queue];
-    if (s->dead_exchange == FEATURE_NONE)
-        return;
-    struct feature_letter dead = feature_die(l, queue, (uint8_t)reason, s);
-    uint32_t targets = feature_route(dead.exchange, dead.key, dead.cc);
-    for (uint8_t to = 0; to < FEATURE_QUEUES; to++)
-        if (reason != FEATURE_REJECTED && feature_is_cycle(&dead, to))
-            targets &= ~(1u << to);
-    feature_world_send(w, queue, targets, &dead, 0);
+    if (l->exchange == FEATURE_HISTORY && !l->is_not_stored)
+        move(w, from, FEATURE_RING, l, 0, false);
 }
 
-static void
-leave_at(struct feature_world *w, const struct feature_rules *r, uint8_t queue, uint32_t at,
-         enum feature_reason reason)
+void
+feature_world_leave_at(struct feature_world *w, const struct feature_rules *r, uint8_t queue, uint32_t at,
+                       enum feature_reason reason)
 {
     struct feature_letter l;
     memcpy(&l, &w->queues[queue].copies[at].letter, sizeof l);
     feature_world_remove(&w->queues[queue], at);
-    feature_world_leave(w, r, queue, &l, reason);
-}
-
-/* ---- consumers ---- */
-
-static bool
-has_room(const struct feature_queue *q, const struct feature_rules *r, uint8_t queue)
-{
-    uint32_t held = 0;
-    for (uint32_t i = 0; i < q->count; i++)
-        held += q->copies[i].is_lent;
-    return held < r->prefetch[queue];
+    feature_dead_leave(w, r, queue, &l, reason);
 }
 
 void
-feature_world_deliver(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+feature_world_return(struct feature_world *w, const struct feature_rules *r, uint8_t queue, uint32_t at)
 {
     struct feature_queue *q = &w->queues[queue];
-    for (int at; has_room(q, r, queue) && (at = feature_world_ready(q, 0)) >= 0;) {
-        if (q->copies[at].due_to && q->copies[at].due_to <= w->from) { /* while it was held */
-            leave_at(w, r, queue, (uint32_t)at, FEATURE_EXPIRED);
-            continue;
-        }
-        CHECK(w->given_count < FEATURE_GIVEN_MAX);
-        struct feature_given *g = &w->given[w->given_count++];
-        memcpy(&g->letter, &q->copies[at].letter, sizeof g->letter);
-        g->queue = queue;
-        q->copies[at].tag = FEATURE_UNTAGGED;
-        q->copies[at].is_lent = true;
+    struct feature_copy *c = &q->copies[at];
+    int64_t limit = r->settings[queue].delivery_limit;
+    c->tag = 0;
+    c->lent = 0;
+    c->letter.redelivered = true;
+    if (!r->types[queue].is_quorum) {
+        q->has_returned = true;
+        return;
     }
-}
-
-void
-feature_world_tag(struct feature_world *w, const struct feature_given *given, uint32_t tag)
-{
-    struct feature_queue *q = &w->queues[given->queue];
-    for (uint32_t i = 0; i < q->count; i++)
-        if (q->copies[i].tag == FEATURE_UNTAGGED &&
-            memcmp(&q->copies[i].letter, &given->letter, sizeof given->letter) == 0) {
-            q->copies[i].tag = tag;
-            return;
-        }
+    c->letter.returns++;
+    if (limit != FEATURE_UNSET && c->letter.returns > limit)
+        feature_world_leave_at(w, r, queue, at, FEATURE_DELIVERY_LIMIT);
 }
 
 /* ---- limits ---- */
@@ -172,30 +181,59 @@ exceeds(const struct feature_settings *s, uint64_t length, uint64_t bytes)
            (s->bytes_max != FEATURE_UNSET && bytes > (uint64_t)s->bytes_max);
 }
 
+static bool
+is_too_long(const struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+{
+    const struct feature_queue *q = &w->queues[queue];
+    const struct feature_settings *s = &r->settings[queue];
+    return s->overflow != FEATURE_REJECT && s->overflow != FEATURE_REJECT_DLX &&
+           exceeds(s, feature_world_ready_count(q), ready_bytes(q));
+}
+
+/* What could be taken waits until the log knows of that. Nothing is dropped for it meanwhile. */
+static bool
+waits(const struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+{
+    return r->types[queue].is_logged && feature_take_can(w, r, queue);
+}
+
 static void
 drop_surplus(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
 {
-    struct feature_queue *q = &w->queues[queue];
-    const struct feature_settings *s = &r->settings[queue];
-    if (s->overflow == FEATURE_REJECT || s->overflow == FEATURE_REJECT_DLX)
-        return;
     for (int at;
-         exceeds(s, feature_world_ready_count(q), ready_bytes(q)) && (at = feature_world_ready(q, 0)) >= 0;)
-        leave_at(w, r, queue, (uint32_t)at, FEATURE_MAXLEN);
+         is_too_long(w, r, queue) && (at = feature_world_first(&w->queues[queue], &r->types[queue])) >= 0;)
+        feature_world_leave_at(w, r, queue, (uint32_t)at, FEATURE_MAXLEN);
+}
+
+static void
+squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+{
+    if (waits(w, r, queue))
+        return;
+    feature_take_deliver(w, r, queue, UINT_MAX);
+    drop_surplus(w, r, queue);
 }
 
 void
 feature_world_squeeze(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
 {
-    feature_world_deliver(w, r, queue);
-    drop_surplus(w, r, queue);
+    if (w->queues[queue].has_returned)
+        drop_surplus(w, r, queue);
+    w->queues[queue].has_returned = false;
+    if (r->types[queue].priority_max == 0) /* else in its own time: FEATURE_GIVES */
+        squeeze(w, r, queue);
 }
 
-void
-feature_world_returned(struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+bool
+feature_world_rejects(const struct feature_world *w, const struct feature_rules *r, uint8_t queue,
+                      uint64_t bytes)
 {
-    drop_surplus(w, r, queue);
-    feature_world_squeeze(w, r, queue);
+    const struct feature_queue *q = &w->queues[queue];
+    const struct feature_settings *s = &r->settings[queue];
+    uint64_t stuck_bytes;
+    uint32_t stuck = feature_dead_stuck(w, queue, &stuck_bytes);
+    return (s->overflow == FEATURE_REJECT || s->overflow == FEATURE_REJECT_DLX) &&
+           exceeds(s, feature_world_ready_count(q) + stuck + 1, ready_bytes(q) + stuck_bytes + bytes);
 }
 
 /* ---- what may happen ---- */
@@ -215,7 +253,16 @@ append(struct feature_world *w, const struct feature_rules *r, uint8_t queue, co
         c->due_from = w->from + (uint64_t)ttl_ms;
         c->due_to = w->to + (uint64_t)ttl_ms + FEATURE_LAG_MS;
     }
-    feature_world_squeeze(w, r, queue);
+    if (r->types[queue].priority_max == 0 || is_too_long(w, r, queue))
+        squeeze(w, r, queue);
+}
+
+static void
+ring_push(struct feature_world *w, const struct feature_letter *l)
+{
+    if (w->ring_count == FEATURE_RING_LENGTH)
+        memmove(w->ring, w->ring + 1, --w->ring_count * sizeof *w->ring);
+    memcpy(&w->ring[w->ring_count++], l, sizeof *l);
 }
 
 static void
@@ -226,20 +273,26 @@ arrive(struct feature_world *w, const struct feature_rules *r, unsigned index)
     w->move_count--;
     memmove(w->moves + index, w->moves + index + 1, (w->move_count - index) * sizeof *w->moves);
     memset(w->moves + w->move_count, 0, sizeof *w->moves);
-    const struct feature_queue *q = &w->queues[m.to];
-    const struct feature_settings *s = &r->settings[m.to];
-    if (!q->exists)
+    if (m.to == FEATURE_RING) {
+        ring_push(w, &m.letter);
         return;
-    bool rejects = s->overflow == FEATURE_REJECT || s->overflow == FEATURE_REJECT_DLX;
-    if (!rejects ||
-        !exceeds(s, feature_world_ready_count(q) + 1, ready_bytes(q) + feature_body_size(m.letter.number))) {
+    }
+    if (!w->queues[m.to].exists)
+        return;
+    uint32_t bytes = feature_body_size(m.letter.number);
+    if (feature_world_rejects(w, r, m.to, bytes) && !waits(w, r, m.to))
+        feature_take_deliver(w, r, m.to, UINT_MAX);
+    bool rejects = feature_world_rejects(w, r, m.to, bytes);
+    if (m.is_stuck)
+        feature_dead_answered(w, r, &m, !rejects);
+    if (!rejects) {
         append(w, r, m.to, &m.letter);
         return;
     }
     if (m.from == FEATURE_CLIENT)
         w->refused |= 1u << m.publish;
-    if (s->overflow == FEATURE_REJECT_DLX)
-        feature_world_leave(w, r, m.to, &m.letter, FEATURE_MAXLEN);
+    if (r->settings[m.to].overflow == FEATURE_REJECT_DLX)
+        feature_dead_leave(w, r, m.to, &m.letter, FEATURE_MAXLEN);
 }
 
 static bool
@@ -252,62 +305,118 @@ is_first_of_lane(const struct feature_world *w, unsigned index)
 }
 
 static bool
-may_expire(const struct feature_world *w, uint8_t queue)
+is_leased(const struct feature_world *w, const struct feature_rules *r, uint8_t queue)
 {
-    int at = feature_world_ready(&w->queues[queue], 0);
-    return at >= 0 && w->queues[queue].copies[at].due_from <= w->to;
+    return w->queues[queue].exists && r->settings[queue].expires_ms >= 0 &&
+           !feature_world_is_consumed(r, queue);
 }
 
-static bool
-queue_may_expire(const struct feature_world *w, const struct feature_rules *r, uint8_t queue)
+static unsigned
+list_queue(const struct feature_world *w, const struct feature_rules *r, uint8_t queue,
+           struct feature_choice *choices)
 {
+    unsigned count = 0;
     const struct feature_queue *q = &w->queues[queue];
-    int64_t expires_ms = r->settings[queue].expires_ms;
-    return q->exists && expires_ms >= 0 && r->prefetch[queue] == 0 &&
-           q->used_from + (uint64_t)expires_ms <= w->to;
+    bool gives = feature_take_can(w, r, queue) || is_too_long(w, r, queue);
+    if (gives)
+        choices[count++] = (struct feature_choice){waits(w, r, queue) ? FEATURE_WRITES : FEATURE_GIVES, queue,
+                                                   0, w->from, w->to};
+    for (uint8_t rank = 0; rank <= r->types[queue].priority_max; rank++) {
+        int at = feature_world_first_of(q, &r->types[queue], rank);
+        if (at >= 0 && q->copies[at].due_to == 0 && !gives)
+            choices[count++] = (struct feature_choice){FEATURE_EXPIRES, queue, rank, w->from, w->to};
+        else if (at >= 0 && q->copies[at].due_to && q->copies[at].due_to != FEATURE_NEVER)
+            choices[count++] = (struct feature_choice){FEATURE_EXPIRES, queue, rank, q->copies[at].due_from,
+                                                       q->copies[at].due_to};
+    }
+    uint64_t expires_ms = (uint64_t)r->settings[queue].expires_ms;
+    if (is_leased(w, r, queue))
+        choices[count++] = (struct feature_choice){FEATURE_QUEUE_EXPIRES, queue, 0, q->used_from + expires_ms,
+                                                   q->used_to + expires_ms + FEATURE_LAG_MS};
+    return count;
+}
+
+/* All that may ever happen, with the time at which it does. */
+static unsigned
+list_all(const struct feature_world *w, const struct feature_rules *r, struct feature_choice *choices)
+{
+    unsigned count = 0;
+    for (uint8_t i = 0; i < FEATURE_QUEUES; i++)
+        count += list_queue(w, r, i, choices + count);
+    for (unsigned i = 0; i < w->move_count; i++)
+        if (is_first_of_lane(w, i))
+            choices[count++] = (struct feature_choice){FEATURE_ARRIVES, i, 0, w->from, w->to};
+    for (unsigned i = 0; i < w->stuck_count; i++)
+        if (w->stuck[i].is_taken)
+            choices[count++] = (struct feature_choice){FEATURE_TRIES, i, 0, w->from, w->to};
+        else if (w->stuck[i].since_from != FEATURE_NEVER)
+            choices[count++] =
+                (struct feature_choice){FEATURE_TRIES, i, 0, w->stuck[i].since_from,
+                                        w->stuck[i].since_to + FEATURE_RETRY_MS + FEATURE_LAG_MS};
+    return count;
+}
+
+/* As long as something has not happened it is not later than that does. */
+static uint64_t
+latest(const struct feature_choice *choices, unsigned count, uint64_t now)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (choices[i].to < now)
+            now = choices[i].to;
+    return now;
 }
 
 unsigned
-feature_world_choices(const struct feature_world *w, const struct feature_rules *r,
-                      struct feature_choice *choices)
+feature_world_choices(const struct feature_world *w, const struct feature_rules *r, uint64_t now,
+                      struct feature_choice *choices, bool *must)
 {
-    unsigned count = 0;
-    for (unsigned i = 0; i < w->move_count; i++)
-        if (is_first_of_lane(w, i))
-            choices[count++] = (struct feature_choice){FEATURE_ARRIVES, i};
-    for (uint8_t q = 0; q < FEATURE_QUEUES; q++) {
-        if (may_expire(w, q))
-            choices[count++] = (struct feature_choice){FEATURE_EXPIRES, q};
-        if (queue_may_expire(w, r, q))
-            choices[count++] = (struct feature_choice){FEATURE_QUEUE_EXPIRES, q};
+    unsigned all = list_all(w, r, choices), count = 0;
+    uint64_t to = latest(choices, all, now);
+    if (to < w->from) /* what comes back late is due at once */
+        to = w->from;
+    *must = false;
+    for (unsigned i = 0; i < all; i++) {
+        *must |= choices[i].to <= now;
+        if (choices[i].from <= to) {
+            choices[count] = choices[i];
+            choices[count++].to = to;
+        }
     }
     return count;
 }
 
-/* It happened when it was due, at the latest. */
-static void
-pass_to(struct feature_world *w, uint64_t to)
+uint64_t
+feature_world_busy_until(const struct feature_world *w, const struct feature_rules *r, uint64_t from,
+                         uint64_t to)
 {
-    if (w->to < to)
-        w->to = to;
+    struct feature_choice choices[FEATURE_CHOICES_MAX];
+    unsigned all = list_all(w, r, choices);
+    uint64_t until = 0;
+    for (unsigned i = 0; i < all; i++)
+        if (choices[i].from <= to && choices[i].to >= from && choices[i].to >= until)
+            until = choices[i].to + 1;
+    return until;
 }
 
 void
 feature_world_choose(struct feature_world *w, const struct feature_rules *r,
                      const struct feature_choice *choice)
 {
-    struct feature_queue *q = &w->queues[choice->index % FEATURE_QUEUES];
+    uint8_t queue = (uint8_t)(choice->index % FEATURE_QUEUES);
+    if (w->from < choice->from)
+        w->from = choice->from;
+    w->to = choice->to > w->from ? choice->to : w->from;
     switch (choice->kind) {
     case FEATURE_ARRIVES: arrive(w, r, choice->index); break;
+    case FEATURE_GIVES: squeeze(w, r, queue); break;
+    case FEATURE_WRITES: feature_take_deliver(w, r, queue, 1); break;
     case FEATURE_EXPIRES: {
-        int at = feature_world_ready(q, 0);
-        pass_to(w, q->copies[at].due_to);
-        leave_at(w, r, (uint8_t)choice->index, (uint32_t)at, FEATURE_EXPIRED);
+        int at = feature_world_first_of(&w->queues[queue], &r->types[queue], choice->rank);
+        feature_world_leave_at(w, r, queue, (uint32_t)at, FEATURE_EXPIRED);
         break;
     }
-    case FEATURE_QUEUE_EXPIRES:
-        pass_to(w, q->used_to + (uint64_t)r->settings[choice->index].expires_ms + FEATURE_LAG_MS);
-        feature_world_drop_queue(q);
-        break;
+    case FEATURE_QUEUE_EXPIRES: feature_world_drop_queue(w, queue); break;
+    case FEATURE_TRIES: feature_dead_try(w, r, choice->index); break;
     }
+    feature_dead_look(w, r);
 }
