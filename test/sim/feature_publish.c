@@ -118,6 +118,8 @@ feature_publish(struct features *f)
     struct burst b = {.count = 1 + (unsigned)trial_random(t, exchange == FEATURE_RANDOM ? 2 : FEATURE_BURST)};
     struct feature_client *c = &f->clients[0];
     for (unsigned i = 0; i < b.count; i++) {
+        if (exchange == FEATURE_FANOUT || exchange == FEATURE_HISTORY) /* which do not go by it */
+            key = (uint8_t)trial_random(t, FEATURE_KEYS);
         struct feature_letter l = random_letter(f, exchange, key);
         memcpy(&b.letters[i], &l, sizeof l);
         trial_say(t, "publishes m%u to '%s' %s, ttl %d, priority %u", l.number, feature_exchanges[exchange],
