@@ -350,7 +350,7 @@ static bool
 take_line(struct ctl *c, const struct listener *l, char kind, struct slice text, json_t **result)
 {
     json_error_t error;
-    json_t *value = json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY, &error);
+    json_t *value = json_loadb((const char *)text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!value) {
         set_failure(c, "failed", "the node's answer is no JSON");
         return true;

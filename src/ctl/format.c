@@ -81,19 +81,19 @@ add_real(struct buffer *out, double real)
  * are they could end a row or a column, or tell the operator's terminal what to do.
  */
 static bool
-is_control(const unsigned char *c)
+is_control(const uint8_t *c)
 {
     return c[0] < 32 || c[0] == 127 || (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
 }
 
 /* As Erlang writes a text, or with single quotes an atom: \n, \e, \"; \ooo for those that have no letter. */
 static void
-add_in_quotes(struct buffer *out, char quote, const char *text)
+add_in_quotes(struct buffer *out, char quote, struct slice text)
 {
     static const char from[] = "\b\t\n\v\f\r\033\177", letters[] = "btnvfred";
     buffer_add_u8(out, (uint8_t)quote);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        const char *at = strchr(from, *c);
+    for (const uint8_t *c = text.data, *end = c + text.len; c < end; c++) {
+        const char *at = *c ? strchr(from, *c) : NULL;
         if (*c == quote || *c == '\\')
             buffer_add_fmt(out, "\\%c", *c);
         else if (at)
@@ -106,8 +106,15 @@ add_in_quotes(struct buffer *out, char quote, const char *text)
     buffer_add_u8(out, (uint8_t)quote);
 }
 
+/* A text of JSON's may have a NUL in it: a client's names may. */
+static struct slice
+text_of(const json_t *string)
+{
+    return slice_of(json_string_value(string), json_string_length(string));
+}
+
 static void
-add_quoted(struct buffer *out, const char *text)
+add_quoted(struct buffer *out, struct slice text)
 {
     add_in_quotes(out, '"', text);
 }
@@ -121,7 +128,7 @@ add_atom(struct buffer *out, const char *text)
     if (is_plain)
         buffer_add_str(out, text);
     else
-        add_in_quotes(out, '\'', text);
+        add_in_quotes(out, '\'', slice_str(text));
 }
 
 /* ---- field tables: [{"name",value}] for people, [{<<"name">>,type,value}] as a term ---- */
@@ -157,11 +164,10 @@ add_amqp_table(struct buffer *out, const json_t *table, bool is_term)
     buffer_add_u8(out, '[');
     json_array_foreach(table, i, entry)
     {
-        const char *name = json_string_value(json_array_get(entry, 0));
         const char *type = json_string_value(json_array_get(entry, 1));
         buffer_add_str(out, i ? ",{" : "{");
         buffer_add_str(out, is_term ? "<<" : "");
-        add_quoted(out, name ? name : "");
+        add_quoted(out, text_of(json_array_get(entry, 0)));
         if (is_term) {
             buffer_add_str(out, ">>,");
             add_atom(out, type ? type : "void");
@@ -181,7 +187,7 @@ add_amqp_value(struct buffer *out, const char *type, const json_t *value, bool i
     else if (strcmp(type, "array") == 0)
         add_amqp_array(out, value, is_term);
     else if (json_is_string(value) && !is_term)
-        add_quoted(out, json_string_value(value));
+        add_quoted(out, text_of(value));
     else
         format_term(out, value);
 }
@@ -190,9 +196,9 @@ add_amqp_value(struct buffer *out, const char *type, const json_t *value, bool i
 
 /* Control characters are shown as \ooo. */
 static void
-add_escaped(struct buffer *out, const char *text)
+add_escaped(struct buffer *out, struct slice text)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    for (const uint8_t *c = text.data, *end = c + text.len; c < end; c++) {
         if (is_control(c))
             buffer_add_fmt(out, "\\%03o", *c == 0xc2 ? *++c : *c);
         else
@@ -229,7 +235,7 @@ format_value(struct buffer *out, const json_t *value)
     if (!value) /* a row that is shorter than it should be */
         return;
     switch (json_typeof(value)) {
-    case JSON_STRING: add_escaped(out, json_string_value(value)); break;
+    case JSON_STRING: add_escaped(out, text_of(value)); break;
     case JSON_INTEGER: buffer_add_fmt(out, "%lld", (long long)json_integer_value(value)); break;
     case JSON_REAL: add_real(out, json_real_value(value)); break;
     case JSON_TRUE: buffer_add_str(out, "true"); break;
@@ -286,7 +292,7 @@ format_term(struct buffer *out, const json_t *value)
             break;
         }
         buffer_add_str(out, "<<");
-        add_quoted(out, json_string_value(value));
+        add_quoted(out, text_of(value));
         buffer_add_str(out, ">>");
         break;
     case JSON_NULL: buffer_add_str(out, "''"); break;

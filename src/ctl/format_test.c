@@ -109,7 +109,7 @@ static void
 check_value(const char *json, const char *expected, const char *term)
 {
     struct buffer out = {0};
-    json_t *value = json_loads(json, JSON_DECODE_ANY, NULL);
+    json_t *value = json_loads(json, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     assert_non_null(value);
     format_value(&out, value);
     buffer_add_u8(&out, 0);
@@ -167,6 +167,14 @@ nothing_a_client_says_reaches_the_terminal_as_a_control_character(void **state)
 }
 
 static void
+a_nul_ends_no_text(void **state)
+{
+    check_value("\"a\\u0000b\"", "a\\000b", "<<\"a\\000b\">>");
+    check_value("[[\"x\\u0000y\", \"longstr\", \"v\\u0000w\"]]", "[{\"x\\000y\",\"v\\000w\"}]",
+                "[{<<\"x\\000y\">>,longstr,<<\"v\\000w\">>}]");
+}
+
+static void
 atoms_that_need_quotes_have_them(void **state)
 {
     check_value("[[\"rabbit@host\", \"running\"]]", "[{rabbit@host, running}]",
@@ -192,6 +200,7 @@ main(void)
         cmocka_unit_test(values_read_as_rabbitmq_prints_them),
         cmocka_unit_test(field_tables_keep_their_types_in_terms_alone),
         cmocka_unit_test(no_name_ends_a_row_or_a_column),
+        cmocka_unit_test(a_nul_ends_no_text),
         cmocka_unit_test(nothing_a_client_says_reaches_the_terminal_as_a_control_character),
         cmocka_unit_test(atoms_that_need_quotes_have_them),
     };

@@ -359,8 +359,9 @@ then_peeked(struct control_call *call, void *arg, bool discarded)
     if (!q->has_message)
         peek_fails(call, q);
     else
-        control_done(call, json_pack("{s:o}", "message",
-                                     json_loadb((const char *)q->fields.data, q->fields.len, 0, NULL)));
+        control_done(
+            call, json_pack("{s:o}", "message",
+                            json_loadb((const char *)q->fields.data, q->fields.len, JSON_ALLOW_NUL, NULL)));
 }
 
 static void

@@ -323,12 +323,16 @@ test_tables_keep_their_types(void **state)
     table_add_double(&table, "d", 0.5);
     table_add_void(&table, "v");
     table_add_timestamp(&table, "ts", 7);
+    table_add_timestamp(&table, "most", INT64_MAX);
+    table_add_timestamp(&table, "more", UINT64_MAX);
     info_value_table(&out, buffer_slice(&table));
     buffer_add_u8(&out, 0);
     assert_string_equal((char *)out.data, "[[\"t\",\"table\",[[\"b\",\"bool\",true]]],"
                                           "[\"a\",\"array\",[[\"longstr\",\"x\"],[\"long\",-1]]],"
                                           "[\"d\",\"double\",0.5],[\"v\",\"void\",null],"
-                                          "[\"ts\",\"timestamp\",7]]");
+                                          "[\"ts\",\"timestamp\",7],"
+                                          "[\"most\",\"timestamp\",9223372036854775807],"
+                                          "[\"more\",\"timestamp\",\"18446744073709551615\"]]");
     buffer_fini(&table);
     buffer_fini(&out);
 }

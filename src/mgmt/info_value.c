@@ -57,11 +57,16 @@ info_value_text(struct buffer *out, const char *text)
 void
 info_value_number(struct buffer *out, uint64_t n)
 {
-    char digits[20];
+    char digits[20 + 2];
     size_t at = sizeof digits;
+    bool is_text = n > INT64_MAX;
+    if (is_text)
+        digits[--at] = '"';
     do
         digits[--at] = (char)('0' + n % 10);
     while (n /= 10);
+    if (is_text)
+        digits[--at] = '"';
     buffer_add(out, digits + at, sizeof digits - at);
 }
 

@@ -9,6 +9,7 @@
 /* What is not UTF-8 becomes U+FFFD. */
 void info_value_string(struct buffer *out, struct slice text);
 void info_value_text(struct buffer *out, const char *text);
+/* A text of its digits above INT64_MAX: many libraries read no such number. */
 void info_value_number(struct buffer *out, uint64_t n);
 void info_value_boolean(struct buffer *out, bool b);
 /* "a,b" as ["a","b"]. */

@@ -262,6 +262,21 @@ class ControlTest(unittest.TestCase):
             channel.queue_declare("q", passive=True)
             self.assertEqual([peeked(n) for n in (1, 2)], [(1, 1), (3, 0)])
 
+    def test_peek_tells_what_json_finds_hard(self):
+        node, control = self.node(), self.control()
+        with node.connect() as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.queue_declare("q", durable=True, arguments={"x-queue-type": "quorum"})
+            channel.basic_publish("", "q", b"", pika.BasicProperties(message_id="a\0b", headers={"c\0": 1}))
+            channel.basic_publish("", "q", b"", pika.BasicProperties(timestamp=2**64 - 1))
+
+        def peeked(position):
+            return dict(control.ask("peek", name="q", position=position)["message"])
+
+        self.assertEqual((peeked(1)["message_id"], peeked(1)["header.c\0"]), ("a\0b", 1))
+        self.assertEqual(peeked(2)["timestamp"], str(2**64 - 1))
+
     def test_the_application_stops_and_starts_in_its_process(self):
         node, control = self.node(), self.control()
         self.assertEqual(control.ask("is_running"), {"running": True})

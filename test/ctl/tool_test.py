@@ -82,6 +82,10 @@ class Misbehaving(unittest.TestCase):
         self.assertEqual((code, out), (69, 'q1\t0\n'))
         self.assertIn('the node has gone', err)
 
+    def test_a_name_with_a_nul_ends_no_list(self):
+        code, out, _ = self.run_tool('-s', 'list_queues', answer=b'r ["q\\u00001",0]\nr ["q2",1]\no {}\n')
+        self.assertEqual((code, out), (0, 'q\\0001\t0\nq2\t1\n'))
+
     def test_does_not_answer(self):
         code, out, err = self.run_tool('list_queues', '--timeout', '1', hangs=True)
         self.assertEqual((code, err),
