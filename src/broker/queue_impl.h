@@ -177,9 +177,7 @@ bool queue_rested(struct list *resting);
 /* broker.c: puts a working part on broker.resting. */
 void broker_rest(struct broker *b, struct list *resting);
 
-/* courier_deliver.c: a delivery to the far end (takes the hold), the request for credit, the end of the
- * queue. */
-
+/* courier_deliver.c: a delivery to the far end (takes the hold), the request for credit, the queue's end. */
 void courier_deliver(struct broker *b, struct consumer *c, struct message **m, uint64_t position,
                      bool redelivered);
 void courier_ask_credit(struct broker *b, struct consumer *c);
