@@ -134,13 +134,31 @@ feature_publish(struct features *f)
 
 /* ---- exchanges ---- */
 
+/* Where fx.missing leads to, when it is there: so that one binding leads to all of its queues. */
+#define BEHIND "fx.behind"
+
 static void
-bind(struct features *f, uint8_t exchange, const char *key, uint8_t queue)
+bind_to(struct features *f, const char *exchange, const char *key, uint8_t queue)
 {
-    struct amqp_queue_bind m = {.exchange = slice_str(feature_exchanges[exchange]),
+    struct amqp_queue_bind m = {.exchange = slice_str(exchange),
                                 .routing_key = slice_str(key),
                                 .queue = slice_str(feature_keys[queue])};
     feature_client_call(&f->clients[0], AMQP_QUEUE_BIND, &m);
+}
+
+static void
+bind(struct features *f, uint8_t exchange, const char *key, uint8_t queue)
+{
+    bind_to(f, feature_exchanges[exchange], key, queue);
+}
+
+static void
+declare_behind(struct features *f)
+{
+    struct amqp_exchange_declare m = {.exchange = slice_str(BEHIND), .type = slice_str("fanout")};
+    feature_client_call(&f->clients[0], AMQP_EXCHANGE_DECLARE, &m);
+    bind_to(f, BEHIND, "", 2);
+    bind_to(f, BEHIND, "", 3);
 }
 
 static void
@@ -179,6 +197,7 @@ feature_publish_set_up(struct features *f)
     undeclare(f, FEATURE_MISSING);
     undeclare(f, FEATURE_HISTORY); /* with what it remembers */
     declare(f, FEATURE_HISTORY, "x-recent-history");
+    declare_behind(f);
     for (unsigned i = 0; i < sizeof bindings / sizeof *bindings; i++) {
         declare(f, bindings[i].exchange, bindings[i].type);
         bind(f, bindings[i].exchange, bindings[i].key, bindings[i].queue);
@@ -226,9 +245,10 @@ feature_publish_missing(struct features *f)
     if (to->has_missing) {
         undeclare(f, FEATURE_MISSING);
     } else {
+        struct amqp_exchange_bind m = {.source = slice_str(feature_exchanges[FEATURE_MISSING]),
+                                       .destination = slice_str(BEHIND)};
         declare(f, FEATURE_MISSING, "fanout");
-        bind(f, FEATURE_MISSING, "", 2);
-        bind(f, FEATURE_MISSING, "", 3);
+        feature_client_call(&f->clients[0], AMQP_EXCHANGE_BIND, &m);
     }
     to->has_missing = !to->has_missing;
     feature_ops_end(f, act_missing, NULL, "an exchange");
