@@ -27,6 +27,8 @@ void courier_free(struct courier *c);
 /* Shard hooks: mail whose type is in the courier's range, and room in a data lane. */
 void courier_on_mail(struct broker *b, const struct mail *mail);
 void courier_on_room(struct broker *b, unsigned to);
+/* Some of what this shard has published waits for room on its way to others. */
+bool courier_is_behind(const struct broker *b);
 /* Mail in the courier's range that was never delivered (shard_hooks.on_discard): frees what it carries. */
 void courier_discard(const struct mail *mail);
 /* Posts what was gathered in this turn: broker_flush(). */

@@ -21,6 +21,7 @@
 #include "broker/courier_impl.h"
 #include "broker/deadletter.h"
 #include "broker/message.h"
+#include "broker/meta.h"
 #include "broker/queue_log.h"
 
 #include <stdlib.h>
@@ -99,6 +100,17 @@ courier_on_room(struct broker *b, unsigned to)
     struct courier_lane *lane = &b->courier->lanes[to];
     lane_drain(b, lane, to);
     lane_announce_room(b, lane, to);
+    if (b->index == 0)
+        meta_on_room(b);
+}
+
+bool
+courier_is_behind(const struct broker *b)
+{
+    for (unsigned to = 0; b->courier && to < b->courier->count; to++)
+        if (b->courier->lanes[to].overflow_count > 0)
+            return true;
+    return false;
 }
 
 void

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/slice.h"
 #include "broker/broker.h"
 #include "broker/exchange.h"
@@ -181,6 +182,7 @@ struct meta_request {
     struct meta_result result; /* with a code before it is applied: it is not, and waits to be answered */
     unsigned origin;           /* shard */
     enum meta_limited limited; /* shard 0: counts as under way */
+    struct list node;          /* shard 0: among the answers that wait */
     void (*on_done)(struct broker *b, struct meta_request *r); /* on the origin shard; the callee frees r */
     uint64_t cookie[4];                                        /* the submitter's */
 };
@@ -194,6 +196,8 @@ void meta_submit(struct broker *b, struct meta_request *r);
  * the result that was filled in. */
 void meta_commit(struct broker *b, struct meta_request *r);
 void meta_answer(struct broker *b, struct meta_request *r);
+/* Shard 0: mails that waited for room have found some; answers that wait for them may go. */
+void meta_on_room(struct broker *b);
 /* Shard hook for mail in the metadata's range. */
 void meta_on_mail(struct broker *b, const struct mail *mail);
 /* Mail in the metadata's range that is never delivered (shards_free()): frees the request; what its cookie

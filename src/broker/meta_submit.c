@@ -6,6 +6,7 @@
  * back in the same order.
  */
 #include "base/check.h"
+#include "broker/courier.h"
 #include "broker/durability.h"
 #include "broker/meta_impl.h"
 #include "broker/queue.h"
@@ -149,11 +150,45 @@ meta_commit(struct broker *b, struct meta_request *r)
     meta_answer(b, r);
 }
 
+/* A binding may send a history longer than a ring. Who has bound must not come before its end with what he
+ * publishes, nor find less than all of it. */
+static bool
+sends_yet(const struct broker *b, const struct meta_request *r)
+{
+    bool is_bind = r->command.kind == META_QUEUE_BIND || r->command.kind == META_EXCHANGE_BIND;
+    return is_bind && courier_is_behind(b);
+}
+
 void
 meta_answer(struct broker *b, struct meta_request *r)
 {
-    meta_limit_give(b->node->meta, r);
-    post(b, r->origin, MAIL_META_DONE, r);
+    struct meta *m = b->node->meta;
+    meta_limit_give(m, r);
+    if (sends_yet(b, r))
+        list_push_back(&m->answers, &r->node);
+    else
+        post(b, r->origin, MAIL_META_DONE, r);
+}
+
+void
+meta_on_room(struct broker *b)
+{
+    struct meta *m = b->node->meta;
+    while (!list_is_empty(&m->answers) && !courier_is_behind(b)) {
+        struct meta_request *r = LIST_ENTRY(m->answers.next, struct meta_request, node);
+        list_remove(&r->node);
+        post(b, r->origin, MAIL_META_DONE, r);
+    }
+}
+
+void
+meta_answers_free(struct meta *m)
+{
+    while (!list_is_empty(&m->answers)) {
+        struct meta_request *r = LIST_ENTRY(m->answers.next, struct meta_request, node);
+        list_remove(&r->node);
+        meta_request_free(r);
+    }
 }
 
 /* A queue that is not at work asks when it is opened. Before the shards run none is. */
