@@ -44,8 +44,8 @@ struct departure {
     struct message *refused; /* it never was in the queue: our hold; else NULL */
     uint32_t pending;        /* sent: answers that are still to come */
     uint8_t reason;
-    bool is_refused; /* sent: a target has said no */
-    bool is_again;   /* it was sent before, and histories have it */
+    bool is_refused;  /* sent: a target has said no */
+    bool is_recorded; /* it was sent before, and histories have got it */
 };
 
 /* Where the last departure came from, found out once for all that follow it in a turn. */
@@ -65,7 +65,7 @@ struct deadletters {
     struct wheel_timer retry;
     struct source source;
     struct deadletter_letter letter; /* the last one */
-    struct route *route;             /* scratch: targets without those of a cycle */
+    struct route *route;             /* narrow()'s scratch */
     uint32_t route_cap;
 };
 
@@ -217,7 +217,6 @@ fail(struct broker *b, struct departure *d)
     struct queue_policy p;
     if (find_policy(b, d->queue_id, &def, &p) && p.is_dead_letter_at_least_once && !d->refused) {
         d->is_refused = false;
-        d->is_again = true;
         try_again_later(b, d);
     } else {
         settle(b, d);
@@ -255,28 +254,30 @@ deadletters_confirmed(struct broker *b, uint64_t first, uint64_t last, bool nack
 
 /* ---- sending ---- */
 
-/* The route without queues that would send the message round for ever. */
+/* The route without queues that would send the message round for ever, and without histories that have it. */
 static const struct route *
-without_cycles(struct deadletters *ds, const struct route *route)
+narrow(struct deadletters *ds, const struct departure *d, const struct route *route)
 {
-    uint32_t kept = 0;
-    uint32_t need = route->count + route->history_count; /* a history needs less than a target */
-    if (ds->route_cap < need) {
+    bool may_circle = d->reason == DEADLETTER_REJECTED;
+    uint16_t histories = d->is_recorded ? 0 : route->history_count;
+    if (may_circle && histories == route->history_count)
+        return route;
+    uint32_t kept = 0, need = route->count + histories; /* a history needs less than a target */
+    if (!ds->route || ds->route_cap < need) {
         ds->route_cap = need;
         ds->route = realloc(ds->route, sizeof *ds->route + ds->route_cap * sizeof ds->route->targets[0]);
         CHECK(ds->route);
     }
     for (uint32_t i = 0; i < route->count; i++)
-        if (!deadletter_is_cycle(&ds->letter.cycle, queue_def_name(route->targets[i].queue)))
+        if (may_circle || !deadletter_is_cycle(&ds->letter.cycle, queue_def_name(route->targets[i].queue)))
             ds->route->targets[kept++] = route->targets[i];
-    if (kept == route->count)
+    if (kept == route->count && histories == route->history_count)
         return route;
     ds->route->count = kept;
-    ds->route->history_count = route->history_count;
-    if (route->history_count > 0)
-        memcpy(ds->route->targets + kept, route_histories(route), route->history_count * sizeof(uint64_t));
-    ds->route->only_shard =
-        kept && route->history_count == 0 ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
+    ds->route->history_count = histories;
+    if (histories > 0)
+        memcpy(ds->route->targets + kept, route_histories(route), histories * sizeof(uint64_t));
+    ds->route->only_shard = kept && histories == 0 ? ds->route->targets[0].shard : ROUTE_MANY_SHARDS;
     for (uint32_t i = 1; i < kept; i++)
         if (ds->route->targets[i].shard != ds->route->only_shard)
             ds->route->only_shard = ROUTE_MANY_SHARDS;
@@ -287,22 +288,22 @@ enum sent { SENT, NOBODY, NO_ROOM };
 
 /* `*pending`: the answers that will come, to the departure's number. */
 static enum sent
-publish(struct broker *b, const struct departure *d, const struct message *m, const struct exchange *x,
+publish(struct broker *b, struct departure *d, const struct message *m, const struct exchange *x,
         const struct deadletter_letter *l, unsigned *pending)
 {
     struct slice properties = buffer_slice(&l->properties);
     const struct route *route = route_find_many(b, x, l->keys, l->key_count, message_visible_of(properties));
-    if (d->reason != DEADLETTER_REJECTED)
-        route = without_cycles(b->deadletters, route);
+    route = narrow(b->deadletters, d, route);
     unsigned to;
     if (!courier_can_publish(b, route, &to))
         return NO_ROOM;
     bool has_queue = route->count > 0;
-    if (!has_queue && (route->history_count == 0 || d->is_again))
+    if (!has_queue && route->history_count == 0)
         return NOBODY;
     const struct channel_ref self = {.connection = DEADLETTER_CONNECTION, .shard = (uint16_t)b->index};
     struct message *copy =
         message_copy_with(b, m, slice_of(x->name, x->name_size), l->keys[0], properties, l->facts);
+    d->is_recorded |= route->history_count > 0;
     enum publish_result how = courier_publish(b, route, &copy, self, b->deadletters->next, false, pending);
     return how == PUBLISH_REJECTED || !has_queue ? NOBODY : SENT; /* a history alone is no target */
 }
@@ -324,7 +325,7 @@ find_source(struct broker *b, uint64_t queue_id)
 
 /* Finds out what is to go where. NOBODY: there is no exchange, or no queue for it. */
 static enum sent
-send(struct broker *b, const struct departure *d, const struct message *m, unsigned *pending)
+send(struct broker *b, struct departure *d, const struct message *m, unsigned *pending)
 {
     const struct source *s = find_source(b, d->queue_id);
     if (!s->exchange)
