@@ -90,14 +90,6 @@ pattern_score(const char *pattern, struct slice key, bool whole, struct slice *n
     return 0;
 }
 
-static int
-slice_order(struct slice a, struct slice b)
-{
-    size_t n = a.len < b.len ? a.len : b.len;
-    int order = n > 0 ? memcmp(a.data, b.data, n) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 int
 config_row_name_order(struct slice a, struct slice b)
 {
@@ -107,7 +99,7 @@ config_row_name_order(struct slice a, struct slice b)
         return is_number_a ? -1 : 1;
     if (na != nb)
         return na < nb ? -1 : 1;
-    return slice_order(a, b);
+    return slice_compare(a, b);
 }
 
 bool

@@ -1,6 +1,6 @@
 /*
  * The file stays open and is read to its end; only then is looked whether its path names another one by now,
- * which is read from its beginning.
+ * or it was emptied where it is (logrotate's copytruncate): what is there now is read from its beginning.
  */
 #include "app/logger_follow.h"
 
@@ -37,13 +37,22 @@ logger_follow_open(const char *path)
     return f;
 }
 
+static bool
+is_emptied(struct logger_follow *f, const struct stat *own)
+{
+    return own->st_size < lseek(f->fd, 0, SEEK_CUR) && lseek(f->fd, 0, SEEK_SET) == 0 && own->st_size > 0;
+}
+
 /* True: there is another one, from whose beginning is read now. */
 static bool
 is_replaced(struct logger_follow *f)
 {
     struct stat own, named;
-    if (fstat(f->fd, &own) != 0 || stat(f->path, &named) != 0 ||
-        (own.st_dev == named.st_dev && own.st_ino == named.st_ino))
+    if (fstat(f->fd, &own) != 0)
+        return false;
+    if (is_emptied(f, &own))
+        return true;
+    if (stat(f->path, &named) != 0 || (own.st_dev == named.st_dev && own.st_ino == named.st_ino))
         return false;
     int fd = open_file(f->path);
     if (fd < 0)

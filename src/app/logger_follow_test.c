@@ -74,12 +74,30 @@ what_is_added_comes_once_whatever_becomes_of_the_file(void **state)
     logger_follow_close(f);
 }
 
+static void
+a_file_that_is_emptied_is_read_from_its_beginning(void **state)
+{
+    add(path, "one\ntwo\n");
+    struct logger_follow *f = logger_follow_open(path);
+    assert_non_null(f);
+    assert_int_equal(truncate(path, 0), 0);
+    comes(f, 100, "");
+    add(path, "three, longer than what was there\n");
+    comes(f, 100, "three, longer than what was there\n");
+    assert_int_equal(truncate(path, 0), 0);
+    add(path, "four\n");
+    comes(f, 100, "four\n");
+    comes(f, 100, "");
+    logger_follow_close(f);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_added_comes_once_whatever_becomes_of_the_file, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_is_emptied_is_read_from_its_beginning, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,11 +23,11 @@ struct vhost_defaults *setup_vhost_defaults(const struct config *c);
 bool setup_first_things(struct meta *m, const struct config *c, char *why, size_t why_size);
 /* The global parameter internal_cluster_id, where there is none yet. */
 bool setup_cluster_id(struct meta *m, char *why, size_t why_size);
-/* Bytes of resident memory above which publishers are blocked. */
 /* Those of events and of the log: each is there when it is enabled and its virtual host exists; otherwise it
  * goes. */
 bool setup_exchanges(struct meta *m, const struct config *c, char *why, size_t why_size);
 
+/* Bytes of resident memory above which publishers are blocked. */
 uint64_t setup_memory_watermark(const struct config *c);
 /* Bytes free on the data directory's disk below which they are. */
 uint64_t setup_disk_free_limit(const struct config *c);

@@ -20,9 +20,10 @@ struct channel_ref {
     uint32_t serial;  /* tells re-openings of one channel number apart */
 };
 
-/* The answer to one courier operation that asks for an answer. */
+/* Why a queue is not deleted: it has consumers, it has messages; or anything else. */
 enum op_refusal { OP_REFUSED, OP_IN_USE, OP_NOT_EMPTY };
 
+/* The answer to one courier operation that asks for an answer. */
 struct op_reply {
     struct channel_ref to;
     uint32_t op;     /* the caller's number of the operation */

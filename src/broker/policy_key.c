@@ -222,13 +222,13 @@ check_ha_others(struct buffer *wrong, const json_t *d)
         const json_t *v = json_object_get(d, words[i].key);
         if (!v || (words[i].one ? IS_ONE_OF(v, words[i].one, words[i].other) : is_positive(v)))
             continue;
-        if (!words[i].one)
-            add_line(wrong, "ha-sync-batch-size takes an integer greater than 0, ", v, " given");
-        else
+        if (words[i].one) {
             buffer_add_fmt(wrong, "%s must be \"%s\" or \"%s\", got ", words[i].key, words[i].one,
                            words[i].other);
-        if (words[i].one)
             add_line(wrong, "", v, "");
+        } else {
+            add_line(wrong, "ha-sync-batch-size takes an integer greater than 0, ", v, " given");
+        }
         return;
     }
 }

@@ -148,20 +148,31 @@ paging_at_or_behind(const struct queue *q, uint64_t *position)
     return e && in_memory < paged ? e : NULL;
 }
 
+/* The n-th of those that came back, which are so many at least: they stand before the cursor, among unacked
+ * ones. */
+static struct queue_entry *
+paging_nth_returned(const struct queue_messages *ms, uint32_t n)
+{
+    uint64_t position = ms->returned[0];
+    struct queue_entry *e = seqdeque_get(&ms->entries, position);
+    for (;; e = seqdeque_next(&ms->entries, &position))
+        if (!e->is_unacked && !e->is_leaving && --n == 0)
+            return e;
+}
+
 enum queue_peeked
 queue_peek(struct queue *q, uint32_t n, struct queue_entry **found)
 {
-    uint64_t position;
     if (n == 0 || n > QUEUE_PEEK_MAX || n > queue_ready(q))
         return QUEUE_PEEKED_NOTHING;
     struct queue_messages *ms = q->messages;
-    struct queue_entry *e = seqdeque_first(&ms->entries, &position);
-    for (; e && position < q->cursor; e = seqdeque_next(&ms->entries, &position))
-        if (!e->is_unacked && !e->is_leaving && --n == 0) {
-            *found = e;
-            return QUEUE_PEEKED;
-        }
-    for (position = q->cursor;; position++) {
+    if (n <= ms->returned_count) {
+        *found = paging_nth_returned(ms, n);
+        return QUEUE_PEEKED;
+    }
+    struct queue_entry *e;
+    uint64_t position = q->cursor;
+    for (n -= ms->returned_count;; position++) {
         e = paging_at_or_behind(q, &position);
         if (position >= seqdeque_next_sequence(&ms->entries))
             return QUEUE_PEEKED_NOTHING;

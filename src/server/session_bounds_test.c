@@ -212,6 +212,75 @@ test_a_close_behind_a_commit_waits_for_all_of_it(void **state)
     session_logout(watcher);
 }
 
+enum { UNSETTLED = 100 };
+
+/* A few messages a turn are committed; as soon as `*left` is not what it was the connection is closed for
+ * another reason, such as an operator has. */
+static void
+fail_in_commit(void **state, struct session_client *c, const uint64_t *left)
+{
+    struct server_shard *home = session_world_node(world(state))->server->parts[0];
+    struct server_limits *limits = &home->server->config.limits;
+    const struct server_limits before = *limits;
+    session_world_wait(world(state), 20);
+    limits->read_turn_work = TURN_WORK;
+    limits->read_turn_bytes = 200;
+    session_send(c, 1, AMQP_TX_COMMIT, NULL);
+    for (const uint64_t was = *left; *left == was;)
+        assert_true(session_world_step(world(state)));
+    size_t cursor = 0;
+    for (struct connection *k; (k = slots_next(&home->connections, &cursor, NULL));)
+        if (channel_find(k, 1)->tx)
+            connection_fail(k, AMQP_REPLY_CONNECTION_FORCED, 0, "enough");
+    session_expect(c, 0, AMQP_CONNECTION_CLOSE, NULL);
+    session_client_free(c);
+    *limits = before;
+}
+
+/* In a transaction it has acknowledged all that the queue had. */
+static struct session_client *
+login_and_ack(void **state, const char *queue)
+{
+    struct session_client *c = session_login(world(state));
+    session_send(c, 1, AMQP_TX_SELECT, NULL);
+    session_expect(c, 1, AMQP_TX_SELECT_OK, NULL);
+    for (unsigned i = 0; i < UNSETTLED; i++) {
+        session_send(c, 1, AMQP_BASIC_GET, &(struct amqp_basic_get){.queue = slice_str(queue)});
+        session_expect(c, 1, AMQP_BASIC_GET_OK, NULL);
+        session_expect_content(c, 1, NULL);
+    }
+    session_send(c, 1, AMQP_BASIC_ACK, &(struct amqp_basic_ack){.delivery_tag = UNSETTLED, .multiple = true});
+    return c;
+}
+
+/* Among the publishes nothing; among the settles everything. */
+static void
+test_a_connection_that_fails_in_its_commit_has_settled_all_or_nothing(void **state)
+{
+    struct broker *b = session_world_node(world(state))->server->parts[0]->broker;
+    struct session_client *watcher = session_login(world(state)), *c;
+    session_declare(watcher, 1, "source");
+    session_declare(watcher, 1, "target");
+    for (unsigned i = 0; i < UNSETTLED; i++)
+        session_publish(watcher, 1, "", "source", "message");
+
+    c = login_and_ack(state, "source");
+    for (unsigned i = 0; i < UNSETTLED; i++)
+        session_publish(c, 1, "", "target", "message");
+    fail_in_commit(state, c, &b->messages_ready);
+    assert_int_equal(b->messages_unacked, 0);
+    assert_in_range(b->messages_ready, UNSETTLED + 1, 2 * UNSETTLED - 1);
+
+    struct amqp_queue_purge purge = {.queue = slice_str("target")};
+    session_send(watcher, 1, AMQP_QUEUE_PURGE, &purge);
+    session_expect(watcher, 1, AMQP_QUEUE_PURGE_OK, NULL);
+    assert_int_equal(b->messages_ready, UNSETTLED);
+    c = login_and_ack(state, "source");
+    fail_in_commit(state, c, &b->messages_unacked);
+    assert_int_equal(b->messages_unacked + b->messages_ready, 0);
+    session_logout(watcher);
+}
+
 /* ---- what is dear ---- */
 
 enum { BINDINGS = 100000, DEAR_PUBLISHES = 12 };
@@ -374,6 +443,7 @@ main(void)
         TEST(test_message_above_the_size_limit_closes_the_channel),
         TEST(test_a_commit_does_not_hold_its_shard),
         TEST(test_a_close_behind_a_commit_waits_for_all_of_it),
+        TEST(test_a_connection_that_fails_in_its_commit_has_settled_all_or_nothing),
         TEST(test_dear_publishes_go_two_a_turn),
         TEST(test_connections_above_the_limit_are_refused),
         TEST(test_channels_above_the_limit_close_the_connection),
