@@ -71,7 +71,8 @@ struct broker {
     unsigned alarms_forced;           /* shard 0: alarm_force() */
     unsigned alarm_claims[ALARM_SOURCES]; /* shard 0: how many hold up each alarm, by alarm_raise() */
     struct route_cache *routes;
-    uint64_t route_work; /* what routing cost, in bindings looked at and queues found: only ever grows */
+    uint64_t route_work; /* what routing cost, in bindings and further keys looked at, and queues found: only
+                            ever grows */
     struct courier *courier;
     struct deadletters *deadletters;
     struct inside *inside; /* what the broker itself publishes */

@@ -13,8 +13,9 @@
  * left alone then (deadletter_taken.h).
  *
  * What is in the line is bounded for messages that leave by themselves: above DEADLETTER_LINE_MAX their
- * queues wait. Those that a full queue refuses cannot: there whoever publishes is slowed, and in the end
- * the memory's alarm stops it.
+ * queues wait; one that has so many at-least-once letters of its own to be tried again does, too, alone.
+ * Those that a full queue refuses cannot: there whoever publishes is slowed, and in the end the memory's
+ * alarm stops it.
  */
 #include "broker/deadletter.h"
 
@@ -153,7 +154,8 @@ bool
 deadletter_must_wait(struct queue *q)
 {
     struct deadletters *ds = q->broker->deadletters;
-    if (seqdeque_count(&ds->line) < DEADLETTER_LINE_MAX || !has_exchange(q))
+    bool is_full = seqdeque_count(&ds->line) >= DEADLETTER_LINE_MAX || q->leaving >= DEADLETTER_LINE_MAX;
+    if (!is_full || !has_exchange(q))
         return false;
     if (!list_is_linked(&q->leaving_node))
         list_push_back(&ds->waiting, &q->leaving_node);

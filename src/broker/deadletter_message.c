@@ -316,12 +316,11 @@ write_headers(struct deadletter_letter *l, struct slice own, const struct deadle
 static void
 add_key(struct deadletter_letter *l, struct slice key)
 {
-    if (l->key_count == 0 && l->keys) { /* there is room for the first one */
-        l->keys[l->key_count++] = key;
-        return;
+    if (l->key_count == l->key_cap) {
+        l->key_cap = l->key_cap ? l->key_cap * 2 : 4;
+        l->keys = realloc(l->keys, l->key_cap * sizeof *l->keys);
+        CHECK(l->keys);
     }
-    l->keys = realloc(l->keys, (l->key_count + 1) * sizeof *l->keys);
-    CHECK(l->keys);
     l->keys[l->key_count++] = key;
 }
 

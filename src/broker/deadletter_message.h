@@ -67,7 +67,7 @@ struct deadletter_letter {
     struct buffer properties;
     struct message_facts facts; /* of those */
     struct slice *keys;         /* where it is routed by */
-    unsigned key_count;
+    unsigned key_count, key_cap;
     struct deadletter_cycle cycle;
 
     struct deadletter_story story;  /* of this one, for the next one */

@@ -395,6 +395,36 @@ a_slow_target_holds_up_what_expires(void **state)
 }
 
 static void
+of_letters_that_nobody_takes(struct buffer *arguments)
+{
+    table_add_str(arguments, "x-queue-type", slice_str("quorum"));
+    table_add_str(arguments, "x-overflow", slice_str("reject-publish"));
+    table_add_str(arguments, "x-dead-letter-strategy", slice_str("at-least-once"));
+    of_no_time(arguments);
+}
+
+/* They are in memory, and tried again and again: what is behind them stays where it is. */
+static void
+letters_that_wait_for_a_target_hold_up_their_queue_alone(void **state)
+{
+    struct queue *q = queue_to("q", "nowhere", of_letters_that_nobody_takes);
+    struct queue *other = queue_to("other", "d", of_no_time), *d = queue_to("d", NULL, NULL);
+    for (uint64_t n = 0; n < 3 * MANY; n++) {
+        push(q, n);
+        if (n % 100 == 0) {
+            turns();
+            log_syncs(false);
+        }
+    }
+    turns();
+    assert_in_range(q->leaving, MANY / 2, MANY);
+    assert_int_equal(q->leaving + queue_ready_count(q), 3 * MANY);
+    push(other, 7);
+    turns();
+    assert_int_equal(queue_ready_count(d), 1);
+}
+
+static void
 of_letters_to_everybody(struct buffer *arguments)
 {
     table_add_str(arguments, "x-dead-letter-exchange", slice_str("amq.fanout"));
@@ -654,6 +684,7 @@ main(void)
         TEST(letters_that_nobody_takes_count_against_the_limit),
         TEST(a_letter_stays_until_each_of_its_targets_has_it),
         TEST(a_slow_target_holds_up_what_expires),
+        TEST(letters_that_wait_for_a_target_hold_up_their_queue_alone),
         TEST(letters_to_many_queues_take_many_turns),
         TEST(who_is_refused_faster_than_letters_leave_is_slowed),
         TEST(what_is_no_history_is_thrown_away),

@@ -160,6 +160,7 @@ visit_default(struct route_cache *c, const struct exchange *x, const struct rout
 static void
 visit(struct route_cache *c, const struct exchange *x, const struct router_query *query)
 {
+    c->scratch.work += query->key_count - 1; /* a message with CC may have thousands, for nobody */
     if (x->is_default) {
         visit_default(c, x, query);
         return;

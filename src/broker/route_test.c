@@ -170,6 +170,26 @@ several_keys_make_a_union(void **state)
     fixture_free(f);
 }
 
+/* CC fits thousands of them into a header, and each is looked for. */
+static void
+keys_that_nobody_is_bound_with_are_work_too(void **state)
+{
+    enum { KEYS = 1000 };
+    struct fixture *f = fixture_new(1);
+    struct slice keys[KEYS];
+    declare_with_alternate(f, "x", "direct", "amq.fanout");
+    for (unsigned i = 0; i < KEYS; i++)
+        keys[i] = slice_str("none");
+    const char *const exchanges[] = {"", "x", "amq.topic"};
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t before = f->broker.route_work;
+        const struct exchange *to = exchange(f, exchanges[i]);
+        assert_int_equal(route_find_many(&f->broker, to, keys, KEYS, slice_of(NULL, 0))->count, 0);
+        assert_in_range(f->broker.route_work - before, KEYS - 1, 3 * KEYS);
+    }
+    fixture_free(f);
+}
+
 static void
 memos_outlive_eviction(void **state)
 {
@@ -375,6 +395,7 @@ main(void)
         cmocka_unit_test(alternates_are_not_taken_behind_a_matching_exchange),
         cmocka_unit_test(headers_behind_a_direct_exchange_are_looked_at),
         cmocka_unit_test(several_keys_make_a_union),
+        cmocka_unit_test(keys_that_nobody_is_bound_with_are_work_too),
         cmocka_unit_test(memos_outlive_eviction),
         cmocka_unit_test(unchanged_routes_are_kept),
         cmocka_unit_test(a_random_graph_routes_like_a_plain_search),
