@@ -183,6 +183,16 @@ courier_post_fenced(struct broker *b, unsigned to, struct mail *m)
     courier_post(b, to, m);
 }
 
+uint32_t
+courier_fence_all(struct broker *b, struct meta_request *r)
+{
+    unsigned count = b->courier->count;
+    for (unsigned to = 0; to < count; to++)
+        if (to != b->index)
+            courier_post_fenced(b, to, &(struct mail){.type = MAIL_FENCE, .p = r});
+    return count - 1;
+}
+
 static void
 courier_settle_remote(struct broker *b, unsigned to, uint64_t queue_id, uint64_t position, uint32_t how,
                       uint64_t tx)

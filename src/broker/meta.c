@@ -101,6 +101,7 @@ meta_new(struct node *node)
     m->shard_placed = calloc(m->shard_count, sizeof *m->shard_placed);
     CHECK(m->shard_queues && m->shard_placed);
     m->histories = recent_history_all_new();
+    list_init(&m->answers);
     list_init(&m->doomed);
     list_init(&m->stale);
     list_init(&m->policy_sweeps);
@@ -140,6 +141,7 @@ meta_free(struct meta *m)
     cmap_fini(&m->queues);
     cmap_fini(&m->bindings);
     recent_history_all_free(m->histories);
+    meta_answers_free(m);
     free(m->shard_queues);
     free(m->shard_placed);
     free(m);

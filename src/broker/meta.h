@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/slice.h"
 #include "broker/broker.h"
 #include "broker/exchange.h"
@@ -181,6 +182,8 @@ struct meta_request {
     struct meta_result result; /* with a code before it is applied: it is not, and waits to be answered */
     unsigned origin;           /* shard */
     enum meta_limited limited; /* shard 0: counts as under way */
+    struct list node;          /* shard 0: among the answers that wait */
+    uint32_t awaited;          /* for so many shards */
     void (*on_done)(struct broker *b, struct meta_request *r); /* on the origin shard; the callee frees r */
     uint64_t cookie[4];                                        /* the submitter's */
 };
@@ -194,6 +197,8 @@ void meta_submit(struct broker *b, struct meta_request *r);
  * the result that was filled in. */
 void meta_commit(struct broker *b, struct meta_request *r);
 void meta_answer(struct broker *b, struct meta_request *r);
+/* Shard 0: one shard more has handled what the answer to this request waits for. */
+void meta_fenced(struct broker *b, struct meta_request *r);
 /* Shard hook for mail in the metadata's range. */
 void meta_on_mail(struct broker *b, const struct mail *mail);
 /* Mail in the metadata's range that is never delivered (shards_free()): frees the request; what its cookie

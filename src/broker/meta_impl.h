@@ -36,9 +36,11 @@ struct meta {
     struct list policy_sweeps; /* vhosts whose policies changed, and not everything there knows yet */
     struct list doomed;        /* auto-delete exchanges that lost their last binding */
     struct list stale;         /* exchanges that lost bindings, and their routers are not settled */
+    struct list answers;       /* struct meta_request: applied, and not answered yet: meta_submit.c */
     struct recent_histories *histories;
     struct slice actor; /* whose command is being applied; empty: what follows from others */
     bool is_ending;     /* within meta_free() */
+    bool has_told;      /* the command being applied has sent what an exchange keeps */
     struct meta_hooks hooks;
     void *hooks_arg;
 };
@@ -175,6 +177,8 @@ void meta_limit_give(struct meta *m, struct meta_request *r);
 
 /* --- meta_submit.c --- */
 
+/* Requests that were applied and not answered. */
+void meta_answers_free(struct meta *m);
 /* Tells the queue's shard that its policy changed. */
 void meta_tell_policy(struct meta *m, const struct queue_def *q);
 

@@ -6,6 +6,7 @@
  * back in the same order.
  */
 #include "base/check.h"
+#include "broker/courier.h"
 #include "broker/durability.h"
 #include "broker/meta_impl.h"
 #include "broker/queue.h"
@@ -149,11 +150,38 @@ meta_commit(struct broker *b, struct meta_request *r)
     meta_answer(b, r);
 }
 
+/* A binding may have sent a history. Who has bound must not come before its end with what he publishes, nor
+ * find less than all of it: the other shards say first that they have handled what this one sent. */
 void
 meta_answer(struct broker *b, struct meta_request *r)
 {
-    meta_limit_give(b->node->meta, r);
+    struct meta *m = b->node->meta;
+    meta_limit_give(m, r);
+    r->awaited = m->has_told ? courier_fence_all(b, r) : 0;
+    m->has_told = false;
+    if (r->awaited > 0)
+        list_push_back(&m->answers, &r->node);
+    else
+        post(b, r->origin, MAIL_META_DONE, r);
+}
+
+void
+meta_fenced(struct broker *b, struct meta_request *r)
+{
+    if (--r->awaited > 0)
+        return;
+    list_remove(&r->node);
     post(b, r->origin, MAIL_META_DONE, r);
+}
+
+void
+meta_answers_free(struct meta *m)
+{
+    while (!list_is_empty(&m->answers)) {
+        struct meta_request *r = LIST_ENTRY(m->answers.next, struct meta_request, node);
+        list_remove(&r->node);
+        meta_request_free(r);
+    }
 }
 
 /* A queue that is not at work asks when it is opened. Before the shards run none is. */

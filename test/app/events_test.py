@@ -73,6 +73,26 @@ class Events(unittest.TestCase):
         key, headers = self.next()
         self.assertEqual((key, headers["name"]), ("queue.created", "q"))
 
+    def test_a_long_recent_history_is_there_before_what_its_binder_does_next(self):
+        length = 9000  # more than a ring between two shards takes
+        self.channel.confirm_delivery()
+        self.channel.exchange_declare("long", "x-recent-history", arguments={"x-recent-history-length": length})
+        for i in range(length):
+            self.channel.basic_publish("long", "", b"")
+        others = [self.node.connect() for _ in range(4)]  # on both shards
+        for i, channel in enumerate(connection.channel() for connection in others):
+            for name in (f"{i}a", f"{i}b"):  # on both shards
+                channel.queue_declare(name)
+                channel.queue_bind(name, "long", "")
+                self.assertEqual(channel.queue_purge(name).method.message_count, length)
+                channel.exchange_declare("to." + name, "fanout")
+                channel.queue_bind(name, "to." + name)
+                channel.exchange_bind("to." + name, "long", "")
+                self.assertEqual(channel.queue_purge(name).method.message_count, length)
+                channel.queue_unbind(name, "long", "")
+        for connection in others:
+            connection.close()
+
     def test_queues_exchanges_and_bindings_come_and_go(self):
         self.listen("queue.*", "exchange.*", "binding.*")
         key, headers = self.next()  # of the last one itself
