@@ -22,13 +22,16 @@
 #include "broker/queue_def.h"
 #include "broker/route.h"
 
+struct meta_request;
+
 struct courier *courier_new(struct broker *b);
 void courier_free(struct courier *c);
 /* Shard hooks: mail whose type is in the courier's range, and room in a data lane. */
 void courier_on_mail(struct broker *b, const struct mail *mail);
 void courier_on_room(struct broker *b, unsigned to);
-/* Some of what this shard has published waits for room on its way to others. */
-bool courier_is_behind(const struct broker *b);
+/* Shard 0: each other shard, of which it returns the number, calls meta_fenced() here when it has handled
+ * what was published so far. */
+uint32_t courier_fence_all(struct broker *b, struct meta_request *r);
 /* Mail in the courier's range that was never delivered (shard_hooks.on_discard): frees what it carries. */
 void courier_discard(const struct mail *mail);
 /* Posts what was gathered in this turn: broker_flush(). */

@@ -34,6 +34,8 @@ enum courier_mail {
     MAIL_CONSUME,    /* (F) likewise, p: consumer_request */
     MAIL_CANCEL,     /* (F) likewise, p: courier_end */
     MAIL_TX_END,     /* (F) b c: channel, a: seq */
+    MAIL_FENCE,      /* (F) of shard 0; p: meta_request, which stays there */
+    MAIL_FENCED,     /* to shard 0: p: likewise */
     MAIL_FORGET,     /* a: queue, b: consumer, c: subscription */
     MAIL_LIMIT,      /* a: queue, b: consumer, c: subscription, u32: the channel has a shared limit */
     MAIL_REPLY,      /* p: op_reply */

@@ -21,7 +21,6 @@
 #include "broker/courier_impl.h"
 #include "broker/deadletter.h"
 #include "broker/message.h"
-#include "broker/meta.h"
 #include "broker/queue_log.h"
 
 #include <stdlib.h>
@@ -100,17 +99,6 @@ courier_on_room(struct broker *b, unsigned to)
     struct courier_lane *lane = &b->courier->lanes[to];
     lane_drain(b, lane, to);
     lane_announce_room(b, lane, to);
-    if (b->index == 0)
-        meta_on_room(b);
-}
-
-bool
-courier_is_behind(const struct broker *b)
-{
-    for (unsigned to = 0; b->courier && to < b->courier->count; to++)
-        if (b->courier->lanes[to].overflow_count > 0)
-            return true;
-    return false;
 }
 
 void
@@ -193,6 +181,16 @@ courier_post_fenced(struct broker *b, unsigned to, struct mail *m)
     lane_flush_settles(b, lane, to);
     m->d = lane->posted;
     courier_post(b, to, m);
+}
+
+uint32_t
+courier_fence_all(struct broker *b, struct meta_request *r)
+{
+    unsigned count = b->courier->count;
+    for (unsigned to = 0; to < count; to++)
+        if (to != b->index)
+            courier_post_fenced(b, to, &(struct mail){.type = MAIL_FENCE, .p = r});
+    return count - 1;
 }
 
 static void

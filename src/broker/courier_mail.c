@@ -7,6 +7,7 @@
 #include "broker/courier_impl.h"
 #include "broker/durability.h"
 #include "broker/message.h"
+#include "broker/meta.h"
 #include "broker/queue_log.h"
 #include "broker/recent_history.h"
 
@@ -175,6 +176,7 @@ courier_handle(struct broker *b, const struct mail *m)
     case MAIL_LIMIT: courier_on_limit(b, m); break;
     case MAIL_SETTLE: courier_on_settle(b, m->a, m->b, m->c, m->u32, m->d); break;
     case MAIL_TX_END: courier_on_tx_end(b, mail_channel(m, m->from), m->a); break;
+    case MAIL_FENCE: courier_post(b, m->from, &(struct mail){.type = MAIL_FENCED, .p = m->p}); break;
     default: CHECK_UNREACHABLE("mail that is never held");
     }
 }
@@ -205,6 +207,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_CONSUME:
     case MAIL_CANCEL:
     case MAIL_TX_END:
+    case MAIL_FENCE:
     case MAIL_FORGET:
     case MAIL_LIMIT:
         if (!courier_hold(b, m, m->d))
@@ -228,6 +231,7 @@ courier_on_mail(struct broker *b, const struct mail *m)
     case MAIL_ALARM: alarm_on_mail(b, m->u32); break;
     case MAIL_CLAIM: alarm_on_claim(b, (enum alarm_source)m->a, m->u32 != 0); break;
     case MAIL_HISTORY: on_history(b, m); break;
+    case MAIL_FENCED: meta_fenced(b, m->p); break;
     case MAIL_DURABLE: b->node->durability->mail(b->node->durability_arg, b, m); break;
     case MAIL_COURIER_END: CHECK_UNREACHABLE("no such mail");
     }

@@ -183,6 +183,7 @@ struct meta_request {
     unsigned origin;           /* shard */
     enum meta_limited limited; /* shard 0: counts as under way */
     struct list node;          /* shard 0: among the answers that wait */
+    uint32_t awaited;          /* for so many shards */
     void (*on_done)(struct broker *b, struct meta_request *r); /* on the origin shard; the callee frees r */
     uint64_t cookie[4];                                        /* the submitter's */
 };
@@ -196,8 +197,8 @@ void meta_submit(struct broker *b, struct meta_request *r);
  * the result that was filled in. */
 void meta_commit(struct broker *b, struct meta_request *r);
 void meta_answer(struct broker *b, struct meta_request *r);
-/* Shard 0: mails that waited for room have found some; answers that wait for them may go. */
-void meta_on_room(struct broker *b);
+/* Shard 0: one shard more has handled what the answer to this request waits for. */
+void meta_fenced(struct broker *b, struct meta_request *r);
 /* Shard hook for mail in the metadata's range. */
 void meta_on_mail(struct broker *b, const struct mail *mail);
 /* Mail in the metadata's range that is never delivered (shards_free()): frees the request; what its cookie

@@ -98,7 +98,7 @@ add(struct meta *m, const struct meta_command *cmd, const struct ends *ends)
     meta_exchange_touch(m, source);
     meta_event_binding(m, b, true);
     if (source->type == EXCHANGE_RECENT_HISTORY)
-        recent_history_bound(m->histories, m->node->brokers[0], b);
+        m->has_told = recent_history_bound(m->histories, m->node->brokers[0], b);
 }
 
 static void

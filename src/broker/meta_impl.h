@@ -40,6 +40,7 @@ struct meta {
     struct recent_histories *histories;
     struct slice actor; /* whose command is being applied; empty: what follows from others */
     bool is_ending;     /* within meta_free() */
+    bool has_told;      /* the command being applied has sent what an exchange keeps */
     struct meta_hooks hooks;
     void *hooks_arg;
 };

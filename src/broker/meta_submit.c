@@ -150,35 +150,28 @@ meta_commit(struct broker *b, struct meta_request *r)
     meta_answer(b, r);
 }
 
-/* A binding may send a history longer than a ring. Who has bound must not come before its end with what he
- * publishes, nor find less than all of it. */
-static bool
-sends_yet(const struct broker *b, const struct meta_request *r)
-{
-    bool is_bind = r->command.kind == META_QUEUE_BIND || r->command.kind == META_EXCHANGE_BIND;
-    return is_bind && courier_is_behind(b);
-}
-
+/* A binding may have sent a history. Who has bound must not come before its end with what he publishes, nor
+ * find less than all of it: the other shards say first that they have handled what this one sent. */
 void
 meta_answer(struct broker *b, struct meta_request *r)
 {
     struct meta *m = b->node->meta;
     meta_limit_give(m, r);
-    if (sends_yet(b, r))
+    r->awaited = m->has_told ? courier_fence_all(b, r) : 0;
+    m->has_told = false;
+    if (r->awaited > 0)
         list_push_back(&m->answers, &r->node);
     else
         post(b, r->origin, MAIL_META_DONE, r);
 }
 
 void
-meta_on_room(struct broker *b)
+meta_fenced(struct broker *b, struct meta_request *r)
 {
-    struct meta *m = b->node->meta;
-    while (!list_is_empty(&m->answers) && !courier_is_behind(b)) {
-        struct meta_request *r = LIST_ENTRY(m->answers.next, struct meta_request, node);
-        list_remove(&r->node);
-        post(b, r->origin, MAIL_META_DONE, r);
-    }
+    if (--r->awaited > 0)
+        return;
+    list_remove(&r->node);
+    post(b, r->origin, MAIL_META_DONE, r);
 }
 
 void

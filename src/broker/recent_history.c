@@ -141,15 +141,15 @@ send_all(struct broker *b, const struct recent_history *h, const struct exchange
 }
 
 /* A ring is short enough to be sent at once: references travel, and the lanes take what is sent. */
-void
+bool
 recent_history_bound(struct recent_histories *all, struct broker *b, const struct binding *binding)
 {
     const struct recent_history *h = idmap_get(&all->of, binding->source->id);
     if (!h || h->count == 0 || !b)
-        return;
+        return false;
     if (binding->to_exchange) {
         send_all(b, h, binding->destination, NULL);
-        return;
+        return true;
     }
     const struct queue_def *q = binding->destination;
     struct route *route = calloc(1, sizeof *route + sizeof route->targets[0]);
@@ -159,6 +159,7 @@ recent_history_bound(struct recent_histories *all, struct broker *b, const struc
     route->targets[0] = (struct route_target){.queue = q, .queue_id = q->id, .shard = q->shard};
     send_all(b, h, NULL, route);
     free(route);
+    return true;
 }
 
 /* ---- up and down ---- */

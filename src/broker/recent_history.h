@@ -5,6 +5,7 @@
 #ifndef LEVERET_BROKER_RECENT_HISTORY_H
 #define LEVERET_BROKER_RECENT_HISTORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct binding;
@@ -35,8 +36,8 @@ void recent_history_close(struct recent_histories *all, struct broker *b, const 
 /* Takes the hold. An exchange that is gone keeps nothing. */
 void recent_history_store(struct recent_histories *all, struct broker *b, uint64_t exchange_id,
                           struct message **m);
-/* Its source has a new binding: the destination gets what is kept, oldest first. */
-void recent_history_bound(struct recent_histories *all, struct broker *b, const struct binding *binding);
+/* Its source has a new binding: the destination gets what is kept, oldest first. False: nothing is. */
+bool recent_history_bound(struct recent_histories *all, struct broker *b, const struct binding *binding);
 uint32_t recent_history_count(const struct recent_histories *all, uint64_t exchange_id);
 
 #endif
