@@ -106,11 +106,12 @@ add_in_quotes(struct buffer *out, char quote, struct slice text)
     buffer_add_u8(out, (uint8_t)quote);
 }
 
-/* A text of JSON's may have a NUL in it: a client's names may. */
+/* A text of JSON's may have a NUL in it: a client's names may. What is no text is empty. */
 static struct slice
 text_of(const json_t *string)
 {
-    return slice_of(json_string_value(string), json_string_length(string));
+    return json_is_string(string) ? slice_of(json_string_value(string), json_string_length(string))
+                                  : slice_str("");
 }
 
 static void
