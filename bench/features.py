@@ -2,7 +2,7 @@
 """What the features of queues cost a message: TTLs, limits, priorities, dead letters; and what a million that expire cost
 their neighbours. Prints Markdown tables with the limits.
 
-  bench/features.py [--only instructions|time|neighbour] [--runs N]
+  bench/features.py [--only instructions|time|neighbour|lateness] [--runs N]
 
 A message is counted once for each queue that it passes: one that is dead-lettered passes two, and is compared with two
 that pass one. Instructions are callgrind's, the difference of a long and a short run; CPU time is the broker's, as a
@@ -11,6 +11,7 @@ ratio to a plain queue's with the same messages, of alternated runs.
 import argparse
 import os
 import pathlib
+import random
 import re
 import socket
 import statistics
@@ -29,6 +30,8 @@ NEIGHBOUR = "throughput --publishers 1 --consumers 1 --size 16 --window 20000 --
 NEIGHBOUR_S = 4
 MILLION = 1000000
 FIRST_MS, EACH_MS = 10000, 0.01  # the first one's TTL, and how much later the next one is due
+PART = 1000  # of the million: sent, and waited for, at a time
+LOOKS_S, LATE_MS = 8, 50
 
 # The message path itself: each message acknowledged, confirmed.
 PATHS = [
@@ -338,9 +341,46 @@ def neighbour(runs):
               f"{verdict(round(ratio, 2), 1.1, True)}: {ratio:.2f} |", flush=True)
 
 
+def filled(wire, queues):
+    """The million, in parts; when each of them began to be sent: none of its messages came earlier."""
+    for i in range(queues):
+        wire.declare(f"expiring-{i}", {})
+    began = []
+    for first in range(0, MILLION, PART):
+        block = b"".join(publish(f"expiring-{i % queues}", b"0123456789abcdef", str(int(FIRST_MS + i * EACH_MS)))
+                         for i in range(first, first + PART))
+        began.append(time.monotonic())
+        wire.socket.sendall(block)
+        wire.count("expiring-0")
+    return began
+
+
+def lateness():
+    """How long past its time the first message of a queue is still counted. At most: a look takes a round trip, which counts as late."""
+    print("\n| looks while a million expire, 100,000 a second: ms past its time, at most | looks | median | p99 | most |"
+          "\n|---|---|---|---|---|", flush=True)
+    for queues in (1, 10000):
+        broker = Leveret(["--shards", "1"])
+        wire = Wire(broker.port)
+        began, each, late = filled(wire, queues), MILLION // queues, []
+        while wire.count("expiring-0") == each:
+            pass  # until the first one is due
+        until = time.monotonic() + LOOKS_S
+        while time.monotonic() < until:
+            queue = random.randrange(queues)
+            left = wire.count(f"expiring-{queue}")
+            first = (each - left) * queues + queue
+            if left:
+                late.append((time.monotonic() - began[first // PART]) * 1000 - int(FIRST_MS + first * EACH_MS))
+        broker.stop()
+        late.sort()
+        print(f"| in {queues:,} queue{'s' if queues > 1 else ''} | {len(late):,} | {statistics.median(late):.1f} | {late[len(late) * 99 // 100]:.1f} | "
+              f"{verdict(round(late[-1], 1), LATE_MS, True)}: {late[-1]:.1f} |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=("instructions", "time", "neighbour"))
+    parser.add_argument("--only", choices=("instructions", "time", "neighbour", "lateness"))
     parser.add_argument("--runs", type=int, default=7)
     options = parser.parse_args()
     if options.only in (None, "instructions"):
@@ -349,6 +389,8 @@ def main():
         times(options.runs)
     if options.only in (None, "neighbour"):
         neighbour(options.runs)
+    if options.only in (None, "lateness"):
+        lateness()
 
 
 if __name__ == "__main__":
