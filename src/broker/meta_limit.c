@@ -43,6 +43,8 @@ void
 meta_limit_take(struct meta *m, struct meta_request *r)
 {
     const struct broker_limits *l = &m->node->limits;
+    if (!l->vhosts_max && !l->queues_max && !l->exchanges_max)
+        return;
     const uint32_t most[] = {[META_LIMITED_NOTHING] = 0,
                              [META_LIMITED_VHOST] = l->vhosts_max,
                              [META_LIMITED_QUEUE] = l->queues_max,
