@@ -69,8 +69,7 @@ enum connection_flag {
     CONNECTION_HEARD = 1 << 12,          /* something was received since the last heartbeat tick */
     CONNECTION_MOVING = 1 << 13,         /* goes to another shard as soon as the parser lets go of it */
     CONNECTION_SPOKE = 1 << 14,          /* something was sent since the last heartbeat tick */
-    CONNECTION_ROOM_AWAITED =
-        1 << 15, /* a channel has a publish or a commit that waited for room, or its turn */
+    CONNECTION_ROOM_AWAITED = 1 << 15,   /* a publish or commit of a channel waits for room, or its turn */
 };
 
 /* Bytes that came and could not be handled yet: an incomplete frame, or what a blocked connection sent
